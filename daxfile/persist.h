@@ -1,0 +1,157 @@
+// The persistence seam: every store to persistent memory in this project goes through this class, and through nothing
+// else. Behind it stand libpmem (the CPU's clwb/sfence and non-temporal stores), msync for files that the CPU can't make
+// durable alone, and, in tests, an observer that records each action (the crash harness).
+//
+// The durability contract that callers program against (Px86, as in "Persistency semantics of the Intel-x86
+// architecture", POPL 2020):
+//   - Stores to one cache line become durable in program order: a crash keeps a prefix of them.
+//   - Different lines are independent until each was flushed *and* a fence by the same thread followed.
+//   - A line may become durable early, unflushed (eviction): a flush is a lower bound, never an upper one.
+//   - An aligned 8-byte Store() is never torn. Copies may tear at any 8-byte boundary.
+//
+// Thread safety: all methods may be called by any number of threads. A Fence() covers the flushes of its own thread only.
+#ifndef DAXFILE_PERSIST_H_
+#define DAXFILE_PERSIST_H_
+
+#include <libpmem.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <source_location>
+
+#include "absl/status/status.h"
+
+namespace daxfile {
+
+inline constexpr size_t kCacheLineBytes = 64;
+
+// What a thread has asked of persistent memory since it started, over all files.
+struct PersistCounters {
+  uint64_t lines_flushed = 0;  // cache lines written back by Flush() and CopyNonTemporal()
+  uint64_t fences = 0;
+  uint64_t bytes_stored = 0;  // by Store(), Copy() and CopyNonTemporal()
+
+  friend PersistCounters operator-(PersistCounters a, const PersistCounters& b) {
+    a.lines_flushed -= b.lines_flushed;
+    a.fences -= b.fences;
+    a.bytes_stored -= b.bytes_stored;
+    return a;
+  }
+  friend PersistCounters operator+(PersistCounters a, const PersistCounters& b) {
+    a.lines_flushed += b.lines_flushed;
+    a.fences += b.fences;
+    a.bytes_stored += b.bytes_stored;
+    return a;
+  }
+};
+
+namespace internal {
+inline constinit thread_local PersistCounters thread_counters;
+}  // namespace internal
+
+// The calling thread's totals; subtract two readings to know what an operation cost.
+inline const PersistCounters& ThreadPersistCounters() { return internal::thread_counters; }
+
+// Sees every action just before it happens. `site` names the line of source that asked for it, so that a harness can
+// leave out one flush or fence at a time.
+class PersistObserver {
+ public:
+  virtual ~PersistObserver() = default;
+  virtual void OnStore(const uint64_t* word, uint64_t value, const std::source_location& site) = 0;
+  virtual void OnCopy(const void* to, const void* from, size_t bytes, bool non_temporal,
+                      const std::source_location& site) = 0;
+  virtual void OnFlush(const void* address, size_t bytes, const std::source_location& site) = 0;
+  virtual void OnFence(const std::source_location& site) = 0;
+};
+
+// Number of cache lines that [address, address + bytes) touches.
+inline uint64_t LinesTouched(const void* address, size_t bytes) {
+  if (bytes == 0) return 0;
+  const auto first = reinterpret_cast<uintptr_t>(address) / kCacheLineBytes;
+  const auto last = (reinterpret_cast<uintptr_t>(address) + bytes - 1) / kCacheLineBytes;
+  return last - first + 1;
+}
+
+class Persist {
+ public:
+  enum class Mode : uint8_t {
+    kCpu,    // clwb + sfence make a store durable
+    kMsync,  // only msync does: flushes remember pages, a fence syncs them
+  };
+
+  explicit Persist(Mode mode, PersistObserver* observer = nullptr) : observer_(observer), mode_(mode) {}
+  Persist(const Persist&) = delete;
+  Persist& operator=(const Persist&) = delete;
+
+  // Stores one aligned word atomically, after everything this thread stored before (release order). Cost: no flush.
+  void Store(uint64_t* word, uint64_t value, const std::source_location& site = std::source_location::current()) {
+    if (observer_ != nullptr) [[unlikely]] observer_->OnStore(word, value, site);
+    internal::thread_counters.bytes_stored += sizeof(uint64_t);
+    std::atomic_ref<uint64_t>(*word).store(value, std::memory_order_release);
+  }
+
+  // Copies through the cache; the lines still need a Flush(). `to` must not be visible to other threads.
+  void Copy(void* to, const void* from, size_t bytes,
+            const std::source_location& site = std::source_location::current()) {
+    if (observer_ != nullptr) [[unlikely]] observer_->OnCopy(to, from, bytes, /*non_temporal=*/false, site);
+    internal::thread_counters.bytes_stored += bytes;
+    std::memcpy(to, from, bytes);
+  }
+
+  // Copies around the cache where that pays; durable after the next Fence(), without a Flush(). Counts the lines it
+  // touches as flushed. `to` must not be visible to other threads.
+  void CopyNonTemporal(void* to, const void* from, size_t bytes,
+                       const std::source_location& site = std::source_location::current()) {
+    if (observer_ != nullptr) [[unlikely]] observer_->OnCopy(to, from, bytes, /*non_temporal=*/true, site);
+    internal::thread_counters.bytes_stored += bytes;
+    internal::thread_counters.lines_flushed += LinesTouched(to, bytes);
+    if (mode_ == Mode::kMsync) [[unlikely]] {
+      std::memcpy(to, from, bytes);
+      RememberPages(to, bytes);
+      return;
+    }
+    pmem_memcpy(to, from, bytes, PMEM_F_MEM_NONTEMPORAL | PMEM_F_MEM_NODRAIN);
+  }
+
+  // Starts writing back the lines of [address, address + bytes). Durable after this thread's next Fence().
+  void Flush(const void* address, size_t bytes, const std::source_location& site = std::source_location::current()) {
+    if (observer_ != nullptr) [[unlikely]] observer_->OnFlush(address, bytes, site);
+    internal::thread_counters.lines_flushed += LinesTouched(address, bytes);
+    if (mode_ == Mode::kMsync) [[unlikely]] {
+      RememberPages(address, bytes);
+      return;
+    }
+    pmem_flush(address, bytes);
+  }
+
+  // Waits until all that this thread flushed is durable.
+  void Fence(const std::source_location& site = std::source_location::current()) {
+    if (observer_ != nullptr) [[unlikely]] observer_->OnFence(site);
+    internal::thread_counters.fences += 1;
+    if (mode_ == Mode::kMsync) [[unlikely]] {
+      SyncRememberedPages();
+      return;
+    }
+    pmem_drain();
+  }
+
+  // OK, or the first msync error since this object was made. Once it is set nothing written since can be trusted to be
+  // durable: the caller must stop acknowledging writes. Always OK in Mode::kCpu.
+  absl::Status status() const;
+
+  Mode mode() const { return mode_; }
+
+ private:
+  static void RememberPages(const void* address, size_t bytes);
+  void SyncRememberedPages();
+
+  PersistObserver* const observer_;
+  const Mode mode_;
+  std::atomic<int> msync_errno_{0};
+};
+
+}  // namespace daxfile
+
+#endif  // DAXFILE_PERSIST_H_

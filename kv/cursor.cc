@@ -1,0 +1,315 @@
+#include "kv/cursor.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "kv/search.h"
+
+namespace sealkv::internal {
+
+Cursor::Cursor(const Tree& tree, Epochs& epochs, WalkObserver* observer)
+    : tree_(tree), epochs_(epochs), observer_(observer) {
+  frames_.reserve(16);
+}
+
+Cursor::~Cursor() { Stop(); }
+
+void Cursor::Stop() {
+  is_valid_ = false;
+  frames_.clear();
+  if (slot_ != nullptr) Epochs::Exit(std::exchange(slot_, nullptr));
+}
+
+void Cursor::Renew() {
+  if (slot_ == nullptr) {
+    slot_ = epochs_.Enter();
+  } else if (slot_->epoch() != epochs_.current()) {
+    epochs_.Refresh(slot_);
+  }
+}
+
+Cursor::Result Cursor::Fail(const void* where, const char* what) {
+  status_ = absl::DataLossError(absl::StrCat("store damaged at offset ", Raw(tree_.image().OffsetOf(where)), ": ", what,
+                                             ". Run `kvdump check` to learn how much is affected."));
+  return Result::kFailed;
+}
+
+// ---- moving
+
+void Cursor::SeekToFirst() { Reach(Goal::kFirst, {}); }
+void Cursor::SeekToLast() { Reach(Goal::kLast, {}); }
+void Cursor::Seek(std::string_view key) { Reach(Goal::kAtOrAfter, key); }
+void Cursor::SeekAfter(std::string_view key) { Reach(Goal::kAfter, key); }
+void Cursor::SeekBefore(std::string_view key) { Reach(Goal::kBefore, key); }
+
+void Cursor::SeekForPrev(std::string_view key) {
+  Reach(Goal::kAtOrAfter, key);
+  if (!status_.ok() || (is_valid_ && key_ == key)) return;
+  Reach(Goal::kBefore, key);
+}
+
+void Cursor::Next() {
+  frames_.back().position += 1;
+  Result result = Settle(Direction::kForward);
+  if (result == Result::kChanged) return Reach(Goal::kAfter, key_);
+  if (result == Result::kOk && std::exchange(has_left_leaf_, false) && key_ <= anchor_) {
+    result = Fail(frames_.back().node, "keys out of order");
+  }
+  if (result != Result::kOk) Stop();
+}
+
+void Cursor::Prev() {
+  frames_.back().position -= 1;
+  Result result = Settle(Direction::kBackward);
+  if (result == Result::kChanged) return Reach(Goal::kBefore, key_);
+  if (result == Result::kOk && std::exchange(has_left_leaf_, false) && key_ >= anchor_) {
+    result = Fail(frames_.back().node, "keys out of order");
+  }
+  if (result != Result::kOk) Stop();
+}
+
+void Cursor::Reach(Goal goal, std::string_view key) {
+  // The key may lie in a record that only this cursor's epoch keeps.
+  if (key.data() != anchor_.data()) anchor_.assign(key);
+  status_ = absl::OkStatus();
+  is_valid_ = false;
+  has_left_leaf_ = false;
+  Result result;
+  do {
+    frames_.clear();
+    empty_steps_ = 0;
+    Renew();
+    result = TryReach(goal, anchor_);
+  } while (result == Result::kChanged);
+  is_valid_ = result == Result::kOk;
+  if (!is_valid_) Stop();
+}
+
+Cursor::Result Cursor::TryReach(Goal goal, std::string_view key) {
+  if (goal == Goal::kFirst || goal == Goal::kLast) {
+    if (const Result result = Push(tree_.Root(), nullptr, true, 0); result != Result::kOk) return result;
+    const bool backward = goal == Goal::kLast;
+    if (backward) frames_.back().position = static_cast<int>(frames_.back().perm.count()) - 1;
+    return Settle(backward ? Direction::kBackward : Direction::kForward);
+  }
+  if (const Result result = DescendTo(key); result != Result::kOk) return result;
+  if (goal == Goal::kBefore) {
+    frames_.back().position -= 1;
+    return Settle(Direction::kBackward);
+  }
+  Result result = Settle(Direction::kForward);
+  if (goal == Goal::kAfter && result == Result::kOk && key_ == key) {
+    frames_.back().position += 1;
+    result = Settle(Direction::kForward);
+  }
+  return result;
+}
+
+// ---- the way down
+
+Cursor::Result Cursor::Push(const Node* node, const Frame* parent, bool is_layer_root, size_t depth) {
+  if (node == nullptr) return Fail(tree_.image().base(), "a reference to a node leads nowhere");
+  node->Prefetch();
+  const LockWord version = tree_.StableVersion(*node);
+  if (tree_.IsObsolete(version)) return Result::kChanged;
+  Frame frame{node, version, node->perm(), 0, depth, static_cast<uint8_t>(node->level()), is_layer_root};
+  if (is_layer_root && depth > 0) frame.depth += Tree::PrefixBytes(*node);
+  if (!Tree::IsUnchanged(*node, version)) return Result::kChanged;
+  if (!frame.perm.IsWellFormed()) return Fail(node, "the permutation word");
+  if (!is_layer_root && frame.level >= parent->level) return Fail(node, "a child's level is not below its parent's");
+  if (frames_.size() > kMaxLayers + kMaxLevel) return Fail(node, "the tree is deeper than any key");
+  if (observer_ != nullptr) {
+    observer_->OnNode(tree_.image().OffsetOf(node));
+    if (is_layer_root && node->kinds().prefix() == PrefixKind::kRecord) {
+      const Offset prefix = RecordRef::FromRaw(node->prefix_word()).offset();
+      const RecordView record = tree_.image().RecordAt(prefix);
+      if (record.is_null()) return Fail(node, "a layer's prefix can't be read");
+      observer_->OnRecord(prefix, record.bytes());
+    }
+  }
+  frames_.push_back(frame);
+  return frame.level == 0 ? CopyLeaf(frames_.back()) : Result::kOk;
+}
+
+// Takes the leaf as it is now, and starts fetching what its entries lead to.
+Cursor::Result Cursor::CopyLeaf(Frame& frame) {
+  for (unsigned i = 0; i < 16; ++i) {
+    leaf_.key_words[i] = Node::Load(frame.node->key_words[i]);
+    leaf_.ref_words[i] = Node::Load(frame.node->ref_words[i]);
+  }
+  if (!Tree::IsUnchanged(*frame.node, frame.version)) return Result::kChanged;
+  const Kinds kinds = leaf_.kinds();
+  for (unsigned i = 0; i < frame.perm.count(); ++i) {
+    const unsigned slot = frame.perm.slot(i);
+    const Kind kind = kinds.kind(slot);
+    if (kind == Kind::kInline) continue;
+    const char* at = reinterpret_cast<const char*>(tree_.image().base()) + Raw(leaf_.record(slot).offset());
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + 64);
+    __builtin_prefetch(at + 128);
+  }
+  return Result::kOk;
+}
+
+Cursor::Result Cursor::PushChild() {
+  // By value: adding a frame may move the others.
+  const Frame parent = frames_.back();
+  const Node* child = tree_.image().NodeAt(parent.node->child(parent.perm.slot(parent.position)));
+  // Its neighbours come next; by the time this child is read they are here.
+  for (const int ahead : {1, 2}) {
+    if (parent.position + ahead >= static_cast<int>(parent.perm.count())) break;
+    const Node* next = tree_.image().NodeAt(parent.node->child(parent.perm.slot(parent.position + ahead)));
+    if (next != nullptr) next->Prefetch();
+  }
+  if (!Tree::IsUnchanged(*parent.node, parent.version)) return Result::kChanged;
+  if (child == nullptr) return Fail(parent.node, "a reference to a node leads nowhere");
+  return Push(child, &parent, false, parent.depth);
+}
+
+// Goes down to the first entry >= key: the topmost frame is a leaf then, its position perhaps one past its last entry.
+Cursor::Result Cursor::DescendTo(std::string_view key) {
+  if (const Result result = Push(tree_.Root(), nullptr, true, 0); result != Result::kOk) return result;
+  for (;;) {
+    Frame& frame = frames_.back();
+    if (frame.is_layer_root && frame.depth > 0) {
+      char inline_bytes[8];
+      const absl::StatusOr<std::string_view> prefix = tree_.PrefixOf(*frame.node, inline_bytes);
+      if (!Tree::IsUnchanged(*frame.node, frame.version)) return Result::kChanged;
+      if (!prefix.ok()) {
+        status_ = prefix.status();
+        return Result::kFailed;
+      }
+      const std::string_view rest = key.substr(frame.depth - prefix->size());
+      const int order = rest.substr(0, prefix->size()).compare(*prefix);
+      // All keys of the layer share the prefix and go on: they come after a key that is smaller, or that ends in it.
+      if (order < 0 || (order == 0 && rest.size() == prefix->size())) return Result::kOk;
+      if (order > 0) {
+        frames_.pop_back();
+        frames_.back().position += 1;
+        return CopyLeaf(frames_.back());
+      }
+    }
+    if (frame.level > 0) {
+      if (frame.perm.count() == 0) return Fail(frame.node, "an inner node without children");
+      frame.position = static_cast<int>(FindChild(*frame.node, frame.perm, SliceAt(key, frame.depth)));
+      if (const Result result = PushChild(); result != Result::kOk) return result;
+      continue;
+    }
+    bool enters_layer = false;
+    if (const Result result = PositionInLeaf(key, &enters_layer); result != Result::kOk || !enters_layer) return result;
+    const size_t depth = frame.depth + kSliceBytes;
+    const Node* root = tree_.image().NodeAt(leaf_.child(frame.perm.slot(frame.position)));
+    if (const Result result = Push(root, nullptr, true, depth); result != Result::kOk) return result;
+  }
+}
+
+Cursor::Result Cursor::PositionInLeaf(std::string_view key, bool* enters_layer) {
+  Frame& frame = frames_.back();
+  const Kinds kinds = leaf_.kinds();
+  const unsigned rank = KindRank(KindAt(key, frame.depth));
+  const SliceRange range = FindSliceScalar(leaf_, frame.perm, SliceAt(key, frame.depth));
+  unsigned position = range.begin;
+  for (; position < range.end; ++position) {
+    const unsigned slot = frame.perm.slot(position);
+    const Kind kind = kinds.kind(slot);
+    if (KindRank(kind) > rank) break;
+    if (KindRank(kind) < rank) continue;
+    if (kind == Kind::kLayer) *enters_layer = true;
+    if (kind != Kind::kMore) break;
+    const RecordView record = tree_.image().RecordAt(leaf_.record(slot).offset());
+    if (record.is_null()) return Fail(frame.node, "a reference to a record leads nowhere");
+    if (record.key() >= key) break;
+  }
+  frame.position = static_cast<int>(position);
+  return Result::kOk;
+}
+
+// ---- along the order
+
+Cursor::Result Cursor::Settle(Direction direction) {
+  for (;;) {
+    Frame& frame = frames_.back();
+    if (frame.position < 0 || frame.position >= static_cast<int>(frame.perm.count())) {
+      if (const Result result = StepUp(direction); result != Result::kOk) return result;
+      continue;
+    }
+    if (frame.level > 0) {
+      if (const Result result = PushChild(); result != Result::kOk) return result;
+    } else {
+      const unsigned slot = frame.perm.slot(frame.position);
+      if (leaf_.kinds().kind(slot) != Kind::kLayer) return ReadEntry();
+      const size_t depth = frame.depth + kSliceBytes;
+      const Result result = Push(tree_.image().NodeAt(leaf_.child(slot)), nullptr, true, depth);
+      if (result != Result::kOk) return result;
+    }
+    Frame& entered = frames_.back();
+    if (direction == Direction::kBackward) entered.position = static_cast<int>(entered.perm.count()) - 1;
+    // A damaged tree may share empty nodes in ways that no walk would end in.
+    if (++empty_steps_ > tree_.image().size_bytes() / kNodeBytes) return Fail(entered.node, "nodes without end");
+  }
+}
+
+// The topmost node is through: goes on in the one above, if that is still as it was.
+Cursor::Result Cursor::StepUp(Direction direction) {
+  frames_.pop_back();
+  if (frames_.empty()) return Result::kEnd;
+  if (is_valid_ && !has_left_leaf_) {
+    anchor_.assign(key_);
+    key_ = anchor_;
+    has_left_leaf_ = true;
+  }
+  if (slot_->epoch() != epochs_.current()) {
+    // Let go of what was freed meanwhile; then all that is remembered must still be part of the tree.
+    Renew();
+    if (!FramesAreCurrent()) return Result::kChanged;
+  }
+  Frame& frame = frames_.back();
+  if (!Tree::IsUnchanged(*frame.node, frame.version)) return Result::kChanged;
+  frame.position += static_cast<int>(direction);
+  return frame.level == 0 ? CopyLeaf(frame) : Result::kOk;
+}
+
+bool Cursor::FramesAreCurrent() const {
+  return std::all_of(frames_.begin(), frames_.end(),
+                     [](const Frame& frame) { return Tree::IsUnchanged(*frame.node, frame.version); });
+}
+
+Cursor::Result Cursor::ReadEntry() {
+  const Frame& frame = frames_.back();
+  const unsigned slot = frame.perm.slot(frame.position);
+  empty_steps_ = 0;
+  const Kind kind = leaf_.kinds().kind(slot);
+  if (IsRecord(kind)) return ReadRecord(leaf_.record(slot));
+  if (kind != Kind::kInline) return Fail(frame.node, "an entry of unknown kind");
+  const uint64_t key_bytes = __builtin_bswap64(leaf_.slice(slot));
+  std::memcpy(inline_key_, &key_bytes, sizeof(inline_key_));
+  word_value_ = leaf_.ref(slot);
+  key_ = {inline_key_, sizeof(inline_key_)};
+  value_ = {reinterpret_cast<const char*>(&word_value_), sizeof(word_value_)};
+  return Result::kOk;
+}
+
+Cursor::Result Cursor::ReadRecord(RecordRef ref) {
+  const Frame& frame = frames_.back();
+  const RecordView record = tree_.image().RecordAt(ref.offset());
+  if (record.is_null()) return Fail(frame.node, "a reference to a record leads nowhere");
+  if (observer_ != nullptr) {
+    observer_->OnRecord(ref.offset(), record.bytes());
+    key_ = record.key();
+    return Result::kOk;
+  }
+  if (!record.ChecksumHolds()) return Fail(record.data(), "a record's checksum");
+  if (record.has_word_value()) {
+    // The value may be changing in place. It is durable if its leaf was left alone until after it was read.
+    word_value_ = Node::Load(*record.value_word());
+    if (!Tree::IsUnchanged(*frame.node, frame.version)) return Result::kChanged;
+    value_ = {reinterpret_cast<const char*>(&word_value_), sizeof(word_value_)};
+  } else {
+    value_ = record.value();
+  }
+  key_ = record.key();
+  return Result::kOk;
+}
+
+}  // namespace sealkv::internal

@@ -1,0 +1,109 @@
+// A position in the key order, moved optimistically: the way down is remembered with each node's version; where a version
+// has changed since, the cursor finds its place again by key.
+//
+// A leaf is read once, into a copy, when the cursor reaches it: what it then shows is that leaf as of one moment.
+// Records are read where they lie. The cursor's epoch keeps all that it points to; it is renewed from leaf to leaf.
+//
+// Thread safety: one thread at a time.
+#ifndef SEALKV_KV_CURSOR_H_
+#define SEALKV_KV_CURSOR_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "kv/epoch.h"
+#include "kv/tree.h"
+
+namespace sealkv::internal {
+
+// Sees what a cursor walks over: the background pass counts with it. Called under the writer mutex only, when nothing
+// changes under the cursor.
+class WalkObserver {
+ public:
+  virtual ~WalkObserver() = default;
+  virtual void OnNode(Offset node) = 0;
+  virtual void OnRecord(Offset record, uint64_t bytes) = 0;
+};
+
+class Cursor {
+ public:
+  Cursor(const Tree& tree, Epochs& epochs, WalkObserver* observer = nullptr);
+  ~Cursor();
+  Cursor(const Cursor&) = delete;
+  Cursor& operator=(const Cursor&) = delete;
+
+  bool Valid() const { return is_valid_; }
+  const absl::Status& status() const { return status_; }
+
+  void SeekToFirst();
+  void SeekToLast();
+  void Seek(std::string_view key);         // first >= key
+  void SeekAfter(std::string_view key);    // first > key
+  void SeekForPrev(std::string_view key);  // last <= key
+  void SeekBefore(std::string_view key);   // last < key
+  void Next();
+  void Prev();
+
+  std::string_view key() const { return key_; }
+  std::string_view value() const { return value_; }
+
+ private:
+  enum class Direction : int8_t { kForward = 1, kBackward = -1 };
+  // Where to go on when the way has changed.
+  enum class Goal : uint8_t { kFirst, kLast, kAtOrAfter, kAfter, kBefore };
+
+  struct Frame {
+    const Node* node;
+    LockWord version;
+    Perm perm;
+    int position;
+    size_t depth;  // bytes of the key before this layer's slices
+    uint8_t level;
+    bool is_layer_root;
+  };
+  enum class Result : uint8_t { kOk, kEnd, kChanged, kFailed };
+
+  void Reach(Goal goal, std::string_view key);
+  Result TryReach(Goal goal, std::string_view key);
+  // Walks from the topmost frame in one direction to the nearest entry that is a key, and reads it.
+  Result Settle(Direction direction);
+  Result StepUp(Direction direction);
+  Result DescendTo(std::string_view key);
+  // Adds a frame for a child or a layer's root. `parent` is the frame that refers to it, or nullptr for the root.
+  Result Push(const Node* node, const Frame* parent, bool is_layer_root, size_t depth);
+  Result PushChild();
+  Result CopyLeaf(Frame& frame);
+  Result ReadEntry();
+  Result ReadRecord(RecordRef ref);
+  Result PositionInLeaf(std::string_view key, bool* enters_layer);
+  void Renew();
+  void Stop();
+  Result Fail(const void* where, const char* what);
+  bool FramesAreCurrent() const;
+
+  const Tree& tree_;
+  Epochs& epochs_;
+  WalkObserver* const observer_;
+  EpochSlot* slot_ = nullptr;
+  std::vector<Frame> frames_;
+  Node leaf_;  // a copy of the topmost frame's node, when that is a leaf
+  unsigned empty_steps_ = 0;
+
+  bool is_valid_ = false;
+  absl::Status status_;
+  std::string_view key_;
+  std::string_view value_;
+  char inline_key_[8];
+  uint64_t word_value_ = 0;
+  // The key that the cursor looks for; or, while has_left_leaf_, the last one of the leaf it came from: keys must go on
+  // ascending (or descending) from there, which also ends every walk through a damaged tree.
+  std::string anchor_;
+  bool has_left_leaf_ = false;
+};
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_CURSOR_H_

@@ -1,0 +1,310 @@
+#include "kv/heap.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+
+namespace sealkv::internal {
+namespace {
+
+constexpr unsigned kRecordGranuleBytes = 16;
+constexpr size_t kReclaimBatch = 64;
+constexpr size_t kSmallRecordBytes = 1024;  // assembled on the stack and copied at once
+
+}  // namespace
+
+Heap::Heap(const Image& image, daxfile::Persist& persist, Epochs& epochs, uint32_t generation)
+    : image_(image),
+      persist_(persist),
+      epochs_(epochs),
+      segments_(image, persist),
+      next_sequence_(uint64_t{generation} << 40) {}
+
+absl::Status Heap::NoSpace(uint64_t bytes) const {
+  return absl::ResourceExhaustedError(absl::StrCat("no space for ", bytes, " bytes in a store of ", image_.size_bytes(),
+                                                   " bytes. Delete something, or load a dump into a larger store."));
+}
+
+// ---- nodes
+
+absl::Status Heap::ReserveNodes(unsigned count) {
+  while (free_nodes_.size() + (fresh_node_end_ - fresh_node_) / kNodeBytes < count) {
+    std::optional<uint64_t> segment = segments_.Take(SegmentKind::kNodes);
+    if (!segment.has_value()) {
+      ReclaimAll();
+      if (free_nodes_.size() + (fresh_node_end_ - fresh_node_) / kNodeBytes >= count) break;
+      segment = segments_.Take(SegmentKind::kNodes);
+      if (!segment.has_value()) return NoSpace(kNodeBytes);
+    }
+    for (; fresh_node_ < fresh_node_end_; fresh_node_ += kNodeBytes) free_nodes_.push_back(Offset{fresh_node_});
+    fresh_node_ = Raw(image_.SegmentStart(*segment));
+    fresh_node_end_ = fresh_node_ + image_.segment_bytes();
+  }
+  return absl::OkStatus();
+}
+
+Offset Heap::TakeNode() {
+  Offset node;
+  if (!free_nodes_.empty()) {
+    node = free_nodes_.back();
+    free_nodes_.pop_back();
+  } else {
+    node = Offset{fresh_node_};
+    fresh_node_ += kNodeBytes;
+  }
+  segments_.state(image_.SegmentOf(node)).live_bytes += kNodeBytes;
+  node_bytes_used_ += kNodeBytes;
+  return node;
+}
+
+// ---- records
+
+absl::StatusOr<Offset> Heap::AppendRecord(std::string_view key, std::string_view value, uint32_t flags) {
+  const uint64_t bytes = RecordBytes(key.size(), value.size());
+  const absl::StatusOr<Offset> offset = PlaceRecord(bytes);
+  if (!offset.ok()) return offset;
+  segments_.state(image_.SegmentOf(*offset)).live_bytes += bytes;
+  record_bytes_used_ += bytes;
+  WriteRecord(image_.base() + Raw(*offset), key, value, flags);
+  return offset;
+}
+
+absl::StatusOr<Offset> Heap::PlaceRecord(uint64_t bytes) {
+  if (bytes > image_.segment_bytes() / 2) {
+    const auto run_length = static_cast<uint32_t>((bytes + image_.segment_bytes() - 1) / image_.segment_bytes());
+    std::optional<uint64_t> segment = segments_.Take(SegmentKind::kLarge, run_length);
+    if (!segment.has_value()) {
+      ReclaimAll();
+      segment = segments_.Take(SegmentKind::kLarge, run_length);
+    }
+    if (!segment.has_value()) return NoSpace(bytes);
+    return image_.SegmentStart(*segment);
+  }
+  if (append_segment_ == kNoSegment || segments_.state(append_segment_).tail + bytes > image_.segment_bytes()) {
+    if (absl::Status status = TakeAppendSegment(bytes); !status.ok()) return status;
+  }
+  SegmentState& state = segments_.state(append_segment_);
+  const Offset offset = image_.SegmentStart(append_segment_) + state.tail;
+  state.tail += static_cast<uint32_t>(bytes);
+  return offset;
+}
+
+absl::Status Heap::TakeAppendSegment(uint64_t bytes) {
+  const uint64_t left = append_segment_;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    while (!partial_segments_.empty()) {
+      const uint64_t segment = partial_segments_.back();
+      const SegmentState& state = segments_.state(segment);
+      const bool is_still_ours = state.kind == SegmentKind::kRecords && state.origin == SegmentState::Origin::kCounted;
+      if (is_still_ours && state.tail + bytes <= image_.segment_bytes() && segment != left) {
+        append_segment_ = segment;
+        break;
+      }
+      partial_segments_.pop_back();
+    }
+    if (append_segment_ == left) {
+      if (const auto segment = segments_.Take(SegmentKind::kRecords)) append_segment_ = *segment;
+    }
+    if (append_segment_ != left) {
+      if (left != kNoSegment) ReleaseIfEmpty(left);
+      return absl::OkStatus();
+    }
+    ReclaimAll();
+  }
+  return NoSpace(bytes);
+}
+
+void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags) {
+  const uint64_t head_bytes = ValueOffset(key.size());
+  const uint64_t bytes = head_bytes + Pad8(value.size());
+  alignas(64) std::byte small[kSmallRecordBytes];
+  std::vector<std::byte> large;
+  const bool is_small = bytes <= kSmallRecordBytes;
+  if (!is_small) large.resize(head_bytes);
+  std::byte* head = is_small ? small : large.data();
+
+  RecordHeader header{0, RecordHeader::KeyAndFlags(static_cast<uint32_t>(key.size()), flags),
+                      static_cast<uint32_t>(value.size()), 0, next_sequence_++};
+  std::memset(head + head_bytes - 8, 0, 8);  // the padding; what is not padding is overwritten
+  std::memcpy(head, &header, sizeof(header));
+  if (!key.empty()) std::memcpy(head + sizeof(header), key.data(), key.size());
+  header.checksum = RecordChecksum(head, head_bytes, value);
+  std::memcpy(head, &header.checksum, sizeof(header.checksum));
+
+  if (is_small) {
+    if (!value.empty()) {
+      std::memset(small + bytes - 8, 0, 8);
+      std::memcpy(small + head_bytes, value.data(), value.size());
+    }
+    persist_.CopyNonTemporal(to, small, bytes);
+    return;
+  }
+  const uint64_t whole_words = value.size() & ~uint64_t{7};
+  persist_.CopyNonTemporal(to, head, head_bytes);
+  if (whole_words > 0) persist_.CopyNonTemporal(to + head_bytes, value.data(), whole_words);
+  if (whole_words < value.size()) {
+    std::byte tail[8] = {};
+    std::memcpy(tail, value.data() + whole_words, value.size() - whole_words);
+    persist_.CopyNonTemporal(to + head_bytes + whole_words, tail, sizeof(tail));
+  }
+}
+
+// ---- retirement
+
+void Heap::Retire(Offset offset, bool is_node) {
+  retired_.push_back({epochs_.current(), offset, is_node});
+  bytes_retired_ += is_node ? kNodeBytes : image_.RecordAt(offset).bytes();
+}
+
+void Heap::ReclaimIfDue() {
+  if (retired_.size() >= kReclaimBatch && retired_.size() % kReclaimBatch == 0) ReclaimAll();
+}
+
+void Heap::ReclaimAll() {
+  if (retired_.empty()) return;
+  epochs_.Advance();
+  const uint64_t oldest = epochs_.Oldest();
+  while (!retired_.empty() && retired_.front().epoch < oldest) {
+    const Retired retired = retired_.front();
+    retired_.pop_front();
+    if (retired.is_node) {
+      bytes_retired_ -= kNodeBytes;
+      FreeNode(retired.offset);
+    } else {
+      bytes_retired_ -= image_.RecordAt(retired.offset).bytes();
+      FreeRecord(retired.offset);
+    }
+  }
+}
+
+void Heap::FreeNode(Offset node) {
+  SegmentState& state = segments_.state(image_.SegmentOf(node));
+  if (state.origin != SegmentState::Origin::kCounted) {
+    // Not counted yet: without its mark the sweep finds it free.
+    if (!ClearMark(node, kNodeBytes)) return;
+  } else {
+    free_nodes_.push_back(node);
+  }
+  state.live_bytes -= kNodeBytes;
+  node_bytes_used_ -= kNodeBytes;
+}
+
+void Heap::FreeRecord(Offset record) {
+  const uint64_t segment = image_.SegmentOf(record);
+  SegmentState& state = segments_.state(segment);
+  if (state.origin != SegmentState::Origin::kCounted && !ClearMark(record, kRecordGranuleBytes)) return;
+  const uint64_t bytes = image_.RecordAt(record).bytes();
+  state.live_bytes -= bytes;
+  record_bytes_used_ -= bytes;
+  if (state.origin != SegmentState::Origin::kCounted) return;
+  if (segment != append_segment_) {
+    ReleaseIfEmpty(segment);
+  } else if (state.live_bytes == 0) {
+    state.tail = 0;
+  }
+}
+
+void Heap::ReleaseIfEmpty(uint64_t segment) {
+  if (segments_.state(segment).live_bytes == 0) segments_.Release(segment);
+}
+
+// ---- marking
+
+void Heap::BeginMarking() {
+  segments_.ScanAll();
+  for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
+    const SegmentState& state = segments_.state(segment);
+    if (state.origin != SegmentState::Origin::kUnknown) continue;
+    if (state.kind == SegmentKind::kLarge) {
+      marks_[segment].resize(1);
+      segment += state.run_length - 1;
+    } else if (state.kind != SegmentKind::kFree) {
+      const unsigned granule_bytes = state.kind == SegmentKind::kNodes ? kNodeBytes : kRecordGranuleBytes;
+      marks_[segment].resize(image_.segment_bytes() / granule_bytes);
+    }
+  }
+}
+
+bool Heap::SetMark(Offset offset, unsigned granule_bytes) {
+  const uint64_t segment = image_.SegmentOf(offset);
+  const auto found = marks_.find(segment);
+  if (found == marks_.end()) return false;
+  const uint64_t bit = (Raw(offset) - Raw(image_.SegmentStart(segment))) / granule_bytes;
+  if (bit >= found->second.size() || found->second[bit]) return false;
+  found->second[bit] = true;
+  return true;
+}
+
+bool Heap::ClearMark(Offset offset, unsigned granule_bytes) {
+  const uint64_t segment = image_.SegmentOf(offset);
+  const auto found = marks_.find(segment);
+  if (found == marks_.end()) return false;
+  const uint64_t bit = (Raw(offset) - Raw(image_.SegmentStart(segment))) / granule_bytes;
+  if (bit >= found->second.size() || !found->second[bit]) return false;
+  found->second[bit] = false;
+  return true;
+}
+
+void Heap::MarkNode(Offset node) {
+  if (!SetMark(node, kNodeBytes)) return;
+  segments_.state(image_.SegmentOf(node)).live_bytes += kNodeBytes;
+  node_bytes_used_ += kNodeBytes;
+}
+
+void Heap::MarkRecord(Offset record, uint64_t bytes) {
+  if (!SetMark(record, kRecordGranuleBytes)) return;
+  const uint64_t segment = image_.SegmentOf(record);
+  SegmentState& state = segments_.state(segment);
+  state.live_bytes += bytes;
+  record_bytes_used_ += bytes;
+  const uint64_t end = Raw(record) + bytes - Raw(image_.SegmentStart(segment));
+  if (state.kind == SegmentKind::kRecords) state.tail = std::max(state.tail, static_cast<uint32_t>(end));
+}
+
+void Heap::SweepNodes(uint64_t segment) {
+  const MarkBits& marks = marks_[segment];
+  if (segments_.state(segment).live_bytes == 0) {
+    segments_.Release(segment);
+    return;
+  }
+  for (uint64_t i = marks.size(); i-- > 0;) {
+    if (!marks[i]) free_nodes_.push_back(image_.SegmentStart(segment) + i * kNodeBytes);
+  }
+}
+
+void Heap::SweepRecords(uint64_t segment) {
+  const SegmentState& state = segments_.state(segment);
+  if (state.live_bytes == 0) {
+    segments_.Release(segment);
+  } else if (state.kind == SegmentKind::kRecords && state.tail < image_.segment_bytes()) {
+    partial_segments_.push_back(segment);
+  }
+}
+
+void Heap::FinishMarking() {
+  // What is unlinked but may still be looked at keeps its place until it is freed.
+  for (const Retired& retired : retired_) {
+    if (retired.is_node) {
+      MarkNode(retired.offset);
+    } else {
+      MarkRecord(retired.offset, image_.RecordAt(retired.offset).bytes());
+    }
+  }
+  for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
+    SegmentState& state = segments_.state(segment);
+    if (state.origin != SegmentState::Origin::kUnknown || state.kind == SegmentKind::kFree) continue;
+    const uint32_t run_length = state.run_length;
+    for (uint32_t i = 0; i < run_length; ++i) segments_.state(segment + i).origin = SegmentState::Origin::kCounted;
+    if (state.kind == SegmentKind::kNodes) {
+      SweepNodes(segment);
+    } else {
+      SweepRecords(segment);
+    }
+    segment += run_length - 1;
+  }
+  marks_.clear();
+  space_is_known_ = true;
+}
+
+}  // namespace sealkv::internal

@@ -1,0 +1,68 @@
+#include "kv/iterator.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sealkv::internal {
+namespace {
+
+// The least string greater than all that begin with `prefix`; nothing if there is none.
+std::optional<std::string> AfterPrefix(std::string prefix) {
+  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff) prefix.pop_back();
+  if (prefix.empty()) return std::nullopt;
+  prefix.back() = static_cast<char>(static_cast<unsigned char>(prefix.back()) + 1);
+  return prefix;
+}
+
+}  // namespace
+
+RangeIterator::RangeIterator(const Tree& tree, Epochs& epochs, Range range)
+    : cursor_(tree, epochs),
+      lower_(std::max(std::move(range.lower).value_or(std::string()), range.prefix)),
+      upper_(std::move(range.upper)) {
+  if (range.prefix.empty()) return;
+  std::optional<std::string> after = AfterPrefix(std::move(range.prefix));
+  if (after.has_value() && (!upper_.has_value() || *after < *upper_)) upper_ = std::move(after);
+}
+
+void RangeIterator::SeekToFirst() {
+  if (lower_.empty()) {
+    cursor_.SeekToFirst();
+  } else {
+    cursor_.Seek(lower_);
+  }
+  CheckUpper();
+}
+
+void RangeIterator::SeekToLast() {
+  if (upper_.has_value()) {
+    cursor_.SeekBefore(*upper_);
+  } else {
+    cursor_.SeekToLast();
+  }
+  CheckLower();
+}
+
+void RangeIterator::Seek(std::string_view key) {
+  if (key <= std::string_view(lower_)) return SeekToFirst();
+  cursor_.Seek(key);
+  CheckUpper();
+}
+
+void RangeIterator::SeekForPrev(std::string_view key) {
+  if (upper_.has_value() && key >= std::string_view(*upper_)) return SeekToLast();
+  cursor_.SeekForPrev(key);
+  CheckLower();
+}
+
+void RangeIterator::Next() {
+  cursor_.Next();
+  CheckUpper();
+}
+
+void RangeIterator::Prev() {
+  cursor_.Prev();
+  CheckLower();
+}
+
+}  // namespace sealkv::internal

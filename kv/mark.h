@@ -1,0 +1,42 @@
+// The background pass after an open: walks the tree in key order and counts what lives in each segment that was in use.
+// It shares the writer mutex, a few hundred entries at a time; writers go on in between. Until it is through, new objects
+// go to segments that were free at open, so what it counts can only become less, and Heap keeps count of that.
+//
+// Thread safety: Step needs the writer mutex; is_done may be asked by any thread.
+#ifndef SEALKV_KV_MARK_H_
+#define SEALKV_KV_MARK_H_
+
+#include <atomic>
+#include <string>
+
+#include "absl/status/status.h"
+#include "kv/epoch.h"
+#include "kv/heap.h"
+#include "kv/tree.h"
+
+namespace sealkv::internal {
+
+class Marker {
+ public:
+  Marker(const Tree& tree, Heap& heap, Epochs& epochs) : tree_(tree), heap_(heap), epochs_(epochs) {}
+
+  // Counts up to `entries` more. True: through, or failed.
+  bool Step(unsigned entries);
+  bool is_done() const { return is_done_; }
+  // Why the pass couldn't finish: then the space of the segments in question is never used again in this session.
+  const absl::Status& status() const { return status_; }
+
+ private:
+  const Tree& tree_;
+  Heap& heap_;
+  Epochs& epochs_;
+  bool has_begun_ = false;
+  std::atomic<bool> is_done_{false};
+  absl::Status status_;
+  std::string last_key_;
+  bool has_last_key_ = false;
+};
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_MARK_H_

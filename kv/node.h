@@ -1,0 +1,232 @@
+// The node: the only structure the tree is made of, at every level. 256 bytes: four cache lines.
+//
+//   OFFSET  SIZE  NAME         MEANING
+//   0       8     perm         commit word: which slots are entries, in key order (Perm)
+//   8       8     kinds        nibble 0: level (0 = leaf); nibble 1: how `prefix` reads (PrefixKind);
+//                              nibbles 2..15: the kind of the entry in that slot (leaves only)
+//   16      112   slices       slot 2..15: 8 bytes of key, big-endian, padded with zeros
+//   128     8     lock         volatile: who writes here, and how often anybody did (LockWord)
+//   136     8     prefix       in the root of a layer: the bytes that all its keys share; else 0
+//   144     112   references   slot 2..15: a record, a node, or a value, as the kind says
+//
+// A slot is named by the index of its words, 2..15, in both halves. So the nibbles of `perm` index the 16 words of the
+// first two lines directly, and vector instructions permute the slices straight into key order.
+//
+// Invariants
+//   N1  An entry that `perm` doesn't name does not exist. Slots that it doesn't name hold anything.
+//   N2  A named slot's slice, kind and level never change. Its reference word may, by one Store.
+//   N3  Entries ascend by (slice, rank of kind); among kMore entries of one slice, by key; at most kMaxTies of these.
+//   N4  In an inner node, entry i covers the slices from its own (entry 0: from the node's own lower bound, its slice is
+//       not looked at) to before that of entry i+1. Equal slices are never parted by two nodes.
+//   N5  Only the root of a layer below the top has a prefix.
+//
+// Origin: Masstree's permutation word and 8-byte slices (Mao, Kohler, Morris, EuroSys 2012); a commit of one word in
+// persistent memory as in wB+-Tree (Chen, Jin, VLDB 2015); 256-byte nodes as in LB+-Tree (Liu et al., VLDB 2020).
+#ifndef SEALKV_KV_NODE_H_
+#define SEALKV_KV_NODE_H_
+
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "kv/reference.h"
+
+namespace sealkv::internal {
+
+inline constexpr unsigned kSlots = 14;
+inline constexpr unsigned kFirstSlot = 2;
+inline constexpr size_t kNodeBytes = 256;
+inline constexpr size_t kSliceBytes = 8;
+// How many keys that go on beyond one slice a leaf holds before they get a layer of their own. Measured on 563,000 file
+// paths: 1 tie costs 76 bytes of nodes a key, 2 cost 56, 4 cost 42, 8 cost 41.
+inline constexpr unsigned kMaxTies = 4;
+// Replacing a child by two takes two free slots beside the child's own.
+inline constexpr unsigned kMaxChildrenToSplitBelow = kSlots - 2;
+// A layer is entered by a slice of 8 bytes, so no valid path is deeper than this.
+inline constexpr unsigned kMaxLayers = (64 << 10) / kSliceBytes + 1;
+inline constexpr unsigned kMaxLevel = 15;
+
+// What the entry's reference word means. Persistent: do not change the numbers.
+enum class Kind : uint8_t {
+  // 0..8: the key ends in this slice with so many bytes; the reference is a RecordRef.
+  kEndsWith0 = 0,
+  kEndsWith8 = 8,
+  kMore = 9,     // the key goes on; RecordRef with fingerprint
+  kLayer = 10,   // several keys go on; the reference is the offset of a layer's root
+  kInline = 11,  // an 8-byte key; the reference is its 8-byte value (top layer only)
+};
+
+// Persistent: do not change the numbers.
+enum class PrefixKind : uint8_t {
+  kNone = 0,
+  kInline = 1,  // the prefix word is the prefix: 8 bytes in the order of the key
+  kRecord = 2,  // the prefix word is the RecordRef of a record whose key is the prefix: 16, 24, … bytes
+};
+
+constexpr bool IsEnd(Kind kind) { return kind <= Kind::kEndsWith8; }
+constexpr bool IsRecord(Kind kind) { return kind <= Kind::kMore; }
+// Where an entry stands among those of the same slice.
+constexpr unsigned KindRank(Kind kind) {
+  if (kind == Kind::kInline) return 8;
+  return kind == Kind::kLayer ? 9 : static_cast<unsigned>(kind);
+}
+
+// The permutation word: nibble 0 is the count; nibbles 1..14 are the 14 slots, first those in use in key order, then the
+// free ones; nibble 15 is 0.
+class Perm {
+ public:
+  static constexpr uint64_t kEmptyRaw = 0x0fedcba987654320;
+
+  constexpr Perm() = default;
+  constexpr explicit Perm(uint64_t raw) : raw_(raw) {}
+
+  constexpr uint64_t raw() const { return raw_; }
+  constexpr unsigned count() const { return raw_ & 15; }
+  constexpr unsigned free_count() const { return kSlots - count(); }
+  // The slot at a position; positions from count() on are free slots.
+  constexpr unsigned slot(unsigned position) const { return raw_ >> (4 * position + 4) & 15; }
+
+  // Takes the free slot at `from` (default: the first) into `position`.
+  constexpr Perm Insert(unsigned position) const {
+    const uint64_t slot_taken = slot(count());
+    const uint64_t body = raw_ >> 4;
+    const uint64_t below = body & Mask(position);
+    const uint64_t moved = (body & Mask(count()) & ~Mask(position)) << 4;
+    const uint64_t above = count() + 1 < 16 ? body & ~Mask(count() + 1) : 0;
+    return Perm((below | moved | above | slot_taken << (4 * position)) << 4 | (count() + 1));
+  }
+
+  // Gives back the slot at `position`, as the first free one.
+  constexpr Perm Remove(unsigned position) const {
+    const uint64_t slot_given = slot(position);
+    const unsigned last = count() - 1;
+    const uint64_t body = raw_ >> 4;
+    const uint64_t below = body & Mask(position);
+    const uint64_t moved = (body & Mask(count()) & ~Mask(position + 1)) >> 4;
+    const uint64_t above = body & ~Mask(count());
+    return Perm((below | moved | above | slot_given << (4 * last)) << 4 | last);
+  }
+
+  // Whether this can be a permutation at all: a damaged one can't be used.
+  constexpr bool IsWellFormed() const {
+    unsigned seen = 0;
+    for (unsigned i = 0; i < kSlots; ++i) seen |= 1u << slot(i);
+    return count() <= kSlots && seen == 0xfffc && raw_ >> 60 == 0;
+  }
+
+  friend constexpr bool operator==(Perm a, Perm b) = default;
+
+ private:
+  static constexpr uint64_t Mask(unsigned nibbles) { return (uint64_t{1} << (4 * nibbles)) - 1; }
+  uint64_t raw_ = kEmptyRaw;
+};
+
+static_assert(Perm().IsWellFormed() && Perm().count() == 0);
+static_assert(Perm().Insert(0).Insert(0).Insert(1).slot(0) == 3);
+static_assert(Perm().Insert(0).Insert(0).Insert(1).slot(1) == 4);
+static_assert(Perm().Insert(0).Insert(0).Insert(1).Remove(0).slot(0) == 4);
+static_assert(Perm().Insert(0).Insert(0).Insert(1).Remove(0).slot(2) == 3);
+static_assert(Perm().Insert(0).Insert(0).Insert(1).Remove(0).IsWellFormed());
+
+// The kinds word.
+class Kinds {
+ public:
+  constexpr explicit Kinds(uint64_t raw = 0) : raw_(raw) {}
+  constexpr Kinds(unsigned level, PrefixKind prefix) : raw_(level | static_cast<uint64_t>(prefix) << 4) {}
+
+  constexpr uint64_t raw() const { return raw_; }
+  constexpr unsigned level() const { return raw_ & 15; }
+  constexpr PrefixKind prefix() const { return static_cast<PrefixKind>(raw_ >> 4 & 15); }
+  constexpr Kind kind(unsigned slot) const { return static_cast<Kind>(raw_ >> (4 * slot) & 15); }
+  constexpr Kinds With(unsigned slot, Kind kind) const {
+    const uint64_t cleared = raw_ & ~(uint64_t{15} << (4 * slot));
+    return Kinds(cleared | static_cast<uint64_t>(kind) << (4 * slot));
+  }
+
+ private:
+  uint64_t raw_;
+};
+
+// The lock word: volatile, though it lies in persistent memory, for it carries the generation of the open that wrote it;
+// one of another generation reads as unlocked (invariant 6 of docs/design.md).
+//
+//   BITS    SIZE  MEANING
+//   0       1     locked: a writer changes the node, or a change is not yet durable
+//   1       1     obsolete: the node was replaced; whoever gets here starts again
+//   2..31   30    version, counts changes
+//   32..63  32    generation
+class LockWord {
+ public:
+  constexpr explicit LockWord(uint64_t raw) : raw_(raw) {}
+  static constexpr LockWord Fresh(uint32_t generation) { return LockWord(uint64_t{generation} << 32); }
+
+  constexpr uint64_t raw() const { return raw_; }
+  constexpr bool is_locked(uint32_t generation) const { return (raw_ & 1) != 0 && OfGeneration(generation); }
+  constexpr bool is_obsolete(uint32_t generation) const { return (raw_ & 2) != 0 && OfGeneration(generation); }
+
+  constexpr LockWord Locked(uint32_t generation) const {
+    return LockWord(uint64_t{generation} << 32 | (raw_ & 0xfffffffc) | 1);
+  }
+  // After Locked(): lets go, and counts the change.
+  constexpr LockWord Unlocked() const { return LockWord((raw_ & ~uint64_t{0xffffffff}) | ((raw_ + 4) & 0xfffffffc)); }
+  constexpr LockWord Obsolete() const { return LockWord(raw_ | 2); }
+
+ private:
+  // Generation 0 is a reader of a store that nobody writes: no word is of it.
+  constexpr bool OfGeneration(uint32_t generation) const { return generation != 0 && raw_ >> 32 == generation; }
+  uint64_t raw_;
+};
+
+struct alignas(kNodeBytes) Node {
+  uint64_t key_words[16];  // [0] perm, [1] kinds, [2..15] slices
+  uint64_t ref_words[16];  // [0] lock, [1] prefix, [2..15] references
+
+  static constexpr unsigned kPermWord = 0;
+  static constexpr unsigned kKindsWord = 1;
+  static constexpr unsigned kLockWord = 0;
+  static constexpr unsigned kPrefixWord = 1;
+
+  // All reads are acquire loads: plain loads on x86-64, and an optimistic reader's order of reading is the program's.
+  Perm perm() const { return Perm(Load(key_words[kPermWord])); }
+  Kinds kinds() const { return Kinds(Load(key_words[kKindsWord])); }
+  uint64_t slice(unsigned slot) const { return Load(key_words[slot]); }
+  uint64_t ref(unsigned slot) const { return Load(ref_words[slot]); }
+  LockWord lock() const { return LockWord(Load(ref_words[kLockWord])); }
+  uint64_t prefix_word() const { return Load(ref_words[kPrefixWord]); }
+  unsigned level() const { return kinds().level(); }
+  bool is_leaf() const { return level() == 0; }
+  Offset child(unsigned slot) const { return static_cast<Offset>(ref(slot)); }
+  RecordRef record(unsigned slot) const { return RecordRef::FromRaw(ref(slot)); }
+
+  void Prefetch() const {
+    const char* line = reinterpret_cast<const char*>(this);
+    for (int i = 0; i < 4; ++i) __builtin_prefetch(line + 64 * i);
+  }
+
+  static uint64_t Load(const uint64_t& word) {
+    return std::atomic_ref<uint64_t>(const_cast<uint64_t&>(word)).load(std::memory_order_acquire);
+  }
+};
+
+static_assert(sizeof(Node) == kNodeBytes && alignof(Node) == kNodeBytes);
+static_assert(offsetof(Node, key_words) == 0 && offsetof(Node, ref_words) == 128);
+
+// The slice of a key at a depth: its next 8 bytes, big-endian, padded with zeros. `depth` <= key.size().
+inline uint64_t SliceAt(std::string_view key, size_t depth) {
+  uint64_t slice = 0;
+  const size_t rest = key.size() - depth;
+  __builtin_memcpy(&slice, key.data() + depth, rest < kSliceBytes ? rest : kSliceBytes);
+  return __builtin_bswap64(slice);
+}
+
+// How a key's entry at this depth reads when it is alone with its slice: it ends here, or goes on.
+inline Kind KindAt(std::string_view key, size_t depth) {
+  const size_t rest = key.size() - depth;
+  return rest <= kSliceBytes ? static_cast<Kind>(rest) : Kind::kMore;
+}
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_NODE_H_

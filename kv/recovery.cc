@@ -1,0 +1,157 @@
+#include "kv/recovery.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace sealkv::internal {
+namespace {
+
+uint64_t SuperblockChecksum(const Superblock& superblock) {
+  return XXH3_64bits(&superblock, Superblock::kChecksummedBytes);
+}
+
+// What the first 64 bytes of an empty store of this size say.
+Superblock IdentityFor(uint64_t file_bytes) {
+  Superblock identity{};
+  identity.magic = Superblock::kMagic;
+  identity.format_major = Superblock::kFormatMajor;
+  identity.format_minor = Superblock::kFormatMinor;
+  identity.capacity_bytes = file_bytes;
+  identity.segment_bytes_log2 = SegmentBytesLog2For(file_bytes);
+  identity.segment_count = file_bytes >> identity.segment_bytes_log2;
+  const uint64_t header_bytes = Superblock::kSegmentTableOffset + identity.segment_count * sizeof(uint64_t);
+  const uint64_t segment_bytes = uint64_t{1} << identity.segment_bytes_log2;
+  identity.header_segments = static_cast<uint32_t>((header_bytes + segment_bytes - 1) / segment_bytes);
+  std::random_device entropy;
+  identity.store_id = uint64_t{entropy()} << 32 | entropy();
+  identity.checksum = SuperblockChecksum(identity);
+  return identity;
+}
+
+void ZeroHeader(daxfile::Persist& persist, std::byte* base, const Superblock& identity) {
+  const uint64_t bytes = Superblock::kSegmentTableOffset + identity.segment_count * sizeof(uint64_t);
+  const std::vector<std::byte> zeros(std::min<uint64_t>(bytes, 1 << 20));
+  for (uint64_t at = 0; at < bytes; at += zeros.size()) {
+    persist.CopyNonTemporal(base + at, zeros.data(), std::min<uint64_t>(zeros.size(), bytes - at));
+  }
+  persist.Fence();
+}
+
+// The first segment behind the header becomes a node segment; its first node is the root: an empty leaf.
+void WriteEmptyTree(daxfile::Persist& persist, std::byte* base, const Superblock& identity) {
+  auto& superblock = *reinterpret_cast<Superblock*>(base);
+  const uint64_t segment = identity.header_segments;
+  const uint64_t root = segment << identity.segment_bytes_log2;
+  Node leaf{};
+  leaf.key_words[Node::kPermWord] = Perm::kEmptyRaw;
+  persist.CopyNonTemporal(base + root, &leaf, sizeof(leaf));
+  auto* word = reinterpret_cast<uint64_t*>(base + Superblock::kSegmentTableOffset) + segment;
+  persist.Store(word, SegmentWord(SegmentKind::kNodes, 1, segment).raw());
+  persist.Flush(word, sizeof(*word));
+  persist.Store(&superblock.root, root);
+  persist.Flush(&superblock.root, sizeof(superblock.root));
+  persist.Fence();
+}
+
+// The magic is the last word stored into its line, so it is there only if the rest of the line is.
+void CommitIdentity(daxfile::Persist& persist, std::byte* base, const Superblock& identity) {
+  auto* words = reinterpret_cast<uint64_t*>(base);
+  uint64_t values[8];
+  std::memcpy(values, &identity, sizeof(values));
+  for (int i = 7; i >= 0; --i) persist.Store(&words[i], values[i]);
+  persist.Flush(words, sizeof(values));
+  persist.Fence();
+}
+
+absl::Status CheckIdentity(const Superblock& superblock, uint64_t file_bytes, const std::string& path) {
+  if (superblock.magic != Superblock::kMagic) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        path, ": not a SealKV store (no magic number at offset 0). If its creation was interrupted, remove it."));
+  }
+  if (superblock.format_major != Superblock::kFormatMajor || superblock.features_incompatible != 0) {
+    // A damaged number must not be taken for another version.
+    if (SuperblockChecksum(superblock) != superblock.checksum) {
+      return absl::DataLossError(absl::StrCat(path, ": superblock damaged (checksum, offset 56)."));
+    }
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": store format ", superblock.format_major, ".", superblock.format_minor, " with features ",
+                     superblock.features_incompatible, "; this library reads format ", Superblock::kFormatMajor,
+                     ". Dump it with the version that made it, and load the dump."));
+  }
+  if (SuperblockChecksum(superblock) != superblock.checksum) {
+    return absl::DataLossError(absl::StrCat(path, ": superblock damaged (checksum, offset 56). Restore a backup."));
+  }
+  const uint64_t segment_bytes_log2 = superblock.segment_bytes_log2;
+  if (segment_bytes_log2 < Superblock::kMinSegmentBytesLog2 || segment_bytes_log2 > Superblock::kMaxSegmentBytesLog2 ||
+      superblock.segment_count != superblock.capacity_bytes >> segment_bytes_log2 ||
+      superblock.header_segments == 0 || superblock.header_segments >= superblock.segment_count ||
+      Superblock::kSegmentTableOffset + superblock.segment_count * sizeof(uint64_t) >
+          uint64_t{superblock.header_segments} << segment_bytes_log2) {
+    return absl::DataLossError(absl::StrCat(path, ": superblock contradicts itself (geometry, offset 16)."));
+  }
+  if (file_bytes < superblock.capacity_bytes) {
+    return absl::FailedPreconditionError(absl::StrCat(path, ": truncated: the store has ", superblock.capacity_bytes,
+                                                      " bytes, the file ", file_bytes, ". Restore a backup."));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+uint32_t SegmentBytesLog2For(uint64_t capacity_bytes) {
+  const auto log2 = static_cast<uint32_t>(std::bit_width(capacity_bytes / 128 + 1) - 1);
+  return std::clamp(log2, Superblock::kMinSegmentBytesLog2, Superblock::kMaxSegmentBytesLog2);
+}
+
+absl::Status FormatImage(daxfile::DaxFile& file) {
+  constexpr uint64_t kMinBytes = 64 << 10;
+  if (file.size_bytes() < kMinBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file.path(), ": a store needs at least ", kMinBytes, " bytes, not ", file.size_bytes(), "."));
+  }
+  daxfile::Persist& persist = file.persist();
+  std::byte* base = file.data();
+  auto& superblock = *reinterpret_cast<Superblock*>(base);
+  // What was here stops being a store before the first byte of it goes.
+  persist.Store(&superblock.magic, 0);
+  persist.Flush(&superblock.magic, sizeof(superblock.magic));
+  persist.Fence();
+  const Superblock identity = IdentityFor(file.size_bytes());
+  ZeroHeader(persist, base, identity);
+  WriteEmptyTree(persist, base, identity);
+  CommitIdentity(persist, base, identity);
+  return persist.status();
+}
+
+absl::StatusOr<Image> OpenImage(const daxfile::DaxFile& file) {
+  if (file.size_bytes() < Superblock::kSegmentTableOffset) {
+    return absl::FailedPreconditionError(absl::StrCat(file.path(), ": not a SealKV store: too short (",
+                                                      file.size_bytes(), " bytes)."));
+  }
+  const auto& superblock = *reinterpret_cast<const Superblock*>(file.data());
+  if (absl::Status status = CheckIdentity(superblock, file.size_bytes(), file.path()); !status.ok()) return status;
+  Image image(file.data());
+  if (image.NodeAt(static_cast<Offset>(superblock.root)) == nullptr) {
+    return absl::DataLossError(
+        absl::StrCat(file.path(), ": root word damaged (offset 64): ", superblock.root, " can't be a node."));
+  }
+  return image;
+}
+
+uint32_t BeginGeneration(const Image& image, daxfile::Persist& persist) {
+  uint64_t& word = image.superblock().generation;
+  persist.Store(&word, word + 1);
+  persist.Flush(&word, sizeof(word));
+  persist.Fence();
+  return static_cast<uint32_t>(word);
+}
+
+}  // namespace sealkv::internal

@@ -1,0 +1,34 @@
+// From a mapped file to a store: making an empty one, and opening one however it was left.
+//
+// There is nothing to repair at open. Every crash image is well formed: each commit is one word, and what it made
+// reachable was durable before it. Opening validates the superblock and begins a generation (one line, one fence); that
+// makes all lock words of earlier opens read as unlocked. What space is in use is found later, in the background
+// (kv/mark.h). So opening takes the same time at 10 records and at 10^9.
+#ifndef SEALKV_KV_RECOVERY_H_
+#define SEALKV_KV_RECOVERY_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daxfile/dax_file.h"
+#include "kv/image.h"
+
+namespace sealkv::internal {
+
+// The segment size for a store of this capacity: about a 128th of it, within the format's limits.
+uint32_t SegmentBytesLog2For(uint64_t capacity_bytes);
+
+// Makes an empty store of the file. A crash in the middle leaves a file without a magic number: not a store.
+absl::Status FormatImage(daxfile::DaxFile& file);
+
+// Validates the superblock. Changes nothing. FailedPrecondition: not a store, of another format, or the file is shorter
+// than the store; DataLoss: it is a store and the superblock is damaged. Messages name path and remedy.
+absl::StatusOr<Image> OpenImage(const daxfile::DaxFile& file);
+
+// Begins a new generation and returns it. Cost: 1 line, 1 fence.
+uint32_t BeginGeneration(const Image& image, daxfile::Persist& persist);
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_RECOVERY_H_

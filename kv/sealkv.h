@@ -1,0 +1,215 @@
+// SealKV: an ordered key-value store embedded in your program, on persistent memory. This header is the manual.
+//
+//   #include "kv/sealkv.h"
+//   auto store = sealkv::Store::OpenOrCreate("/mnt/pmem/users", {.capacity_bytes = 1 << 30});
+//   if (!store.ok()) return store.status();
+//   absl::Status put = (*store)->Put("ada", "countess");       // durable when it returns OK
+//   absl::StatusOr<std::string> value = (*store)->Get("ada");  // "countess"
+//
+// KEYS AND VALUES are byte strings: keys of 0 to kMaxKeyBytes, values of 0 to kMaxValueBytes, any bytes. Keys are ordered
+// as by memcmp, a prefix before what it is a prefix of. Store integers big-endian (U64Key) to have them in number order.
+//
+// DURABILITY. A write that returned OK survives the end of the process at any instruction, and on every tier but
+// `volatile` a power cut too. A write that hasn't returned is, after a crash, there whole or not at all. A read never
+// returns what a power cut could still take back. No call here uses fsync or msync, except on tier `msync`.
+// Opening takes constant time, however the store was left and however large it is.
+//
+// THREADS. Every method of Store may be called by any number of threads. Readers take no lock and never block a writer;
+// one writer works at a time, the others wait. An Iterator or a PinnedValue belongs to one thread at a time.
+// One process may have a store open for writing, or any number for reading.
+//
+// ERRORS are absl::Status. NotFound, AlreadyExists and FailedPrecondition are answers, listed at each method;
+// InvalidArgument: a key or value too large, or a wrong option; ResourceExhausted: no space, nothing was changed;
+// DataLoss: the file is damaged, the message names the offset; PermissionDenied: a write to a store opened read-only;
+// Unavailable: another process has it open. Any method may return DataLoss.
+//
+// COSTS are given as (cache lines flushed, fences) for an operation that needn't split a node or take a new segment;
+// "record lines" is (24 + key + value) / 64, and a bit. Both are counted at the seam and asserted in tests.
+#ifndef SEALKV_KV_SEALKV_H_
+#define SEALKV_KV_SEALKV_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daxfile/dax_file.h"
+#include "daxfile/tier.h"
+
+namespace sealkv {
+
+inline constexpr size_t kMaxKeyBytes = 64 << 10;
+inline constexpr size_t kMaxValueBytes = 1 << 30;
+inline constexpr uint64_t kMinCapacityBytes = 64 << 10;
+
+namespace internal {
+class StoreImpl;
+class EpochSlot;
+}  // namespace internal
+
+struct Options {
+  // The size of a new store. Needed by Create; ignored when an existing store is opened. At least kMinCapacityBytes.
+  uint64_t capacity_bytes = 0;
+  // The weakest durability you accept (see daxfile/tier.h). The default takes every tier that survives a power cut.
+  daxfile::Tier weakest_tier = daxfile::Tier::kMsync;
+  // Treat an ordinary file as memory that needs only the CPU's flushes: fast, and lost with the power.
+  // Needs weakest_tier = kVolatile. (Files on tmpfs are volatile without being told.)
+  bool emulate_on_dram = false;
+  // Open for reading only; every write returns PermissionDenied.
+  bool read_only = false;
+  // Called while Create writes zeros, with (bytes done, bytes in all).
+  std::function<void(uint64_t, uint64_t)> progress;
+};
+
+// Which keys an iterator shows, ascending. Default: all.
+struct Range {
+  std::optional<std::string> lower;  // keys >= lower
+  std::optional<std::string> upper;  // keys < upper
+  // Only keys that begin with this; combines with the bounds above.
+  std::string prefix;
+};
+
+// A value where it lies in the store: no copy. The bytes stay as they are for as long as the object lives, whatever is
+// put or deleted meanwhile (8-byte values are copied, for they change in place). It holds back the reuse of freed space:
+// don't keep it for long. Must not outlive the Store.
+class PinnedValue {
+ public:
+  PinnedValue(PinnedValue&&) noexcept;
+  PinnedValue& operator=(PinnedValue&&) noexcept;
+  ~PinnedValue();
+
+  std::string_view view() const { return is_inline_ ? std::string_view(inline_bytes_.data(), 8) : view_; }
+
+ private:
+  friend class internal::StoreImpl;
+  PinnedValue() = default;
+
+  internal::EpochSlot* slot_ = nullptr;
+  bool is_inline_ = false;
+  std::array<char, 8> inline_bytes_{};
+  std::string_view view_;
+};
+
+// Walks keys in order, in both directions. Not on any key until the first Seek. Sees each node of the tree as it was when
+// the iterator reached it: keys put or deleted while it walks may or may not be seen, every other key is seen exactly
+// once. Holds back the reuse of freed space while it stands on a key. Must not outlive the Store.
+class Iterator {
+ public:
+  virtual ~Iterator() = default;
+
+  virtual bool Valid() const = 0;  // stands on a key (inside its Range)
+  virtual void SeekToFirst() = 0;
+  virtual void SeekToLast() = 0;
+  virtual void Seek(std::string_view key) = 0;         // the first key >= `key`
+  virtual void SeekForPrev(std::string_view key) = 0;  // the last key <= `key`
+  virtual void Next() = 0;                             // needs Valid()
+  virtual void Prev() = 0;                             // needs Valid()
+  virtual std::string_view key() const = 0;            // needs Valid(); good until the iterator moves
+  virtual std::string_view value() const = 0;          // needs Valid(); good until the iterator moves
+  // Why Valid() is false: OK at the end of the range, else the error that stopped the walk.
+  virtual absl::Status status() const = 0;
+};
+
+struct Stats {
+  std::string path;
+  daxfile::Tier tier = daxfile::Tier::kVolatile;
+  std::string tier_reason;
+  uint64_t capacity_bytes = 0;
+  uint64_t segment_bytes = 0;
+  uint64_t segments_total = 0;
+  uint64_t segments_header = 0;  // superblock and segment table
+  // What follows is known once the background pass after an open is through (`space_is_known`); until then segments that
+  // were in use at open count as wholly used.
+  bool space_is_known = false;
+  uint64_t segments_free = 0;
+  uint64_t segments_nodes = 0;
+  uint64_t segments_records = 0;
+  uint64_t segments_large = 0;
+  uint64_t node_bytes_used = 0;    // nodes that the tree is made of
+  uint64_t record_bytes_used = 0;  // records that the tree refers to, headers included
+  uint64_t bytes_retired = 0;      // replaced or deleted, waiting for readers to leave
+  uint64_t generation = 0;         // how often the store has been opened for writing
+};
+
+class Store {
+ public:
+  // Makes a new store. Errors: AlreadyExists; FailedPrecondition (the tier isn't reached: the message says why and what
+  // to do); ResourceExhausted (no space on the file system); InvalidArgument. A failure leaves no file.
+  static absl::StatusOr<std::unique_ptr<Store>> Create(std::string_view path, const Options& options);
+
+  // Opens an existing store. Constant time: one line flushed, one fence. Errors: NotFound; FailedPrecondition (not a
+  // store, truncated, of another format version, tier not accepted); DataLoss (superblock damaged); Unavailable (open
+  // elsewhere).
+  static absl::StatusOr<std::unique_ptr<Store>> Open(std::string_view path, const Options& options = {});
+
+  static absl::StatusOr<std::unique_ptr<Store>> OpenOrCreate(std::string_view path, const Options& options);
+
+  // The same over a file that is already mapped. Format makes an empty store of it, destroying what it held.
+  static absl::StatusOr<std::unique_ptr<Store>> Format(daxfile::DaxFile file);
+  static absl::StatusOr<std::unique_ptr<Store>> Attach(daxfile::DaxFile file);
+
+  ~Store();  // There is nothing to save: closing is only letting go. No iterator or PinnedValue may be alive.
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // Sets the key's value. Cost: insert record lines + 3, fences 2; update record lines + 1, fences 2;
+  // an 8-byte key's new 8-byte value (3, 2); a new 8-byte value over an 8-byte one, whatever the key (1, 1).
+  absl::Status Put(std::string_view key, std::string_view value);
+  // As Put, but AlreadyExists, and no change, if the key is there.
+  absl::Status PutIfAbsent(std::string_view key, std::string_view value);
+
+  // NotFound if the key isn't there. Cost of all reads: (0, 0).
+  absl::StatusOr<std::string> Get(std::string_view key) const;
+  // As above into a buffer of yours, so that a loop needn't allocate.
+  absl::Status Get(std::string_view key, std::string* value) const;
+  absl::StatusOr<PinnedValue> GetPinned(std::string_view key) const;
+  std::vector<absl::StatusOr<std::string>> MultiGet(std::span<const std::string_view> keys) const;
+  absl::StatusOr<bool> Exists(std::string_view key) const;
+
+  // NotFound if the key isn't there. Needs no space, so a full store can always be emptied. Cost: (1, 1), and sometimes a
+  // merge of nodes after it.
+  absl::Status Delete(std::string_view key);
+
+  // Adds to an 8-byte value, read as an unsigned integer in the machine's byte order (little-endian), wrapping, and
+  // returns the sum. A key that isn't there counts as 0 and is put. Cost: (1, 1) if the key is there.
+  // FailedPrecondition: the value isn't 8 bytes.
+  absl::StatusOr<uint64_t> Add(std::string_view key, uint64_t delta);
+  // Sets an 8-byte value to `desired` if it is `expected`; returns what it was (== expected: done). Cost: (1, 1).
+  // NotFound; FailedPrecondition: the value isn't 8 bytes.
+  absl::StatusOr<uint64_t> CompareAndSwap(std::string_view key, uint64_t expected, uint64_t desired);
+
+  std::unique_ptr<Iterator> NewIterator(Range range = {}) const;
+
+  Stats GetStats() const;
+
+  // Waits until the background pass that finds reusable space after an open is through. Nobody needs to call this: it is
+  // there for tests and tools that want GetStats() to be exact.
+  absl::Status WaitUntilSpaceIsKnown();
+
+ private:
+  explicit Store(std::unique_ptr<internal::StoreImpl> impl);
+  std::unique_ptr<internal::StoreImpl> impl_;
+};
+
+// An integer as an 8-byte key that sorts in number order (big-endian).
+inline std::array<char, 8> U64KeyBytes(uint64_t number) {
+  std::array<char, 8> bytes;
+  for (int i = 0; i < 8; ++i) bytes[i] = static_cast<char>(number >> (56 - 8 * i));
+  return bytes;
+}
+inline std::string U64Key(uint64_t number) {
+  const auto bytes = U64KeyBytes(number);
+  return std::string(bytes.data(), bytes.size());
+}
+
+}  // namespace sealkv
+
+#endif  // SEALKV_KV_SEALKV_H_

@@ -1,0 +1,90 @@
+#include "kv/segments.h"
+
+#include <new>
+
+namespace sealkv::internal {
+
+Segments::Segments(const Image& image, daxfile::Persist& persist)
+    : image_(image),
+      persist_(persist),
+      states_(static_cast<SegmentState*>(std::calloc(image.segment_count(), sizeof(SegmentState)))),
+      scanned_(image.header_segments()) {
+  if (states_ == nullptr) throw std::bad_alloc();
+}
+
+void Segments::ScanNext() {
+  const uint64_t segment = scanned_;
+  const SegmentWord word = image_.segment_word(segment);
+  SegmentState& first = state(segment);
+  if (word.raw() == SegmentWord::kFreeRaw) {
+    first.origin = SegmentState::Origin::kFree;
+    ++free_count_;
+    ++scanned_;
+    return;
+  }
+  // A damaged word is left alone: its segment is neither used nor given away.
+  const bool sound = word.IsWellFormed(segment, count());
+  const uint32_t run_length = sound ? word.run_length() : 1;
+  for (uint32_t i = 0; i < run_length; ++i) {
+    state(segment + i) = {SegmentState::Origin::kUnknown, sound ? word.kind() : SegmentKind::kFree, run_length, 0, 0};
+  }
+  scanned_ += run_length;
+}
+
+void Segments::ScanAll() {
+  while (scanned_ < count()) ScanNext();
+}
+
+std::optional<uint64_t> Segments::FindFree() {
+  while (!released_.empty()) {
+    const uint64_t segment = released_.back();
+    released_.pop_back();
+    if (state(segment).origin == SegmentState::Origin::kFree) return segment;
+  }
+  while (scanned_ < count()) {
+    const uint64_t segment = scanned_;
+    ScanNext();
+    if (state(segment).origin == SegmentState::Origin::kFree) return segment;
+  }
+  if (free_count_ == 0) return std::nullopt;
+  return FindFreeRun(1);  // one that was passed over when a large run was looked for
+}
+
+std::optional<uint64_t> Segments::FindFreeRun(uint32_t run_length) {
+  ScanAll();
+  uint64_t length = 0;
+  for (uint64_t segment = image_.header_segments(); segment < count(); ++segment) {
+    length = state(segment).origin == SegmentState::Origin::kFree ? length + 1 : 0;
+    if (length == run_length) return segment + 1 - run_length;
+  }
+  return std::nullopt;
+}
+
+std::optional<uint64_t> Segments::Take(SegmentKind kind, uint32_t run_length) {
+  const std::optional<uint64_t> segment = run_length == 1 ? FindFree() : FindFreeRun(run_length);
+  if (!segment.has_value()) return std::nullopt;
+  for (uint32_t i = 0; i < run_length; ++i) {
+    state(*segment + i) = {SegmentState::Origin::kCounted, kind, run_length, 0, 0};
+  }
+  free_count_ -= run_length;
+  uint64_t* word = &image_.segment_words()[*segment];
+  persist_.Store(word, SegmentWord(kind, run_length, *segment).raw());
+  persist_.Flush(word, sizeof(*word));
+  persist_.Fence();
+  return segment;
+}
+
+void Segments::Release(uint64_t segment) {
+  uint64_t* word = &image_.segment_words()[segment];
+  persist_.Store(word, SegmentWord::kFreeRaw);
+  persist_.Flush(word, sizeof(*word));
+  persist_.Fence();
+  const uint32_t run_length = state(segment).run_length;
+  for (uint32_t i = 0; i < run_length; ++i) {
+    state(segment + i) = {SegmentState::Origin::kFree, SegmentKind::kFree, 1, 0, 0};
+    released_.push_back(segment + i);
+  }
+  free_count_ += run_length;
+}
+
+}  // namespace sealkv::internal

@@ -1,0 +1,77 @@
+// The segment table and its volatile side: which segments are free, what the others are used for, how full they are.
+//
+// Only the table's words are persistent. All else here is worked out again after each open: a segment that the table
+// names as used when the store is opened is `kUnknown` until the background pass (kv/mark.h) has counted what lives in it.
+//
+// Thread safety: none; the store's writer mutex guards it.
+#ifndef SEALKV_KV_SEGMENTS_H_
+#define SEALKV_KV_SEGMENTS_H_
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "daxfile/persist.h"
+#include "kv/image.h"
+
+namespace sealkv::internal {
+
+struct SegmentState {
+  enum class Origin : uint8_t {
+    kUnscanned = 0,  // the table's word wasn't looked at yet
+    kFree,
+    kUnknown,  // in use at open, not yet counted
+    kCounted,  // taken since the open, or counted by the background pass
+  };
+  Origin origin;
+  SegmentKind kind;
+  uint32_t run_length;
+  uint32_t tail;        // record segments: bytes appended so far
+  uint64_t live_bytes;  // what the tree refers to, and what is retired but not yet freed
+};
+
+class Segments {
+ public:
+  Segments(const Image& image, daxfile::Persist& persist);
+
+  // Takes a free segment (or a run of them for one large record); durable when it returns. Nothing: none is free.
+  // Cost: 1 line, 1 fence.
+  std::optional<uint64_t> Take(SegmentKind kind, uint32_t run_length = 1);
+
+  // Gives a segment or a whole run back. Cost: 1 line, 1 fence: the table must not show a run's first word while one
+  // inside it is already used for something else.
+  void Release(uint64_t segment);
+
+  SegmentState& state(uint64_t segment) { return states_.get()[segment]; }
+  const SegmentState& state(uint64_t segment) const { return states_.get()[segment]; }
+
+  // Looks at all words of the table that weren't looked at yet. Linear in their number; only the background pass, a large
+  // run and statistics need it.
+  void ScanAll();
+
+  uint64_t count() const { return image_.segment_count(); }
+  // Free segments among those scanned.
+  uint64_t free_count() const { return free_count_; }
+
+ private:
+  void ScanNext();
+  std::optional<uint64_t> FindFree();
+  std::optional<uint64_t> FindFreeRun(uint32_t run_length);
+
+  const Image& image_;
+  daxfile::Persist& persist_;
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  // From calloc, so that a store with many segments costs nothing until they are looked at.
+  std::unique_ptr<SegmentState[], Free> states_;
+  uint64_t scanned_;  // segments before this one are scanned
+  uint64_t free_count_ = 0;
+  std::vector<uint64_t> released_;  // hints: some may have been taken again
+};
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_SEGMENTS_H_

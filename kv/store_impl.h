@@ -1,0 +1,74 @@
+// What stands behind Store: the mapped file, the tree and heap in it, the writer mutex, the background pass.
+#ifndef SEALKV_KV_STORE_IMPL_H_
+#define SEALKV_KV_STORE_IMPL_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <thread>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daxfile/dax_file.h"
+#include "kv/epoch.h"
+#include "kv/heap.h"
+#include "kv/image.h"
+#include "kv/mark.h"
+#include "kv/sealkv.h"
+#include "kv/tree.h"
+
+namespace sealkv::internal {
+
+class StoreImpl {
+ public:
+  // `generation` 0: read-only.
+  StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generation);
+  ~StoreImpl();
+
+  absl::Status Put(std::string_view key, std::string_view value, bool only_if_absent);
+  absl::Status Delete(std::string_view key);
+  absl::StatusOr<uint64_t> Add(std::string_view key, uint64_t delta);
+  absl::StatusOr<uint64_t> CompareAndSwap(std::string_view key, uint64_t expected, uint64_t desired);
+
+  absl::Status Get(std::string_view key, std::string* value) const;
+  absl::StatusOr<PinnedValue> GetPinned(std::string_view key) const;
+  absl::StatusOr<bool> Exists(std::string_view key) const;
+  std::unique_ptr<Iterator> NewIterator(Range range) const;
+
+  Stats GetStats();
+  absl::Status WaitUntilSpaceIsKnown();
+
+ private:
+  // Finds the record or value of a key and gives it to `use`, a callable (std::string_view value, bool is_word): a word's
+  // bytes are a copy on the caller's stack. The caller is in an epoch.
+  template <typename Use>
+  absl::Status Read(std::string_view key, Use use) const;
+
+  // Runs one write under the mutex: everything common to all of them.
+  absl::Status Write(std::string_view key, absl::FunctionRef<absl::Status(Location&)> operation);
+  void LockForWriting();
+  void BeginBackgroundPass();
+  void RunBackgroundPass();
+
+  daxfile::DaxFile file_;
+  const Image image_;
+  const uint32_t generation_;
+  mutable Epochs epochs_;
+  Heap heap_;
+  Tree tree_;
+  Marker marker_;
+
+  std::mutex writer_mutex_;
+  std::atomic<unsigned> writers_waiting_{0};  // the background pass lets them go first
+  std::condition_variable space_is_known_;
+  std::thread background_;
+  bool background_has_begun_ = false;
+  std::atomic<bool> closing_{false};
+};
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_STORE_IMPL_H_

@@ -1,0 +1,67 @@
+// The superblock: the first 2 KiB of the file. What it says about itself never changes after creation and is covered by a
+// checksum; the words that change lie in lines of their own.
+//
+//   OFFSET  SIZE  NAME                    MEANING
+//   0       8     magic                   kMagic; stored last: without it there is no store here
+//   8       4     format_major            readers refuse another
+//   12      4     format_minor            readers accept any
+//   16      8     capacity_bytes          size of the file the store was made for
+//   24      4     segment_bytes_log2      12..21
+//   28      4     header_segments         segments at the start that hold superblock and segment table
+//   32      8     segment_count           header included
+//   40      4     features_incompatible   bits: a reader that doesn't know one refuses (none so far)
+//   44      4     features_compatible     bits: a reader may ignore them (none so far)
+//   48      8     store_id                random
+//   56      8     checksum                XXH3-64 of bytes 0..55
+//   64      8     root                    commit word: offset of the root node of the top layer
+//   72      56    -                       zero
+//   128     8     generation              counts the opens for writing
+//   136     1912  -                       zero
+//   2048    8·n   segment table           one SegmentWord per segment (kv/segment_word.h)
+#ifndef SEALKV_KV_SUPERBLOCK_H_
+#define SEALKV_KV_SUPERBLOCK_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sealkv::internal {
+
+struct alignas(64) Superblock {
+  uint64_t magic;
+  uint32_t format_major;
+  uint32_t format_minor;
+  uint64_t capacity_bytes;
+  uint32_t segment_bytes_log2;
+  uint32_t header_segments;
+  uint64_t segment_count;
+  uint32_t features_incompatible;
+  uint32_t features_compatible;
+  uint64_t store_id;
+  uint64_t checksum;
+
+  uint64_t root;
+  uint64_t zero_1[7];
+
+  uint64_t generation;
+  uint64_t zero_2[7];
+
+  uint64_t zero_3[232];
+
+  static constexpr uint64_t kMagic = 0x0a1a564b6c616553;  // "SealKV", then SUB and LF, which text transfers mangle
+  static constexpr uint32_t kFormatMajor = 1;
+  static constexpr uint32_t kFormatMinor = 0;
+  static constexpr uint64_t kSegmentTableOffset = 2048;
+  static constexpr uint32_t kMinSegmentBytesLog2 = 12;
+  static constexpr uint32_t kMaxSegmentBytesLog2 = 21;
+  static constexpr size_t kChecksummedBytes = 56;
+};
+
+static_assert(sizeof(Superblock) == Superblock::kSegmentTableOffset);
+static_assert(offsetof(Superblock, capacity_bytes) == 16 && offsetof(Superblock, segment_bytes_log2) == 24);
+static_assert(offsetof(Superblock, segment_count) == 32 && offsetof(Superblock, features_incompatible) == 40);
+static_assert(offsetof(Superblock, store_id) == 48 && offsetof(Superblock, checksum) == 56);
+static_assert(offsetof(Superblock, root) == 64 && offsetof(Superblock, generation) == 128);
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_SUPERBLOCK_H_

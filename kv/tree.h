@@ -1,0 +1,184 @@
+// The tree: lookups, and every commit that changes what a lookup finds.
+//
+// A tree of trees (Masstree): inside a layer, keys are 8-byte integers (slices); where several keys share a slice and go
+// on, the entry leads to another layer, that compares the next 8 bytes. See kv/node.h for the node and docs/design.md for
+// the argument why each commit is safe.
+//
+// Every change becomes visible by exactly one of three commits, each one aligned 8-byte store:
+//   CommitPerm       a node's perm word: insert, delete, split, merge, a layer made or dropped
+//   CommitReference  an entry's reference word: update, a layer's root replaced
+//   CommitRoot       the superblock's root word: the top layer's root replaced
+//
+// Thread safety: Find may be called by any thread that is in an epoch; everything else needs the writer mutex.
+#ifndef SEALKV_KV_TREE_H_
+#define SEALKV_KV_TREE_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daxfile/persist.h"
+#include "kv/heap.h"
+#include "kv/image.h"
+#include "kv/node.h"
+
+namespace sealkv::internal {
+
+// An entry on its way into a node.
+struct Entry {
+  uint64_t slice;
+  Kind kind;  // looked at in leaves only
+  uint64_t ref;
+};
+
+// One node on the way from the root to a leaf, with what the way says about it.
+struct PathStep {
+  Node* node;
+  unsigned position;      // of the entry that the way goes on through (in the last leaf: where the key is or would be)
+  uint64_t lowest_slice;  // lower bound of the node's slices
+  size_t depth;           // bytes of the key before this layer's slices
+  bool is_layer_root;
+};
+using Path = absl::InlinedVector<PathStep, 24>;
+
+// Where a key is, or would be.
+struct Location {
+  enum class Outcome : uint8_t {
+    kFound,          // path.back() is at its entry
+    kAbsent,         // path.back() is where its entry would go
+    kPrefixDiffers,  // path.back() is the root of a layer whose prefix the key doesn't share
+  };
+  Path path;
+  Outcome outcome = Outcome::kAbsent;
+  uint64_t slice = 0;
+  Kind kind = Kind::kEndsWith0;  // of the entry found, or of the one to be made
+  unsigned ties_begin = 0;       // kAbsent and kMore: positions of the entries that share the slice and go on
+  unsigned ties_end = 0;
+  size_t prefix_bytes_shared = 0;  // kPrefixDiffers
+
+  PathStep& leaf() { return path.back(); }
+};
+
+// What an optimistic lookup found, as of `version`.
+struct Found {
+  const Node* leaf;
+  LockWord version{0};
+  Kind kind;
+  uint64_t ref;
+};
+
+class Tree {
+ public:
+  Tree(const Image& image, daxfile::Persist& persist, Heap& heap, uint32_t generation)
+      : image_(image), persist_(persist), heap_(heap), generation_(generation) {}
+
+  // ---- readers (kv/tree_read.cc)
+
+  // Whether the key may be there, and by which entry. A key that goes on below a layer's prefix is only told apart by its
+  // record: the caller compares. False: the key isn't there. DataLoss.
+  absl::StatusOr<bool> Find(std::string_view key, Found* found) const;
+
+  // Waits until no writer holds the node; obsolete nodes are returned at once.
+  LockWord StableVersion(const Node& node) const;
+  bool IsObsolete(LockWord version) const { return version.is_obsolete(generation_); }
+  static bool IsUnchanged(const Node& node, LockWord version) { return node.lock().raw() == version.raw(); }
+  const Node* Root() const { return image_.NodeAt(static_cast<Offset>(Node::Load(image_.superblock().root))); }
+  const Image& image() const { return image_; }
+
+  // The prefix of a layer, given its root. DataLoss if there is none where the root says. `inline_bytes` backs the result
+  // of 8-byte prefixes.
+  absl::StatusOr<std::string_view> PrefixOf(const Node& root, char (&inline_bytes)[8]) const;
+  // Its length alone, without touching a record.
+  static size_t PrefixBytes(const Node& root);
+
+  // ---- writers
+
+  // Where the key is or would be, by walking down; and the place among its slice's entries in the leaf reached.
+  absl::Status Locate(std::string_view key, Location* location) const;
+
+  // The key must be where `location` says, and nothing has changed since. (kv/tree_write.cc)
+  absl::Status Insert(Location& location, std::string_view key, std::string_view value);
+  absl::Status Update(Location& location, std::string_view key, std::string_view value);
+  absl::Status Erase(Location& location);
+  // The 8-byte value of the entry at kFound, or nullptr if its value has another size.
+  uint64_t* ValueWord(const Location& location) const;
+  void StoreValueWord(Location& location, uint64_t* word, uint64_t value);
+
+ private:
+  // ---- commits (kv/tree_commit.cc). All that the stored word makes reachable was flushed and fenced by the caller.
+  void CommitPerm(Node& node, Perm perm);
+  void CommitReference(Node& node, unsigned slot, uint64_t ref);
+  void CommitRoot(Node& new_root);
+
+  void Lock(Node& node);
+  void Unlock(Node& node);
+  void MakeObsolete(Node& node);  // it stays locked for ever, and is retired
+
+  // Writes an entry into the first free slot of `perm`, which isn't visible until a perm that names it is committed.
+  // Starts the write-back of the lines that the perm's own line doesn't cover.
+  void WriteFreeSlot(Node& node, Perm perm, const Entry& entry);
+  // Writes a new node; durable after the next fence. Needs a reservation.
+  Node& WriteNode(unsigned level, std::span<const Entry> entries, PrefixKind prefix_kind = PrefixKind::kNone,
+                  uint64_t prefix_word = 0);
+  // A node's entries in order.
+  absl::InlinedVector<Entry, kSlots + 1> EntriesOf(const Node& node) const;
+
+  // The entry for a new key at this depth; appends its record where it needs one.
+  absl::StatusOr<Entry> MakeEntry(std::string_view key, std::string_view value, size_t depth);
+  static Entry RecordEntry(std::string_view key, Offset record, size_t depth);
+  void DiscardEntry(const Entry& entry);
+
+  // ---- growing (kv/tree_grow.cc)
+  absl::Status InsertIntoFullLeaf(Location& location, std::string_view key, std::string_view value);
+  absl::Status AppendAtRightEdge(Location& location, const Entry& entry);
+  bool IsAtRightEdge(const Location& location) const;
+  // Splits the lowest full node above path[i] whose own parent has room, or the root.
+  absl::Status MakeRoomAbove(Path& path, size_t i);
+  absl::Status SplitNode(Path& path, size_t i, std::span<const Entry> entries);
+  // Splits the leaf, or what has to be split before it. The caller locates again.
+  absl::Status MakeRoomInLeaf(Location& location);
+  // Replaces path[i] by `children` in its parent, or by a new root above them.
+  void ReplaceByChildren(Path& path, size_t i, std::span<const Entry> children);
+  // Makes `new_root` the root of the layer that path[i] is the root of.
+  void SwingLayerRoot(Path& path, size_t i, Node& new_root);
+
+  // ---- layers (kv/tree_layer.cc)
+  absl::Status InsertIntoNewLayer(Location& location, std::string_view key, std::string_view value);
+  absl::Status InsertBesidePrefix(Location& location, std::string_view key, std::string_view value);
+  // The words for a prefix; appends a record if it is longer than 8 bytes.
+  struct Prefix {
+    PrefixKind kind = PrefixKind::kNone;
+    uint64_t word = 0;
+  };
+  absl::StatusOr<Prefix> MakePrefix(std::string_view bytes);
+  void RetirePrefix(const Node& root);
+
+  // ---- shrinking (kv/tree_shrink.cc)
+  void Rebalance(Path& path);
+  bool DropEmpty(Path& path, size_t* i);
+  bool MergeWithSibling(Path& path, size_t i);
+  void ShrinkLayer(Path& path, size_t i);
+  void PullUpLastKey(Path& path, size_t i);
+
+  absl::Status LocateInLeaf(std::string_view key, Location* location) const;
+
+  enum class LeafStep : uint8_t { kRestart, kAbsent, kFound, kLayer };
+  LeafStep FindInLeaf(const Node& leaf, LockWord version, Perm perm, std::string_view key, size_t depth, Found* found,
+                      const Node** layer) const;
+
+  absl::Status Damaged(const void* where, const char* what) const;
+  absl::Status DamagedAt(Offset offset, const char* what) const;
+
+  const Image& image_;
+  daxfile::Persist& persist_;
+  Heap& heap_;
+  const uint32_t generation_;
+};
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_TREE_H_

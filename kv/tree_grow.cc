@@ -1,0 +1,157 @@
+// Making room: splits, at any level, each by one commit in the parent (or of the root).
+#include <algorithm>
+#include <cstdlib>
+
+#include "kv/tree.h"
+
+namespace sealkv::internal {
+namespace {
+
+// Where to part the entries: as near to the middle as can be without parting equal slices. A slice has at most 13 entries
+// (9 ends and 4 ties), so 14 can always be parted.
+size_t SplitPoint(std::span<const Entry> entries) {
+  size_t best = 0;
+  for (size_t i = 1; i < entries.size(); ++i) {
+    if (entries[i - 1].slice == entries[i].slice) continue;
+    const auto distance = [&](size_t at) { return std::abs(2 * static_cast<long>(at) - static_cast<long>(entries.size())); };
+    if (best == 0 || distance(i) < distance(best)) best = i;
+  }
+  return best;
+}
+
+}  // namespace
+
+absl::Status Tree::InsertIntoFullLeaf(Location& location, std::string_view key, std::string_view value) {
+  const size_t i = location.path.size() - 1;
+  const bool at_right_edge = IsAtRightEdge(location);
+  if (!at_right_edge) {
+    if (absl::Status status = MakeRoomAbove(location.path, i); !status.ok()) return status;
+    if (location.path.empty()) {  // something above was split: the way is another now
+      if (absl::Status status = Locate(key, &location); !status.ok()) return status;
+      return Insert(location, key, value);
+    }
+  }
+  // Nodes first: once the record is written nothing may fail.
+  constexpr unsigned kMostNodes = kMaxLevel + 3;
+  const unsigned nodes = at_right_edge ? std::min<unsigned>(kMostNodes, location.path.size() + 2) : 3;
+  if (absl::Status status = heap_.ReserveNodes(nodes); !status.ok()) return status;
+  const absl::StatusOr<Entry> entry = MakeEntry(key, value, location.leaf().depth);
+  if (!entry.ok()) return entry.status();
+  if (at_right_edge) return AppendAtRightEdge(location, *entry);
+  auto entries = EntriesOf(*location.leaf().node);
+  entries.insert(entries.begin() + location.leaf().position, *entry);
+  return SplitNode(location.path, i, entries);
+}
+
+bool Tree::IsAtRightEdge(const Location& location) const {
+  const PathStep& leaf = location.path.back();
+  const Perm perm = leaf.node->perm();
+  if (leaf.position != perm.count()) return false;
+  if (leaf.node->slice(perm.slot(perm.count() - 1)) == location.slice) return false;  // equal slices stay together
+  for (size_t i = location.path.size(); !location.path[--i].is_layer_root;) {
+    const PathStep& parent = location.path[i - 1];
+    if (parent.position + 1 != parent.node->perm().count()) return false;
+  }
+  return true;
+}
+
+// An ascending load: the full nodes stay as they are, and full; one new leaf (below new inner nodes, where the old ones are
+// full too) joins the lowest ancestor with a free slot.
+absl::Status Tree::AppendAtRightEdge(Location& location, const Entry& entry) {
+  Path& path = location.path;
+  size_t i = path.size() - 1;
+  Entry added{entry.slice, Kind::kEndsWith0, Raw(image_.OffsetOf(&WriteNode(0, {&entry, 1})))};
+  for (; !path[i].is_layer_root; --i) {
+    const PathStep& parent = path[i - 1];
+    const Perm perm = parent.node->perm();
+    if (perm.free_count() > 0) {
+      WriteFreeSlot(*parent.node, perm, added);
+      persist_.Fence();
+      CommitPerm(*parent.node, perm.Insert(perm.count()));
+      return absl::OkStatus();
+    }
+    added.ref = Raw(image_.OffsetOf(&WriteNode(parent.node->level(), {&added, 1})));
+  }
+  // Full up to the root: a new root above the old one. Only a layer's root has a prefix, so one with a prefix is copied.
+  Node& old_root = *path[i].node;
+  const Kinds kinds = old_root.kinds();
+  Node* left = &old_root;
+  if (kinds.prefix() != PrefixKind::kNone) left = &WriteNode(kinds.level(), EntriesOf(old_root));
+  const Entry children[] = {{0, Kind::kEndsWith0, Raw(image_.OffsetOf(left))}, added};
+  Node& new_root = WriteNode(kinds.level() + 1, children, kinds.prefix(), old_root.prefix_word());
+  persist_.Fence();
+  SwingLayerRoot(path, i, new_root);
+  if (left != &old_root) MakeObsolete(old_root);
+  return absl::OkStatus();
+}
+
+// Replacing a child by two takes two free slots in its parent. Where there aren't two, the parent is split first, for which
+// its own parent needs two… Splits the topmost that must be; each is a commit of its own. Clears `path` if it did.
+absl::Status Tree::MakeRoomAbove(Path& path, size_t i) {
+  const size_t leaf = i;
+  while (!path[i].is_layer_root && path[i - 1].node->perm().count() > kMaxChildrenToSplitBelow) --i;
+  if (i == leaf) return absl::OkStatus();
+  if (path[i].node->level() >= kMaxLevel) return Damaged(path[i].node, "a node of the highest level is full");
+  if (absl::Status status = heap_.ReserveNodes(3); !status.ok()) return status;
+  const auto entries = EntriesOf(*path[i].node);
+  const absl::Status status = SplitNode(path, i, entries);
+  path.clear();
+  return status;
+}
+
+// Replaces path[i] by two nodes that hold `entries`: its own, and perhaps a new one.
+absl::Status Tree::SplitNode(Path& path, size_t i, std::span<const Entry> entries) {
+  const unsigned level = path[i].node->level();
+  const size_t at = SplitPoint(entries);
+  if (at == 0) return Damaged(path[i].node, "a node full of one slice");
+  const Entry children[] = {
+      {path[i].lowest_slice, Kind::kEndsWith0, Raw(image_.OffsetOf(&WriteNode(level, entries.first(at))))},
+      {entries[at].slice, Kind::kEndsWith0, Raw(image_.OffsetOf(&WriteNode(level, entries.subspan(at))))}};
+  ReplaceByChildren(path, i, children);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::MakeRoomInLeaf(Location& location) {
+  const size_t i = location.path.size() - 1;
+  if (absl::Status status = MakeRoomAbove(location.path, i); !status.ok()) return status;
+  if (location.path.empty()) return absl::OkStatus();
+  if (absl::Status status = heap_.ReserveNodes(3); !status.ok()) return status;
+  const auto entries = EntriesOf(*location.leaf().node);
+  return SplitNode(location.path, i, entries);
+}
+
+void Tree::ReplaceByChildren(Path& path, size_t i, std::span<const Entry> children) {
+  Node& old_node = *path[i].node;
+  if (path[i].is_layer_root) {
+    const Kinds kinds = old_node.kinds();
+    Node& new_root = WriteNode(kinds.level() + 1, children, kinds.prefix(), old_node.prefix_word());
+    persist_.Fence();
+    Lock(old_node);
+    SwingLayerRoot(path, i, new_root);
+    MakeObsolete(old_node);
+    return;
+  }
+  const PathStep& parent = path[i - 1];
+  const Perm old_perm = parent.node->perm();
+  Perm perm = old_perm;
+  unsigned position = parent.position;
+  for (const Entry& child : children) {
+    WriteFreeSlot(*parent.node, perm, child);
+    perm = perm.Insert(position++);
+  }
+  persist_.Fence();
+  Lock(old_node);
+  CommitPerm(*parent.node, perm.Remove(position));
+  MakeObsolete(old_node);
+}
+
+void Tree::SwingLayerRoot(Path& path, size_t i, Node& new_root) {
+  if (i == 0) {
+    CommitRoot(new_root);
+    return;
+  }
+  const PathStep& owner = path[i - 1];
+  CommitReference(*owner.node, owner.node->perm().slot(owner.position), Raw(image_.OffsetOf(&new_root)));
+}
+
+}  // namespace sealkv::internal

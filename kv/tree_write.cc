@@ -1,0 +1,196 @@
+// The way to a key for a writer, and the operations that change one entry.
+#include <algorithm>
+#include <cstring>
+
+#include "kv/fingerprint.h"
+#include "kv/search.h"
+#include "kv/tree.h"
+
+namespace sealkv::internal {
+namespace {
+
+size_t SharedBytes(std::string_view a, std::string_view b) {
+  const size_t limit = std::min(a.size(), b.size());
+  return std::mismatch(a.begin(), a.begin() + limit, b.begin()).first - a.begin();
+}
+
+}  // namespace
+
+// Walks down to the leaf where the key belongs; then finds its place among the entries of its slice.
+absl::Status Tree::Locate(std::string_view key, Location* location) const {
+  Path& path = location->path;
+  path.clear();
+  auto* node = const_cast<Node*>(Root());
+  if (node == nullptr) return DamagedAt(Offset{64}, "the root word");
+  size_t depth = 0;
+  uint64_t lowest_slice = 0;
+  bool is_layer_root = true;
+  unsigned level_bound = kMaxLevel + 1;
+  for (;;) {
+    if (is_layer_root && depth > 0) {
+      char inline_bytes[8];
+      const absl::StatusOr<std::string_view> prefix = PrefixOf(*node, inline_bytes);
+      if (!prefix.ok()) return prefix.status();
+      const size_t shared = SharedBytes(key.substr(depth), *prefix);
+      if (shared < prefix->size() || key.size() == depth + shared) {
+        path.push_back({node, 0, 0, depth, true});
+        location->outcome = Location::Outcome::kPrefixDiffers;
+        location->prefix_bytes_shared = shared;
+        return absl::OkStatus();
+      }
+      depth += prefix->size();
+    }
+    const Perm perm = node->perm();
+    const unsigned level = node->level();
+    if (level >= level_bound || !perm.IsWellFormed()) return Damaged(node, "this can't be a node of the tree");
+    const uint64_t slice = SliceAt(key, depth);
+    path.push_back({node, 0, lowest_slice, depth, is_layer_root});
+    PathStep& step = path.back();
+    Node* next = nullptr;
+    if (level > 0) {
+      if (perm.count() == 0) return Damaged(node, "an inner node without children");
+      step.position = FindChild(*node, perm, slice);
+      const unsigned slot = perm.slot(step.position);
+      if (step.position > 0) lowest_slice = node->slice(slot);
+      next = image_.NodeAt(node->child(slot));
+      level_bound = level;
+      is_layer_root = false;
+    } else {
+      if (absl::Status status = LocateInLeaf(key, location); !status.ok()) return status;
+      if (location->outcome == Location::Outcome::kFound && location->kind == Kind::kLayer) {
+        next = image_.NodeAt(node->child(perm.slot(path.back().position)));
+        depth += kSliceBytes;
+        lowest_slice = 0;
+        level_bound = kMaxLevel + 1;
+        is_layer_root = true;
+      } else {
+        return absl::OkStatus();
+      }
+    }
+    if (next == nullptr) return Damaged(node, "a reference to a node leads nowhere");
+    next->Prefetch();
+    node = next;
+  }
+}
+
+absl::Status Tree::LocateInLeaf(std::string_view key, Location* location) const {
+  PathStep& step = location->path.back();
+  const Node& leaf = *step.node;
+  const Perm perm = leaf.perm();
+  const Kinds kinds = leaf.kinds();
+  location->slice = SliceAt(key, step.depth);
+  location->kind = KindAt(key, step.depth);
+  location->outcome = Location::Outcome::kAbsent;
+  const SliceRange range = FindSlice(leaf, perm, location->slice);
+  const unsigned rank = KindRank(location->kind);
+  unsigned position = range.begin;
+  while (position < range.end && KindRank(kinds.kind(perm.slot(position))) < rank) ++position;
+  step.position = position;
+  location->ties_begin = position;
+  location->ties_end = range.end;
+  if (position == range.end) return absl::OkStatus();
+  const Kind kind = kinds.kind(perm.slot(position));
+  if (KindRank(kind) > rank) return absl::OkStatus();
+  if (kind != Kind::kMore) {
+    location->kind = kind;
+    location->outcome = Location::Outcome::kFound;
+    return absl::OkStatus();
+  }
+  for (; step.position < range.end; ++step.position) {
+    const RecordView record = image_.RecordAt(leaf.record(perm.slot(step.position)).offset());
+    if (record.is_null()) return Damaged(&leaf, "a reference to a record leads nowhere");
+    const int order = record.key().compare(key);
+    if (order == 0) location->outcome = Location::Outcome::kFound;
+    if (order >= 0) break;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Tree::Insert(Location& location, std::string_view key, std::string_view value) {
+  if (location.outcome == Location::Outcome::kPrefixDiffers) return InsertBesidePrefix(location, key, value);
+  PathStep& leaf = location.leaf();
+  const Perm perm = leaf.node->perm();
+  const bool is_tie = location.kind == Kind::kMore;
+  if (is_tie && location.ties_end - location.ties_begin >= kMaxTies) {
+    return InsertIntoNewLayer(location, key, value);
+  }
+  if (perm.free_count() == 0) return InsertIntoFullLeaf(location, key, value);
+  const absl::StatusOr<Entry> entry = MakeEntry(key, value, leaf.depth);
+  if (!entry.ok()) return entry.status();
+  WriteFreeSlot(*leaf.node, perm, *entry);
+  persist_.Fence();
+  CommitPerm(*leaf.node, perm.Insert(leaf.position));
+  return absl::OkStatus();
+}
+
+uint64_t* Tree::ValueWord(const Location& location) const {
+  const PathStep& step = location.path.back();
+  const unsigned slot = step.node->perm().slot(step.position);
+  if (location.kind == Kind::kInline) return &step.node->ref_words[slot];
+  const RecordView record = image_.RecordAt(step.node->record(slot).offset());
+  return !record.is_null() && record.has_word_value() ? record.value_word() : nullptr;
+}
+
+// A commit too: the word is the value, and makes nothing else reachable.
+void Tree::StoreValueWord(Location& location, uint64_t* word, uint64_t value) {
+  Node& leaf = *location.leaf().node;
+  Lock(leaf);
+  persist_.Store(word, value);
+  persist_.Flush(word, sizeof(*word));
+  persist_.Fence();
+  Unlock(leaf);
+}
+
+absl::Status Tree::Update(Location& location, std::string_view key, std::string_view value) {
+  if (value.size() == sizeof(uint64_t)) {
+    if (uint64_t* word = ValueWord(location)) {
+      uint64_t new_value;
+      std::memcpy(&new_value, value.data(), sizeof(new_value));
+      StoreValueWord(location, word, new_value);
+      return absl::OkStatus();
+    }
+  }
+  const bool changes_kind = location.kind == Kind::kInline;
+  while (changes_kind && location.leaf().node->perm().free_count() == 0) {
+    if (absl::Status status = MakeRoomInLeaf(location); !status.ok()) return status;
+    if (absl::Status status = Locate(key, &location); !status.ok()) return status;
+  }
+  PathStep& leaf = location.leaf();
+  const Perm perm = leaf.node->perm();
+  const unsigned slot = perm.slot(leaf.position);
+  const Offset old_record = leaf.node->record(slot).offset();
+  if (!changes_kind && image_.RecordAt(old_record).is_null()) {
+    return Damaged(leaf.node, "a reference to a record leads nowhere");
+  }
+  const absl::StatusOr<Offset> record = heap_.AppendRecord(key, value);
+  if (!record.ok()) return record.status();
+  const Entry entry = RecordEntry(key, *record, leaf.depth);
+  if (changes_kind) {
+    // The kind isn't covered by the store of the reference, so the entry moves to a new slot.
+    WriteFreeSlot(*leaf.node, perm, entry);
+    persist_.Fence();
+    CommitPerm(*leaf.node, perm.Insert(leaf.position).Remove(leaf.position + 1));
+    return absl::OkStatus();
+  }
+  persist_.Fence();
+  CommitReference(*leaf.node, slot, entry.ref);
+  heap_.RetireRecord(old_record);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::Erase(Location& location) {
+  PathStep& leaf = location.leaf();
+  const Perm perm = leaf.node->perm();
+  const unsigned slot = perm.slot(leaf.position);
+  const Offset record = leaf.node->record(slot).offset();
+  const bool has_record = IsRecord(location.kind);
+  if (has_record && image_.RecordAt(record).is_null()) {
+    return Damaged(leaf.node, "a reference to a record leads nowhere");
+  }
+  CommitPerm(*leaf.node, perm.Remove(leaf.position));
+  if (has_record) heap_.RetireRecord(record);
+  Rebalance(location.path);
+  return absl::OkStatus();
+}
+
+}  // namespace sealkv::internal
