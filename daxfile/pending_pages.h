@@ -1,0 +1,30 @@
+// The pages that a thread has flushed since its last fence, on files that only msync makes durable.
+#ifndef DAXFILE_PENDING_PAGES_H_
+#define DAXFILE_PENDING_PAGES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace daxfile {
+
+class PendingPages {
+ public:
+  void Add(const void* address, size_t bytes);
+
+  // Gives each maximal run of remembered pages to `sync` once, ascending, and forgets them. Returns the first error
+  // (an errno) that `sync` returned, else 0; goes on after an error, so that as much as can be is durable.
+  int SyncAll(const std::function<int(uintptr_t begin, size_t bytes)>& sync);
+
+ private:
+  struct Run {
+    uintptr_t begin;
+    uintptr_t end;
+  };
+  std::vector<Run> runs_;
+};
+
+}  // namespace daxfile
+
+#endif  // DAXFILE_PENDING_PAGES_H_

@@ -1,0 +1,133 @@
+#include "daxfile/probe.h"
+
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "daxfile/static_dax.h"
+
+namespace daxfile {
+namespace {
+
+std::string FilesystemName(long magic) {
+  switch (magic) {
+    case EXT4_SUPER_MAGIC:
+      return "ext4";  // ext2 and ext3 have the same number
+    case XFS_SUPER_MAGIC:
+      return "xfs";
+    case BTRFS_SUPER_MAGIC:
+      return "btrfs";
+    case TMPFS_MAGIC:
+      return "tmpfs";
+    case RAMFS_MAGIC:
+      return "ramfs";
+    case HUGETLBFS_MAGIC:
+      return "hugetlbfs";
+    case OVERLAYFS_SUPER_MAGIC:
+      return "overlayfs";
+    case NFS_SUPER_MAGIC:
+      return "nfs";
+    default:
+      return absl::StrCat("0x", absl::Hex(static_cast<uint64_t>(magic)));
+  }
+}
+
+bool IsMemoryFilesystem(const std::string& name) { return name == "tmpfs" || name == "ramfs" || name == "hugetlbfs"; }
+
+std::string SysfsOf(int fd) {
+  struct stat info;
+  if (fstat(fd, &info) != 0 || !S_ISCHR(info.st_mode)) return "";
+  return absl::StrCat("/sys/dev/char/", major(info.st_rdev), ":", minor(info.st_rdev));
+}
+
+bool IsDeviceDax(int fd) {
+  const std::string sysfs = SysfsOf(fd);
+  if (sysfs.empty()) return false;
+  std::error_code error;
+  return std::filesystem::canonical(sysfs + "/subsystem", error).filename() == "dax";
+}
+
+// Whether the kernel grants a synchronous mapping; only a DAX filesystem on synchronous memory does.
+bool GrantsMapSync(int fd, int* error) {
+  const auto page_bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  void* at = mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+  if (at == MAP_FAILED) {
+    // A descriptor for reading only can still tell.
+    at = mmap(nullptr, page_bytes, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
+  }
+  *error = errno;
+  if (at == MAP_FAILED) return false;
+  munmap(at, page_bytes);
+  return true;
+}
+
+}  // namespace
+
+Probe ProbeFile(int fd, bool emulate_on_dram, bool seal) {
+  Probe probe;
+  struct statfs filesystem;
+  probe.filesystem = fstatfs(fd, &filesystem) == 0 ? FilesystemName(filesystem.f_type) : "unknown";
+  if (IsDeviceDax(fd)) {
+    probe.tier = Tier::kDeviceDax;
+    probe.filesystem = "none";
+    probe.reason = "a DAX device: no filesystem between the program and the memory";
+    return probe;
+  }
+  if (IsMemoryFilesystem(probe.filesystem)) {
+    probe.reason = absl::StrCat(probe.filesystem, " keeps files in memory: they are lost with the power. Put the file on",
+                                " a filesystem on persistent memory (mounted with -o dax) or on a disk");
+    return probe;
+  }
+  if (emulate_on_dram) {
+    probe.reason = "asked for by name: flushed to the page cache only, lost with the power";
+    return probe;
+  }
+  int map_sync_error = 0;
+  if (!GrantsMapSync(fd, &map_sync_error)) {
+    probe.tier = Tier::kMsync;
+    probe.reason = absl::StrCat("the kernel grants no synchronous mapping (MAP_SYNC: ", std::strerror(map_sync_error),
+                                "), so each fence is an msync. Persistent memory with a DAX filesystem needs none");
+    return probe;
+  }
+  probe.tier = Tier::kMapSync;
+  const absl::Status sealed = seal ? SealStatic(fd, 0) : absl::OkStatus();
+  const absl::StatusOr<bool> is_sealed = IsSealedStatic(fd);
+  if (is_sealed.ok() && *is_sealed) {
+    probe.tier = Tier::kStaticDax;
+    probe.reason = "sealed with daxctl(2): the block map can't change";
+  } else {
+    const absl::Status why = !sealed.ok() ? sealed : is_sealed.status();
+    probe.reason = absl::StrCat("MAP_SYNC: page faults may commit the journal. Not sealed: ",
+                                why.ok() ? "not asked for" : why.message());
+  }
+  return probe;
+}
+
+absl::StatusOr<uint64_t> DeviceDaxBytes(int fd) {
+  std::ifstream size_file(SysfsOf(fd) + "/size");
+  uint64_t bytes = 0;
+  if (!(size_file >> bytes) || bytes == 0) return absl::FailedPreconditionError("the device's size can't be read");
+  return bytes;
+}
+
+absl::Status CheckTier(const std::string& path, const Probe& probe, const OpenOptions& options) {
+  if (probe.tier >= options.weakest_tier) return absl::OkStatus();
+  const std::string wanted(TierName(options.weakest_tier));
+  const std::string reached(TierName(probe.tier));
+  return absl::FailedPreconditionError(absl::StrCat(path, ": reaches durability tier '", reached, "', and '", wanted,
+                                                    "' or better was asked for: ", probe.reason,
+                                                    ". To use it all the same, accept tier '", reached, "'."));
+}
+
+}  // namespace daxfile

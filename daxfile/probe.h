@@ -1,0 +1,33 @@
+// Finds out how durable a file can be, by asking the kernel about that very file.
+#ifndef DAXFILE_PROBE_H_
+#define DAXFILE_PROBE_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daxfile/dax_file.h"
+#include "daxfile/tier.h"
+
+namespace daxfile {
+
+struct Probe {
+  Tier tier = Tier::kVolatile;
+  std::string filesystem;
+  std::string reason;  // why this tier, and what would reach a better one
+};
+
+// `seal`: try to seal the file with daxctl(2) if the kernel has it; otherwise only ask whether it is sealed.
+// The file must not be empty.
+Probe ProbeFile(int fd, bool emulate_on_dram, bool seal);
+
+// A device's size in bytes: devices say 0 to fstat.
+absl::StatusOr<uint64_t> DeviceDaxBytes(int fd);
+
+// OK, or why the tier isn't good enough and what to do.
+absl::Status CheckTier(const std::string& path, const Probe& probe, const OpenOptions& options);
+
+}  // namespace daxfile
+
+#endif  // DAXFILE_PROBE_H_

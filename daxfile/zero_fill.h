@@ -1,0 +1,20 @@
+// Writes zeros to every block of a file. Allocating isn't enough: an extent that was never written is "unwritten", the
+// first store to it becomes durable only with a journal commit, and a power cut before that takes the store away.
+#ifndef DAXFILE_ZERO_FILL_H_
+#define DAXFILE_ZERO_FILL_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace daxfile {
+
+// Makes the file `bytes` long, allocates that (in one piece where the filesystem can), and writes zeros.
+absl::Status ZeroFill(int fd, const std::string& path, uint64_t bytes,
+                      const std::function<void(uint64_t, uint64_t)>& progress);
+
+}  // namespace daxfile
+
+#endif  // DAXFILE_ZERO_FILL_H_
