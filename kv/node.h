@@ -112,6 +112,7 @@ class Perm {
   // Whether this can be a permutation at all: a damaged one can't be used.
   constexpr bool IsWellFormed() const {
     unsigned seen = 0;
+#pragma GCC unroll 14
     for (unsigned i = 0; i < kSlots; ++i) seen |= 1u << slot(i);
     return count() <= kSlots && seen == 0xfffc && raw_ >> 60 == 0;
   }

@@ -132,6 +132,7 @@ absl::Status StoreImpl::Write(std::string_view key, absl::FunctionRef<absl::Stat
     absl::Status status = tree_.Locate(key, &location);
     if (status.ok()) status = operation(location);
     heap_.ReclaimIfDue();
+    if (status.ok()) return file_.persist().status();
     if (absl::IsResourceExhausted(status)) {
       if (!marker_.is_done()) {
         // There may be space that isn't known yet.
@@ -140,7 +141,6 @@ absl::Status StoreImpl::Write(std::string_view key, absl::FunctionRef<absl::Stat
       }
       heap_.ReclaimAll();
     }
-    if (status.ok()) status = file_.persist().status();
     return status;
   }
 }

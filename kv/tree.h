@@ -83,7 +83,10 @@ class Tree {
   absl::StatusOr<bool> Find(std::string_view key, Found* found) const;
 
   // Waits until no writer holds the node; obsolete nodes are returned at once.
-  LockWord StableVersion(const Node& node) const;
+  LockWord StableVersion(const Node& node) const {
+    const LockWord version = node.lock();
+    return version.is_locked(generation_) ? WaitUntilStable(node) : version;
+  }
   bool IsObsolete(LockWord version) const { return version.is_obsolete(generation_); }
   static bool IsUnchanged(const Node& node, LockWord version) { return node.lock().raw() == version.raw(); }
   const Node* Root() const { return image_.NodeAt(static_cast<Offset>(Node::Load(image_.superblock().root))); }
@@ -165,6 +168,7 @@ class Tree {
   void PullUpLastKey(Path& path, size_t i);
 
   absl::Status LocateInLeaf(std::string_view key, Location* location) const;
+  LockWord WaitUntilStable(const Node& node) const;
 
   enum class LeafStep : uint8_t { kRestart, kAbsent, kFound, kLayer };
   LeafStep FindInLeaf(const Node& leaf, LockWord version, Perm perm, std::string_view key, size_t depth, Found* found,

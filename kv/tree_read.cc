@@ -8,11 +8,11 @@
 
 namespace sealkv::internal {
 
-LockWord Tree::StableVersion(const Node& node) const {
+LockWord Tree::WaitUntilStable(const Node& node) const {
   constexpr unsigned kSpinsBeforeYield = 256;
   for (unsigned spins = 0;; ++spins) {
     const LockWord version = node.lock();
-    if (!version.is_locked(generation_) || version.is_obsolete(generation_)) [[likely]] return version;
+    if (!version.is_locked(generation_) || version.is_obsolete(generation_)) return version;
     if (spins < kSpinsBeforeYield) {
       __builtin_ia32_pause();
     } else {

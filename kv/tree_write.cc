@@ -42,7 +42,7 @@ absl::Status Tree::Locate(std::string_view key, Location* location) const {
     }
     const Perm perm = node->perm();
     const unsigned level = node->level();
-    if (level >= level_bound || !perm.IsWellFormed()) return Damaged(node, "this can't be a node of the tree");
+    if (level >= level_bound || perm.count() > kSlots) return Damaged(node, "this can't be a node of the tree");
     const uint64_t slice = SliceAt(key, depth);
     path.push_back({node, 0, lowest_slice, depth, is_layer_root});
     PathStep& step = path.back();
@@ -77,6 +77,7 @@ absl::Status Tree::LocateInLeaf(std::string_view key, Location* location) const 
   PathStep& step = location->path.back();
   const Node& leaf = *step.node;
   const Perm perm = leaf.perm();
+  if (!perm.IsWellFormed()) return Damaged(&leaf, "the permutation word");
   const Kinds kinds = leaf.kinds();
   location->slice = SliceAt(key, step.depth);
   location->kind = KindAt(key, step.depth);
