@@ -45,4 +45,17 @@ __attribute__((target("avx512f,avx512vl,popcnt"))) SliceRange FindSliceAvx512(co
   return {begin, begin + static_cast<unsigned>(std::popcount(equal & named))};
 }
 
+__attribute__((target("avx512f,avx512vl,popcnt,bmi,bmi2"))) unsigned FindChildAvx512(const Node& node, Perm perm, uint64_t slice) {
+  const __m512i line_0 = _mm512_load_si512(&node.key_words[0]);
+  const __m512i line_1 = _mm512_load_si512(&node.key_words[8]);
+  const __m512i nibbles = _mm512_set1_epi64(static_cast<long long>(perm.raw()));
+  const __m512i index_0 = _mm512_srlv_epi64(nibbles, _mm512_setr_epi64(4, 8, 12, 16, 20, 24, 28, 32));
+  const __m512i index_1 = _mm512_srlv_epi64(nibbles, _mm512_setr_epi64(36, 40, 44, 48, 52, 56, 60, 60));
+  const __m512i ordered_0 = _mm512_permutex2var_epi64(line_0, index_0, line_1);
+  const __m512i ordered_1 = _mm512_permutex2var_epi64(line_0, index_1, line_1);
+  const __m512i wanted = _mm512_set1_epi64(static_cast<long long>(slice));
+  const uint32_t le = _mm512_kunpackb(_mm512_cmple_epu64_mask(ordered_1, wanted), _mm512_cmple_epu64_mask(ordered_0, wanted));
+  return std::popcount(_bzhi_u32(le, perm.raw() & 15));
+}
+
 }  // namespace sealkv::internal

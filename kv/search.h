@@ -18,6 +18,7 @@ struct SliceRange {
 SliceRange FindSliceScalar(const Node& node, Perm perm, uint64_t slice);
 SliceRange FindSliceAvx512(const Node& node, Perm perm, uint64_t slice);
 
+unsigned FindChildAvx512(const Node& node, Perm perm, uint64_t slice);
 namespace internal_search {
 extern const bool kHasAvx512;
 }
@@ -31,7 +32,7 @@ inline SliceRange FindSlice(const Node& node, Perm perm, uint64_t slice) {
 
 // In an inner node: the position of the child that covers the slice.
 inline unsigned FindChild(const Node& node, Perm perm, uint64_t slice) {
-  const unsigned end = FindSlice(node, perm, slice).end;
+  const unsigned end = internal_search::kHasAvx512 ? FindChildAvx512(node, perm, slice) : FindSliceScalar(node, perm, slice).end;
   return end == 0 ? 0 : end - 1;
 }
 

@@ -1,0 +1,86 @@
+// The data of a benchmark, computed on the fly, the same for every engine: no array of keys competes for the cache.
+#ifndef SEALKV_BENCH_DATA_H_
+#define SEALKV_BENCH_DATA_H_
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+namespace sealkv::bench {
+
+// A bijection of the 64-bit integers (the finalizer of SplitMix64; Steele, Lea, Flood, 2014): distinct indexes give
+// distinct keys, spread evenly.
+inline uint64_t Scatter(uint64_t index) {
+  index += 0x9e3779b97f4a7c15;
+  index = (index ^ (index >> 30)) * 0xbf58476d1ce4e5b9;
+  index = (index ^ (index >> 27)) * 0x94d049bb133111eb;
+  return index ^ (index >> 31);
+}
+
+enum class KeyKind { kU64, kString };
+
+struct DataOptions {
+  KeyKind key_kind = KeyKind::kU64;
+  size_t key_bytes = 16;  // strings only; at least 16
+  size_t value_bytes = 8;
+  uint64_t seed = 0;
+};
+
+// Makes keys and values in buffers of its own. Each thread has one.
+class Data {
+ public:
+  explicit Data(const DataOptions& options) : options_(options), value_(options.value_bytes, '\0') {
+    for (size_t i = 0; i < value_.size(); ++i) value_[i] = static_cast<char>(Scatter(options.seed + i));
+    key_.resize(options.key_kind == KeyKind::kU64 ? sizeof(uint64_t) : options.key_bytes, 'k');
+  }
+
+  // The index-th key in random order: its number, and its bytes (in key(), good until the next call).
+  uint64_t RandomKey(uint64_t index) { return SetKey(Scatter(index ^ Scatter(options_.seed))); }
+  // The index-th key in ascending order.
+  uint64_t SequentialKey(uint64_t index) { return SetKey(index); }
+  std::string_view key() const { return key_; }
+
+  // What the key's value is after it was written in a round: a word that names both, then filler.
+  std::string_view ValueOf(uint64_t number, uint8_t round) {
+    const uint64_t word = Word(number, round);
+    std::memcpy(value_.data(), &word, value_.size() < sizeof(word) ? value_.size() : sizeof(word));
+    return value_;
+  }
+  // Whether a value is the key's, written in any round up to `last_round`.
+  bool IsValueOf(uint64_t number, uint8_t last_round, std::string_view value) {
+    if (value.size() != value_.size()) return false;
+    uint64_t word = Word(number, 0);
+    if (value.size() < sizeof(word)) return value.empty() || std::memcmp(value.data() + 1, reinterpret_cast<char*>(&word) + 1, value.size() - 1) == 0;
+    std::memcpy(&word, value.data(), sizeof(word));
+    return IsWordOf(number, last_round, word) &&
+           std::memcmp(value.data() + sizeof(word), value_.data() + sizeof(word), value.size() - sizeof(word)) == 0;
+  }
+  static uint64_t Word(uint64_t number, uint8_t round) { return (Scatter(~number) & ~uint64_t{0xff}) | round; }
+  static bool IsWordOf(uint64_t number, uint8_t last_round, uint64_t word) {
+    return (word & ~uint64_t{0xff}) == Word(number, 0) && (word & 0xff) <= last_round;
+  }
+
+  const DataOptions& options() const { return options_; }
+
+ private:
+  uint64_t SetKey(uint64_t number) {
+    const uint64_t big_endian = __builtin_bswap64(number);
+    if (options_.key_kind == KeyKind::kU64) {
+      std::memcpy(key_.data(), &big_endian, sizeof(big_endian));
+      return number;
+    }
+    // As db_bench makes them: decimal digits, then filler. Hexadecimal here, so that every number has the same length.
+    static constexpr char kDigits[] = "0123456789abcdef";
+    for (int i = 0; i < 16; ++i) key_[i] = kDigits[number >> (60 - 4 * i) & 15];
+    return number;
+  }
+
+  const DataOptions options_;
+  std::string key_;
+  std::string value_;
+};
+
+}  // namespace sealkv::bench
+
+#endif  // SEALKV_BENCH_DATA_H_

@@ -1,0 +1,72 @@
+// What is measured: a store behind one interface. A call costs every engine the same: one virtual call, and a key that is
+// given both as a number and as bytes, so that engines for integers needn't parse.
+#ifndef SEALKV_BENCH_ENGINE_H_
+#define SEALKV_BENCH_ENGINE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bench/data.h"
+#include "daxfile/tier.h"
+
+namespace sealkv::bench {
+
+struct Key {
+  uint64_t number;
+  std::string_view bytes;
+};
+
+struct EngineOptions {
+  DataOptions data;
+  std::string path;
+  uint64_t capacity_bytes = 0;
+  daxfile::Tier weakest_tier = daxfile::Tier::kVolatile;
+  bool use_existing = false;
+};
+
+class Engine {
+ public:
+  // Called with each pair met; false ends the walk.
+  using Visitor = std::function<bool(std::string_view key, std::string_view value)>;
+
+  virtual ~Engine() = default;
+
+  virtual absl::Status Open(const EngineOptions& options) = 0;
+  virtual absl::Status Put(const Key& key, std::string_view value) = 0;
+  // False if the key isn't there.
+  virtual bool Get(const Key& key, std::string* value) = 0;
+  virtual bool Delete(const Key& key) = 0;
+  // Up to `count` pairs from the first key >= `from` (nothing: from the first key, or the last when reversed).
+  // Returns how many there were; adds up the values' first words, so that they are really read.
+  virtual uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) = 0;
+
+  // Whether threads may write at the same time.
+  virtual bool is_thread_safe() const = 0;
+  // How durable a write is when it returns; and what stands behind it.
+  virtual std::string Describe() const = 0;
+  // Bytes of persistent memory in use; nothing for volatile engines.
+  virtual std::optional<uint64_t> BytesUsed() { return std::nullopt; }
+  // Seconds to open the store again after its process was killed in the middle of writing, `times` times.
+  virtual absl::StatusOr<std::vector<double>> TimeOpensAfterKill(int times) {
+    (void)times;
+    return absl::UnimplementedError("a volatile engine has nothing to open");
+  }
+};
+
+// "sealkv", "std_map", "btree_map"; nullptr for other names.
+std::unique_ptr<Engine> MakeEngine(std::string_view name, KeyKind key_kind, size_t value_bytes);
+std::vector<std::string> EngineNames();
+
+std::unique_ptr<Engine> MakeSealkvEngine();
+std::unique_ptr<Engine> MakeVolatileEngine(std::string_view name, KeyKind key_kind, size_t value_bytes);
+
+}  // namespace sealkv::bench
+
+#endif  // SEALKV_BENCH_ENGINE_H_

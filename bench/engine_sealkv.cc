@@ -1,0 +1,104 @@
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "absl/strings/str_cat.h"
+#include "bench/engine.h"
+#include "kv/sealkv.h"
+
+namespace sealkv::bench {
+namespace {
+
+class SealkvEngine : public Engine {
+ public:
+  absl::Status Open(const EngineOptions& options) override {
+    path_ = options.path;
+    store_options_ = {.capacity_bytes = options.capacity_bytes, .weakest_tier = options.weakest_tier};
+    absl::StatusOr<std::unique_ptr<Store>> store =
+        options.use_existing ? Store::Open(path_, store_options_) : Store::Create(path_, store_options_);
+    if (!store.ok()) return store.status();
+    store_ = *std::move(store);
+    return absl::OkStatus();
+  }
+
+  absl::Status Put(const Key& key, std::string_view value) override { return store_->Put(key.bytes, value); }
+  bool Get(const Key& key, std::string* value) override { return store_->Get(key.bytes, value).ok(); }
+  bool Delete(const Key& key) override { return store_->Delete(key.bytes).ok(); }
+
+  uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
+    const std::unique_ptr<Iterator> it = store_->NewIterator();
+    if (reverse) {
+      it->SeekToLast();
+    } else if (from.has_value()) {
+      it->Seek(from->bytes);
+    } else {
+      it->SeekToFirst();
+    }
+    uint64_t seen = 0;
+    for (; it->Valid() && seen < count; ++seen) {
+      if (!it->value().empty()) *sum += static_cast<unsigned char>(it->value()[0]);
+      reverse ? it->Prev() : it->Next();
+    }
+    return seen;
+  }
+
+  bool is_thread_safe() const override { return true; }
+
+  std::string Describe() const override {
+    const Stats stats = store_->GetStats();
+    const bool safe = daxfile::IsPowerSafe(stats.tier);
+    return absl::StrCat("SealKV, tier ", std::string(daxfile::TierName(stats.tier)),
+                        safe ? ": durable when a write returns" : ": clwb + sfence on DRAM, lost with the power");
+  }
+
+  std::optional<uint64_t> BytesUsed() override {
+    if (!store_->WaitUntilSpaceIsKnown().ok()) return std::nullopt;
+    const Stats stats = store_->GetStats();
+    return stats.node_bytes_used + stats.record_bytes_used;
+  }
+
+  absl::StatusOr<std::vector<double>> TimeOpensAfterKill(int times) override {
+    std::vector<double> seconds;
+    for (int i = 0; i < times; ++i) {
+      store_.reset();
+      if (absl::Status status = WriteAndDie(); !status.ok()) return status;
+      const auto begin = std::chrono::steady_clock::now();
+      absl::StatusOr<std::unique_ptr<Store>> store = Store::Open(path_, store_options_);
+      seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+      if (!store.ok()) return store.status();
+      store_ = *std::move(store);
+    }
+    return seconds;
+  }
+
+ private:
+  // A child opens the store, writes, and kills itself with SIGKILL between two writes, without closing anything.
+  absl::Status WriteAndDie() {
+    const pid_t child = fork();
+    if (child < 0) return absl::InternalError("can't fork");
+    if (child == 0) {
+      const absl::StatusOr<std::unique_ptr<Store>> store = Store::Open(path_, store_options_);
+      if (!store.ok()) _exit(1);
+      for (uint64_t i = 0; i < 1000; ++i) {
+        if (!(*store)->Put("kvbench: open", std::to_string(i)).ok()) _exit(1);
+      }
+      kill(getpid(), SIGKILL);
+    }
+    int result = 0;
+    waitpid(child, &result, 0);
+    if (WIFSIGNALED(result) && WTERMSIG(result) == SIGKILL) return absl::OkStatus();
+    return absl::InternalError(absl::StrCat(path_, ": the process that was to be killed couldn't open or write it"));
+  }
+
+  std::string path_;
+  Options store_options_;
+  std::unique_ptr<Store> store_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> MakeSealkvEngine() { return std::make_unique<SealkvEngine>(); }
+
+}  // namespace sealkv::bench
