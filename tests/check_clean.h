@@ -2,17 +2,42 @@
 #ifndef SEALKV_TESTS_CHECK_CLEAN_H_
 #define SEALKV_TESTS_CHECK_CLEAN_H_
 
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "daxfile/dax_file.h"
 #include "gtest/gtest.h"
-#include "kv/image.h"
-#if __has_include("kv/check.h")
 #include "kv/check.h"
-#endif
+#include "kv/image.h"
+#include "kv/recovery.h"
 
 namespace sealkv::testing {
 
+// The memory must hold a store whose superblock is sound.
 inline ::testing::AssertionResult IsClean(std::span<std::byte> memory) {
+#if __has_include("kv/check.cc")
+  const internal::CheckReport report = internal::Check(internal::Image(memory.data()));
+  if (report.is_sound()) return ::testing::AssertionSuccess();
+  ::testing::AssertionResult failure = ::testing::AssertionFailure();
+  failure << report.major_problems << " major and " << report.minor_problems << " minor problems";
+  for (const internal::Problem& problem : report.problems) failure << "; at " << problem.offset << ": " << problem.text;
+  return failure;
+#else
   (void)memory;
   return ::testing::AssertionSuccess();
+#endif
+}
+
+// The same for a file. Nobody may have it open for writing.
+inline ::testing::AssertionResult IsCleanFile(const std::string& path) {
+  const absl::StatusOr<daxfile::DaxFile> file =
+      daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
+  if (!file.ok()) return ::testing::AssertionFailure() << file.status().ToString();
+  const absl::StatusOr<internal::Image> image = internal::OpenImage(*file);
+  if (!image.ok()) return ::testing::AssertionFailure() << image.status().ToString();
+  return IsClean({file->data(), file->size_bytes()});
 }
 
 }  // namespace sealkv::testing

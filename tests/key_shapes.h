@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,6 +23,9 @@ struct KeyShape {
   // A maker draws from a limited set of keys, so that a test meets the same key again and again.
   std::function<KeyMaker()> new_maker;
 };
+
+// How GoogleTest names one in its messages.
+inline void PrintTo(const KeyShape& shape, std::ostream* out) { *out << shape.name; }
 
 namespace key_shapes {
 

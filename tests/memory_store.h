@@ -5,6 +5,8 @@
 #include <sys/mman.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <utility>
@@ -16,13 +18,14 @@
 
 namespace sealkv::testing {
 
-// Page-aligned memory, zero to begin with; pages that aren't touched cost nothing.
+// Page-aligned memory; pages that aren't touched cost nothing.
 class Memory {
  public:
-  explicit Memory(size_t bytes) : bytes_(bytes) {
+  explicit Memory(size_t bytes, uint8_t fill = 0) : bytes_(bytes) {
     void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED) throw std::bad_alloc();
     data_ = static_cast<std::byte*>(at);
+    if (fill != 0) std::memset(data_, fill, bytes);
   }
   ~Memory() { munmap(data_, bytes_); }
   Memory(const Memory&) = delete;

@@ -32,10 +32,13 @@ class ModelIterator {
   ModelIterator(const Model& model, const Range& range)
       : model_(model), begin_(model.lower_bound(std::max(range.lower.value_or(""), range.prefix))), end_(model.end()) {
     if (range.upper.has_value()) end_ = model.lower_bound(*range.upper);
-    const auto after_prefix = std::find_if(model.lower_bound(range.prefix), model.end(), [&](const auto& entry) {
-      return entry.first.compare(0, range.prefix.size(), range.prefix) != 0;
-    });
-    if (!range.prefix.empty() && IsBefore(after_prefix, end_)) end_ = after_prefix;
+    std::string after_prefix = range.prefix;  // the least string behind all that begin with the prefix
+    while (!after_prefix.empty() && after_prefix.back() == '\xff') after_prefix.pop_back();
+    if (!after_prefix.empty()) {
+      after_prefix.back() = static_cast<char>(after_prefix.back() + 1);
+      const auto after = model.lower_bound(after_prefix);
+      if (IsBefore(after, end_)) end_ = after;
+    }
     if (IsBefore(end_, begin_)) end_ = begin_;
     at_ = end_;
   }

@@ -32,7 +32,7 @@ using testing::WordOf;
 using testing::WordValue;
 
 struct Phase {
-  unsigned put_percent;     // of the writes; the others are mostly deletes
+  unsigned put_percent;  // of the writes; the others are deletes
   uint64_t operations;
 };
 
@@ -41,19 +41,24 @@ class ModelRun {
   ModelRun(const KeyShape& shape, uint64_t seed, size_t capacity_bytes)
       : random_(seed), new_key_(shape.new_maker()), store_(capacity_bytes) {}
 
-  void Run(std::span<const Phase> phases, unsigned largest_value_log2) {
+  // In a store that may fill up, a write may return ResourceExhausted, and must then have changed nothing.
+  void Run(std::span<const Phase> phases, unsigned largest_value_log2, bool may_fill_up = false) {
     largest_value_log2_ = largest_value_log2;
+    may_fill_up_ = may_fill_up;
     ASSERT_OK(store_.Format());
     for (const Phase& phase : phases) {
       for (uint64_t i = 0; i < phase.operations; ++i, ++operations_done_) {
         ASSERT_NO_FATAL_FAILURE(DoOne(phase.put_percent)) << "operation " << operations_done_;
         if (::testing::Test::HasNonfatalFailure()) FAIL() << "operation " << operations_done_;
-        if (random_.OneIn(20'000)) ASSERT_NO_FATAL_FAILURE(CompareAll()) << "operation " << operations_done_;
+        if (!random_.OneIn(20'000)) continue;
+        ASSERT_NO_FATAL_FAILURE(CompareAll()) << "operation " << operations_done_;
       }
       ASSERT_NO_FATAL_FAILURE(CompareAll()) << "operation " << operations_done_;
     }
     ASSERT_NO_FATAL_FAILURE(Drain());
   }
+
+  uint64_t writes_without_space() const { return writes_without_space_; }
 
  private:
   void DoOne(unsigned put_percent) {
@@ -79,7 +84,7 @@ class ModelRun {
     if (random_.OneIn(2)) return key;
     const auto near = model_.lower_bound(key);
     if (near == model_.end()) return key;
-    if (random_.OneIn(20)) return near->first + '\0';
+    if (random_.OneIn(20) && near->first.size() < kMaxKeyBytes) return near->first + '\0';
     if (random_.OneIn(20)) return near->first.substr(0, random_.Below(near->first.size() + 1));
     return near->first;
   }
@@ -94,14 +99,26 @@ class ModelRun {
   void Put() {
     const std::string key = Key();
     const std::string value = Value();
-    ASSERT_OK(store_->Put(key, value)) << Printable(key);
+    const absl::Status status = store_->Put(key, value);
+    if (IsFull(status)) return;
+    ASSERT_OK(status) << Printable(key);
     model_.insert_or_assign(key, value);
+  }
+
+  bool IsFull(const absl::Status& status) {
+    if (!may_fill_up_ || !absl::IsResourceExhausted(status)) return false;
+    ++writes_without_space_;
+    pins_.clear();
+    const bool look = writes_without_space_ % 16 == 1;
+    EXPECT_TRUE(!look || testing::ScansAs(*store_, model_)) << "after " << status.ToString();
+    return true;
   }
 
   void PutIfAbsent() {
     const std::string key = Key();
     const std::string value = Value();
     const absl::Status status = store_->PutIfAbsent(key, value);
+    if (IsFull(status)) return;
     if (model_.emplace(key, value).second) {
       ASSERT_OK(status) << Printable(key);
     } else {
@@ -123,6 +140,7 @@ class ModelRun {
     const std::string key = Key();
     const uint64_t delta = random_.Next();
     const absl::StatusOr<uint64_t> sum = store_->Add(key, delta);
+    if (IsFull(sum.status())) return;
     const auto [entry, is_new] = model_.emplace(key, WordValue(0));
     if (entry->second.size() != 8) {
       ASSERT_TRUE(absl::IsFailedPrecondition(sum.status())) << sum.status().ToString() << Printable(key);
@@ -264,8 +282,11 @@ class ModelRun {
         if (random_.OneIn(4)) key = key.substr(0, key.size() / 2);
         touched.insert(key);
         if (random_.OneIn(2)) {
-          ASSERT_OK(store_->Put(key, "while walking"));
-          model_.insert_or_assign(key, "while walking");
+          const absl::Status status = store_->Put(key, "while walking");
+          if (!IsFull(status)) {
+            ASSERT_OK(status);
+            model_.insert_or_assign(key, "while walking");
+          }
         } else {
           ASSERT_EQ(store_->Delete(key).ok(), model_.erase(key) > 0);
         }
@@ -289,7 +310,8 @@ class ModelRun {
   void Reopen() {
     pins_.clear();
     ASSERT_OK(store_.Reopen());
-    if (random_.OneIn(2)) ASSERT_OK(store_->WaitUntilSpaceIsKnown());
+    if (random_.OneIn(2)) return;
+    ASSERT_OK(store_->WaitUntilSpaceIsKnown());
   }
 
   void CompareAll() {
@@ -331,6 +353,8 @@ class ModelRun {
   Model model_;
   std::vector<std::pair<PinnedValue, std::string>> pins_;
   unsigned largest_value_log2_ = 8;
+  bool may_fill_up_ = false;
+  uint64_t writes_without_space_ = 0;
   uint64_t operations_done_ = 0;
 };
 
@@ -347,7 +371,7 @@ class ModelTest : public ::testing::TestWithParam<KeyShape> {
 
 // A large store, with room for everything, that grows and shrinks in long phases.
 TEST_P(ModelTest, GrowsAndShrinks) {
-  const uint64_t operations = Scaled(HasLongKeys() ? 12'000 : 200'000);
+  const uint64_t operations = Scaled(HasLongKeys() ? 15'000 : 300'000);
   const Phase phases[] = {{75, operations}, {50, operations}, {15, operations}, {60, operations / 2}};
   ModelRun run(GetParam(), seed_, size_t{4} << 30);
   run.Run(phases, /*largest_value_log2=*/22);
@@ -355,7 +379,7 @@ TEST_P(ModelTest, GrowsAndShrinks) {
 
 // Few keys at a time: the smallest trees, with their roots and layers made and dropped over and over.
 TEST_P(ModelTest, StaysSmall) {
-  const uint64_t runs = Scaled(HasLongKeys() ? 10 : 60);
+  const uint64_t runs = Scaled(HasLongKeys() ? 20 : 200);
   for (uint64_t i = 0; i < runs; ++i) {
     const uint64_t seed = seed_ + 1000 + i;
     const uint64_t operations = HasLongKeys() ? 200 : 1500;
@@ -364,6 +388,22 @@ TEST_P(ModelTest, StaysSmall) {
     run.Run(phases, /*largest_value_log2=*/12);
     ASSERT_FALSE(HasFailure()) << "seed " << seed;
   }
+}
+
+// The smallest stores, mostly full: what can't be written changes nothing, deletes always work, and what they free can be
+// used again.
+TEST_P(ModelTest, FillsUp) {
+  const uint64_t runs = Scaled(HasLongKeys() ? 10 : 40);
+  uint64_t writes_without_space = 0;
+  for (uint64_t i = 0; i < runs; ++i) {
+    const uint64_t seed = seed_ + 2000 + i;
+    const Phase phases[] = {{90, 2000}, {50, 2000}, {20, 2000}, {80, 2000}};
+    ModelRun run(GetParam(), seed, (size_t{64} << 10) << i % 4);
+    run.Run(phases, /*largest_value_log2=*/14, /*may_fill_up=*/true);
+    ASSERT_FALSE(HasFailure()) << "seed " << seed;
+    writes_without_space += run.writes_without_space();
+  }
+  EXPECT_GT(writes_without_space, 0u) << "the stores were too large for this test";
 }
 
 INSTANTIATE_TEST_SUITE_P(, ModelTest, ::testing::ValuesIn(testing::AllKeyShapes()),

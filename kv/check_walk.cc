@@ -1,0 +1,338 @@
+#include "kv/check_walk.h"
+
+#include <algorithm>
+
+#include "kv/fingerprint.h"
+#include "kv/sealkv.h"
+
+namespace sealkv::internal {
+namespace {
+
+constexpr uint64_t kLastSlice = ~uint64_t{0};
+
+std::string HexSlice(uint64_t slice) { return absl::StrCat("0x", absl::Hex(slice, absl::kZeroPad16)); }
+
+void AppendSlice(std::string& path, uint64_t slice) {
+  const uint64_t bytes = __builtin_bswap64(slice);
+  path.append(reinterpret_cast<const char*>(&bytes), sizeof(bytes));
+}
+
+}  // namespace
+
+void TreeWalk::Run() {
+  EnterTopLayer();
+  while (!stack_.empty() && !findings_.report().was_stopped) {
+    Frame& frame = stack_.back();
+    if (frame.position == frame.perm().count()) {
+      stack_.pop_back();
+      continue;
+    }
+    if (frame.path_is_known) path_.resize(frame.depth);  // what layers below have added goes
+    const unsigned position = frame.position++;
+    if (frame.node->is_leaf()) {
+      VisitEntry(frame, position);
+    } else {
+      VisitChild(Frame(frame), position);  // by value: the stack may move
+    }
+  }
+  records_.CheckGeneration();
+}
+
+// ---- nodes
+
+// Claims the node: each is entered once, so every walk ends.
+const Node* TreeWalk::TakeNode(Offset at, Offset referrer, int level) {
+  const Node* node = image_.NodeAt(at);
+  if (node == nullptr) {
+    findings_.Major(referrer, "the reference leads to ", Findings::Hex(at), ", where no node can be");
+    return nullptr;
+  }
+  if (!segments_.Claim(at, kNodeBytes)) {
+    findings_.Major(referrer, "the reference leads to the node at ", Findings::Hex(at),
+                    ", which belongs to something else already: two references to one node, or a cycle");
+    return nullptr;
+  }
+  segments_.CheckPlaceOfNode(at);
+  return CheckNodeWords(*node, at, level) ? node : nullptr;
+}
+
+bool TreeWalk::CheckNodeWords(const Node& node, Offset at, int level) {
+  const Perm perm = node.perm();
+  if (!perm.IsWellFormed()) {
+    findings_.Major(at, "the node's permutation is damaged: ", HexSlice(perm.raw()), "; what is below isn't checked");
+    return false;
+  }
+  if (level != kAnyLevel && node.level() != static_cast<unsigned>(level)) {
+    findings_.Major(at + 8 * Node::kKindsWord, "the node says that it is of level ", node.level(),
+                    ", but its parent's child is of level ", level, "; what is below isn't checked");
+    return false;
+  }
+  if (!node.is_leaf() && perm.count() == 0) {
+    findings_.Major(at, "an inner node without children");
+    return false;
+  }
+  return true;
+}
+
+void TreeWalk::Push(Frame frame) {
+  CheckReport& report = findings_.report();
+  const unsigned count = frame.perm().count();
+  const unsigned level = frame.node->level();
+  report.nodes += 1;
+  report.nodes_by_level[level].nodes += 1;
+  report.nodes_by_level[level].entries += count;
+  if (report.nodes_by_layer_depth.size() <= frame.layer_depth)
+    report.nodes_by_layer_depth.resize(frame.layer_depth + 1);
+  report.nodes_by_layer_depth[frame.layer_depth].nodes += 1;
+  report.nodes_by_layer_depth[frame.layer_depth].entries += count;
+  report.layer_depth_max = std::max<uint64_t>(report.layer_depth_max, frame.layer_depth);
+  report.height_max = std::max<uint64_t>(report.height_max, level + 1);
+  if (level == 0) {
+    report.leaves += 1;
+    report.leaf_entries += count;
+    report.empty_leaves += count == 0;
+    PrefetchRecords(frame);
+    CheckLeafOrder(frame);
+  } else {
+    report.inner_entries += count;
+    CheckInnerOrder(frame);
+  }
+  stack_.push_back(frame);
+}
+
+// ---- layers
+
+void TreeWalk::EnterTopLayer() {
+  const Offset at{Node::Load(image_.superblock().root)};
+  const Node* root = TakeNode(at, Offset{offsetof(Superblock, root)}, kAnyLevel);
+  if (root == nullptr) return;
+  findings_.report().height_top = root->level() + 1;
+  const Frame frame{root, at, 0, true, 0, 0, 0, kLastSlice, {}};
+  CheckNoPrefix(frame);
+  Push(frame);
+}
+
+void TreeWalk::EnterLayer(const Frame& parent, unsigned slot) {
+  const Offset at = parent.node->child(slot);
+  const Node* node = TakeNode(at, parent.RefWord(slot), kAnyLevel);
+  if (node == nullptr) return;
+  Frame root{node, at, 0, parent.path_is_known, parent.layer_depth + 1, parent.depth + kSliceBytes, 0, kLastSlice, {}};
+  if (!TakePrefix(root, parent.node->slice(slot))) return;
+  if (root.depth >= kMaxKeyBytes) {
+    findings_.Major(parent.RefWord(slot), "the entry leads to a layer ", root.depth,
+                    " bytes into the key, which is deeper than any key goes; what is below isn't checked");
+    return;
+  }
+  ++findings_.report().layers;
+  Push(root);
+}
+
+// Adds the slice that led to the layer, and its prefix, to the path. False: there is no saying how long the prefix is.
+bool TreeWalk::TakePrefix(Frame& root, uint64_t slice) {
+  if (root.path_is_known) AppendSlice(path_, slice);
+  switch (root.node->kinds().prefix()) {
+    case PrefixKind::kNone:
+      CheckNoPrefix(root);
+      return true;
+    case PrefixKind::kInline: {
+      const uint64_t prefix = root.node->prefix_word();
+      if (root.path_is_known) path_.append(reinterpret_cast<const char*>(&prefix), sizeof(prefix));
+      root.depth += kSliceBytes;
+      ++findings_.report().layers_with_prefix;
+      return true;
+    }
+    case PrefixKind::kRecord:
+      ++findings_.report().layers_with_prefix;
+      return TakePrefixRecord(root);
+  }
+  findings_.Major(root.KindsWord(), "the root of a layer has a prefix of unknown kind; what is below isn't checked");
+  return false;
+}
+
+bool TreeWalk::TakePrefixRecord(Frame& root) {
+  // The word's upper bits hold the length in slices, so the way down goes on even where the record is lost.
+  const Offset word = root.RefWord(Node::kPrefixWord);
+  const RecordRef ref = RecordRef::FromRaw(root.node->prefix_word());
+  const size_t bytes = size_t{ref.fingerprint()} * kSliceBytes;
+  root.depth += bytes;
+  const RecordView record = records_.Take(ref.offset(), word, kPrefixRecord);
+  if (record.is_null()) {
+    root.path_is_known = false;
+    return true;
+  }
+  ++findings_.report().prefix_records;
+  findings_.report().prefix_record_bytes += record.bytes();
+  if (record.key().size() != bytes || bytes < 2 * kSliceBytes) {
+    findings_.Major(word, "the word says that the layer's prefix has ", bytes, " bytes, its record says ",
+                    record.key().size(), "; what is below isn't checked");
+    return false;
+  }
+  if (root.path_is_known) path_.append(record.key());
+  return true;
+}
+
+void TreeWalk::CheckNoPrefix(const Frame& frame) {
+  if (frame.node->kinds().prefix() != PrefixKind::kNone) {
+    findings_.Major(frame.KindsWord(), "the node has a prefix, and is not the root of a layer below the top");
+  } else if (frame.node->prefix_word() != 0) {
+    findings_.Minor(frame.RefWord(Node::kPrefixWord), "the prefix word of a node without a prefix is not zero");
+  }
+}
+
+// ---- inner nodes
+
+// N4. The slice of the first entry isn't looked at, but must be below the next one's for the search to work.
+void TreeWalk::CheckInnerOrder(const Frame& frame) {
+  const Perm perm = frame.perm();
+  for (unsigned i = 1; i < perm.count(); ++i) {
+    const uint64_t before = frame.node->slice(perm.slot(i - 1));
+    const uint64_t slice = frame.node->slice(perm.slot(i));
+    if (slice <= before) {
+      findings_.Major(frame.SliceWord(perm.slot(i)), "separators don't ascend: ", HexSlice(slice), " after ",
+                      HexSlice(before));
+    } else if (slice <= frame.lowest_slice || slice > frame.last_slice) {
+      findings_.Major(frame.SliceWord(perm.slot(i)), "the separator ", HexSlice(slice),
+                      " is outside its node's bounds ", HexSlice(frame.lowest_slice), " to ",
+                      HexSlice(frame.last_slice));
+    }
+  }
+}
+
+void TreeWalk::VisitChild(const Frame& parent, unsigned position) {
+  const Perm perm = parent.perm();
+  const unsigned slot = perm.slot(position);
+  const Node* node =
+      TakeNode(parent.node->child(slot), parent.RefWord(slot), static_cast<int>(parent.node->level()) - 1);
+  if (node == nullptr) return;
+  Frame child = parent;
+  child.node = node;
+  child.offset = parent.node->child(slot);
+  child.position = 0;
+  if (position > 0) child.lowest_slice = parent.node->slice(slot);
+  if (position + 1 < perm.count()) {
+    const uint64_t next = parent.node->slice(perm.slot(position + 1));
+    child.last_slice = next == 0 ? 0 : next - 1;
+  }
+  CheckNoPrefix(child);
+  Push(child);
+}
+
+// ---- leaves
+
+void TreeWalk::PrefetchRecords(const Frame& frame) const {
+  const Kinds kinds = frame.node->kinds();
+  for (unsigned i = 0; i < frame.perm().count(); ++i) {
+    const unsigned slot = frame.perm().slot(i);
+    const uint64_t at = Raw(frame.node->record(slot).offset());
+    if (IsRecord(kinds.kind(slot)) && at < image_.size_bytes()) __builtin_prefetch(image_.base() + at);
+  }
+}
+
+// N3, as far as slices and kinds go, and the bounds that the way down has set.
+void TreeWalk::CheckLeafOrder(const Frame& frame) {
+  const Perm perm = frame.perm();
+  const Kinds kinds = frame.node->kinds();
+  unsigned ties = 0;
+  for (unsigned i = 0; i < perm.count(); ++i) {
+    const unsigned slot = perm.slot(i);
+    const uint64_t slice = frame.node->slice(slot);
+    const Kind kind = kinds.kind(slot);
+    if (slice < frame.lowest_slice || slice > frame.last_slice) {
+      findings_.Major(frame.SliceWord(slot), "the slice ", HexSlice(slice), " is outside its leaf's bounds ",
+                      HexSlice(frame.lowest_slice), " to ", HexSlice(frame.last_slice));
+    }
+    if (i > 0) {
+      const unsigned slot_before = perm.slot(i - 1);
+      const uint64_t before = frame.node->slice(slot_before);
+      const unsigned rank_before = KindRank(kinds.kind(slot_before));
+      const bool is_tie = slice == before && kind == Kind::kMore && kinds.kind(slot_before) == Kind::kMore;
+      ties = is_tie ? ties + 1 : 0;
+      if (ties == kMaxTies)
+        findings_.Major(frame.SliceWord(slot), "more than ", kMaxTies, " keys that go on share a slice");
+      if (!is_tie && (slice < before || (slice == before && KindRank(kind) <= rank_before))) {
+        findings_.Major(frame.SliceWord(slot), "entries don't ascend: slice ", HexSlice(slice), " of kind ",
+                        static_cast<int>(kind), " after ", HexSlice(before), " of kind ",
+                        static_cast<int>(kinds.kind(slot_before)));
+      }
+    }
+  }
+}
+
+void TreeWalk::VisitEntry(Frame& frame, unsigned position) {
+  const unsigned slot = frame.perm().slot(position);
+  const Kind kind = frame.node->kinds().kind(slot);
+  if (kind != Kind::kMore) frame.tie = {};
+  if (IsRecord(kind)) {
+    VisitRecord(frame, slot, kind);
+  } else if (kind == Kind::kLayer) {
+    EnterLayer(Frame(frame), slot);
+  } else if (kind == Kind::kInline && frame.layer_depth == 0) {
+    ++findings_.report().inline_values;
+    CountKey(kSliceBytes, sizeof(uint64_t));
+  } else {
+    findings_.Major(frame.KindsWord(), "the entry in slot ", slot, " is of kind ", static_cast<int>(kind),
+                    kind == Kind::kInline ? ", which exists in the top layer only" : ", which doesn't exist");
+  }
+}
+
+void TreeWalk::CountKey(uint64_t key_bytes, uint64_t value_bytes) {
+  constexpr uint64_t kKeysPerProgress = 1 << 14;
+  CheckReport& report = findings_.report();
+  report.keys += 1;
+  report.key_bytes += key_bytes;
+  report.value_bytes += value_bytes;
+  report.key_bytes_max = std::max(report.key_bytes_max, key_bytes);
+  report.value_bytes_max = std::max(report.value_bytes_max, value_bytes);
+  const auto& progress = findings_.options().progress;
+  if (report.keys % kKeysPerProgress == 0 && progress != nullptr && !progress(report.keys)) report.was_stopped = true;
+}
+
+void TreeWalk::VisitRecord(Frame& frame, unsigned slot, Kind kind) {
+  const RecordRef ref = frame.node->record(slot);
+  const RecordView record = records_.Take(ref.offset(), frame.RefWord(slot), kPlainRecord);
+  if (record.is_null()) return;
+  findings_.report().tied_keys += kind == Kind::kMore;
+  CountKey(record.key().size(), record.header().value_bytes);
+  if (IsEnd(kind) && ref.fingerprint() != 0) {
+    findings_.Minor(frame.RefWord(slot), "fingerprint bits in the reference to a record whose key ends here");
+  }
+  CheckKey(frame, slot, kind, record.key());
+}
+
+// The record's key is the truth; the entry repeats parts of it.
+void TreeWalk::CheckKey(Frame& frame, unsigned slot, Kind kind, std::string_view key) {
+  const std::string_view tie_before = std::exchange(frame.tie, std::string_view());
+  if (key.size() < frame.depth + (frame.layer_depth > 0)) {
+    findings_.Major(frame.RefWord(slot), "the record's key has ", key.size(), " bytes, but the way here is ",
+                    frame.depth, " bytes into the key");
+    return;
+  }
+  if (frame.path_is_known && key.substr(0, frame.depth) != path_) {
+    findings_.Major(frame.RefWord(slot), "the record's key begins otherwise than the way that leads to it");
+    return;
+  }
+  const uint64_t slice = SliceAt(key, frame.depth);
+  if (slice != frame.node->slice(slot)) {
+    findings_.Major(frame.SliceWord(slot), "the slice is ", HexSlice(frame.node->slice(slot)),
+                    ", the record's key says ", HexSlice(slice));
+    return;
+  }
+  if (kind != KindAt(key, frame.depth)) {
+    findings_.Major(frame.KindsWord(), "the entry in slot ", slot, " is of kind ", static_cast<int>(kind),
+                    ", the record's key says ", static_cast<int>(KindAt(key, frame.depth)));
+    return;
+  }
+  if (kind != Kind::kMore) return;
+  const uint16_t fingerprint = Fingerprint(key.substr(frame.depth + kSliceBytes));
+  if (fingerprint != frame.node->record(slot).fingerprint()) {
+    findings_.Major(frame.RefWord(slot), "the reference's fingerprint is ", frame.node->record(slot).fingerprint(),
+                    ", the record's key says ", fingerprint);
+  }
+  // A tie of another slice compares by that.
+  if (!tie_before.empty() && key <= tie_before) {
+    findings_.Major(frame.RefWord(slot), "keys that share a slice don't ascend");
+  }
+  frame.tie = key;
+}
+
+}  // namespace sealkv::internal

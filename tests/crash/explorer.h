@@ -1,0 +1,40 @@
+// Walks over a recording, makes the crash images at each store and fence of its operations, and judges each distinct one.
+#ifndef SEALKV_TESTS_CRASH_EXPLORER_H_
+#define SEALKV_TESTS_CRASH_EXPLORER_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/crash/crash_images.h"
+#include "tests/crash/scenario.h"
+
+namespace sealkv::crash {
+
+struct ExploreOptions {
+  ImageLimits limits;
+  // Also after each store; else only before and after each fence, and at the end of each operation.
+  bool at_each_store = true;
+  // Leaves out what this line of source asked for: its flushes; its fences; of a non-temporal copy that it is one.
+  std::optional<SiteId> mutated_site;
+  bool stop_at_first_failure = false;
+  // Ends the process by SIGALRM if the judgement of one image takes longer: mutants may hang. 0: no limit.
+  unsigned most_seconds_per_image = 0;
+  uint64_t seed = 0;
+};
+
+struct Exploration {
+  uint64_t points = 0;           // stores, fences and ends of operations
+  uint64_t points_sampled = 0;   // those with too many images to try all
+  uint64_t images = 0;           // distinct
+  uint64_t judgements = 0;       // an image is judged again where other states are allowed
+  uint64_t failures = 0;
+  std::vector<std::string> first_failures;
+};
+
+Exploration Explore(const Recording& recording, const ExploreOptions& options);
+
+}  // namespace sealkv::crash
+
+#endif  // SEALKV_TESTS_CRASH_EXPLORER_H_

@@ -1,0 +1,418 @@
+// The scripts. Stores are as small as they can be: 64 KiB, 15 segments of 16 nodes each behind the header.
+#include <algorithm>
+#include <initializer_list>
+
+#include "kv/sealkv.h"
+#include "tests/crash/scenario.h"
+#include "tests/key_shapes.h"
+#include "tests/random.h"
+
+namespace sealkv::crash {
+namespace {
+
+using internal::Kind;
+using internal::SegmentKind;
+using Operations = std::vector<Operation>;
+
+Operations operator+(Operations a, const Operations& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+// Puts of 8-byte keys with 8-byte values: inline entries.
+Operations PutNumbers(uint64_t first, uint64_t last, uint64_t step = 1) {
+  Operations puts;
+  for (uint64_t i = first; i <= last; i += step) puts.push_back(Put(U64Key(i), i * 1000));
+  return puts;
+}
+Operations DeleteNumbers(uint64_t first, uint64_t last, uint64_t step = 1) {
+  Operations deletes;
+  for (uint64_t i = first; i <= last; i += step) deletes.push_back(Delete(U64Key(i)));
+  return deletes;
+}
+// Keys that share `prefix` and differ behind it.
+Operations PutBehind(const std::string& prefix, std::string_view ends, size_t value_bytes = 20) {
+  Operations puts;
+  for (const char end : ends) puts.push_back(Put(prefix + end, std::string(value_bytes, end)));
+  return puts;
+}
+Operations DeleteBehind(const std::string& prefix, std::string_view ends) {
+  Operations deletes;
+  for (const char end : ends) deletes.push_back(Delete(prefix + end));
+  return deletes;
+}
+
+uint64_t EntriesOf(const Shape& shape, Kind kind) {
+  const auto found = shape.entries.find(kind);
+  return found == shape.entries.end() ? 0 : found->second;
+}
+uint64_t SegmentsOf(const Shape& shape, SegmentKind kind) {
+  const auto found = shape.segments.find(kind);
+  return found == shape.segments.end() ? 0 : found->second;
+}
+uint64_t NewOnes(const std::set<uint64_t>& before, const std::set<uint64_t>& after) {
+  return std::count_if(after.begin(), after.end(), [&](uint64_t offset) { return !before.contains(offset); });
+}
+bool SameNodes(const Shape& before, const Shape& after) {
+  return before.leaves == after.leaves && before.inner == after.inner;
+}
+uint64_t Entries(const Shape& shape) {
+  uint64_t count = 0;
+  for (const auto& [kind, entries] : shape.entries) count += kind == Kind::kLayer ? 0 : entries;
+  return count;
+}
+
+bool Inserted(const Shape& before, const Shape& after) {
+  return SameNodes(before, after) && Entries(after) == Entries(before) + 1;
+}
+bool Updated(const Shape& before, const Shape& after) {
+  return SameNodes(before, after) && before.entries == after.entries;
+}
+bool UpdatedInPlace(const Shape& before, const Shape& after) {
+  return Updated(before, after) && before.records == after.records;
+}
+bool UpdatedByRecord(const Shape& before, const Shape& after) {
+  return Updated(before, after) && NewOnes(before.records, after.records) == 1;
+}
+bool Deleted(const Shape& before, const Shape& after) {
+  return SameNodes(before, after) && Entries(after) + 1 == Entries(before);
+}
+bool LeafSplit(const Shape& before, const Shape& after) {
+  return after.leaves.size() == before.leaves.size() + 1 && NewOnes(before.leaves, after.leaves) == 2;
+}
+bool InnerSplit(const Shape& before, const Shape& after) {
+  return after.inner.size() == before.inner.size() + 1 && after.top_level == before.top_level &&
+         NewOnes(before.inner, after.inner) == 2;
+}
+bool RootGrew(const Shape& before, const Shape& after) { return after.top_level == before.top_level + 1; }
+bool LeafRootSplit(const Shape& before, const Shape& after) {
+  return RootGrew(before, after) && before.top_level == 0 && LeafSplit(before, after);
+}
+bool InnerRootSplit(const Shape& before, const Shape& after) {
+  return RootGrew(before, after) && before.top_level == 1 && NewOnes(before.inner, after.inner) == 3;
+}
+// At the right edge the old leaves stay as they are.
+bool RightEdgeSplit(const Shape& before, const Shape& after) {
+  return after.leaves.size() == before.leaves.size() + 1 && NewOnes(before.leaves, after.leaves) == 1;
+}
+bool RightEdgeRootGrew(const Shape& before, const Shape& after) {
+  return RightEdgeSplit(before, after) && RootGrew(before, after);
+}
+bool LayerRightEdgeRootGrew(const Shape& before, const Shape& after) {
+  return after.inner.size() == before.inner.size() + 1 && before.root == after.root &&
+         before.layer_roots != after.layer_roots && after.layer_roots.size() == before.layer_roots.size();
+}
+bool Merged(const Shape& before, const Shape& after) {
+  return after.leaves.size() + 1 == before.leaves.size() && NewOnes(before.leaves, after.leaves) == 1;
+}
+bool InnerMerged(const Shape& before, const Shape& after) {
+  return after.inner.size() < before.inner.size() && NewOnes(before.inner, after.inner) == 1;
+}
+bool LeafDropped(const Shape& before, const Shape& after) {
+  return after.leaves.size() + 1 == before.leaves.size() && NewOnes(before.leaves, after.leaves) == 0 &&
+         after.layer_roots == before.layer_roots;
+}
+bool RootShrank(const Shape& before, const Shape& after) { return after.top_level < before.top_level; }
+bool LayerRootShrank(const Shape& before, const Shape& after) {
+  return after.inner.size() < before.inner.size() && after.layer_roots.size() == before.layer_roots.size() &&
+         after.layer_roots != before.layer_roots;
+}
+bool LayerMade(const Shape& before, const Shape& after) {
+  return after.layer_roots.size() == before.layer_roots.size() + 1 && EntriesOf(before, Kind::kMore) >= 4 &&
+         NewOnes(before.layer_roots, after.layer_roots) == 1;
+}
+bool PrefixShortened(const Shape& before, const Shape& after) {
+  return after.layer_roots.size() == before.layer_roots.size() + 1 &&
+         NewOnes(before.layer_roots, after.layer_roots) == 2;
+}
+bool LayerRemoved(const Shape& before, const Shape& after) {
+  return after.layer_roots.size() + 1 == before.layer_roots.size();
+}
+bool NodeSegmentTaken(const Shape& before, const Shape& after) {
+  return SegmentsOf(after, SegmentKind::kNodes) == SegmentsOf(before, SegmentKind::kNodes) + 1;
+}
+bool RecordSegmentTaken(const Shape& before, const Shape& after) {
+  return SegmentsOf(after, SegmentKind::kRecords) == SegmentsOf(before, SegmentKind::kRecords) + 1;
+}
+bool RunTaken(const Shape& before, const Shape& after) {
+  return SegmentsOf(after, SegmentKind::kLarge) == SegmentsOf(before, SegmentKind::kLarge) + 1;
+}
+bool SegmentReleased(const Shape& before, const Shape& after) { return after.segments != before.segments; }
+bool BecameRecord(const Shape& before, const Shape& after) {
+  return EntriesOf(after, Kind::kInline) + 1 == EntriesOf(before, Kind::kInline) &&
+         EntriesOf(after, Kind::kEndsWith8) == EntriesOf(before, Kind::kEndsWith8) + 1;
+}
+bool Always(const Shape&, const Shape&) { return true; }
+
+// Random operations on few keys of every shape: for what the others don't think of.
+Operations RandomOperations(uint64_t seed, size_t count) {
+  testing::Random random(seed);
+  const testing::KeyMaker maker = testing::key_shapes::CommonPrefixes();
+  const testing::KeyMaker other_maker = testing::key_shapes::ShortStrings();
+  testing::Model model;
+  Operations operations;
+  while (operations.size() < count) {
+    std::string key = random.OneIn(3) ? U64Key(random.Below(40)) : random.OneIn(2) ? maker(random) : other_maker(random);
+    const auto near = model.lower_bound(key);
+    if (near != model.end() && random.OneIn(2)) key = near->first;
+    if (model.contains(key) && random.Percent(60)) {
+      operations.push_back(Delete(key));
+      model.erase(key);
+    } else {
+      const std::string value = random.OneIn(2) ? testing::WordValue(random.Next()) : random.Bytes(random.Below(60));
+      operations.push_back(Put(key, value));
+      model[key] = value;
+    }
+    if (random.OneIn(30)) operations.push_back(Reopen());
+  }
+  return operations;
+}
+
+void AddSimpleOperations(std::vector<Scenario>* all) {
+  const std::string shared = "8 bytes:";
+  all->push_back({.kind = "insert, inline",
+                  .setup = PutNumbers(10, 50, 10),
+                  .operations = PutNumbers(5, 65, 10),
+                  .happened = Inserted,
+                  .times = 7});
+  all->push_back({.kind = "insert, record",
+                  .setup = {Put("b", "1"), Put("d", "2")},
+                  .operations = {Put("c", "a value"), Put("", "empty key"), Put("a", ""), Put("e", 8), Put("12345678", "x"),
+                                 Put("longer than eight", std::string(100, 'l'))},
+                  .happened = Inserted,
+                  .times = 6});
+  all->push_back({.kind = "insert, ties of one slice",
+                  .setup = {Put(shared, "end")},
+                  .operations = PutBehind(shared, "cadb"),
+                  .happened = Inserted,
+                  .times = 4});
+  all->push_back({.kind = "update, inline",
+                  .setup = PutNumbers(1, 9),
+                  .operations = {Put(U64Key(1), 7), Put(U64Key(5), 8), Put(U64Key(9), 9), Put(U64Key(5), 10)},
+                  .happened = UpdatedInPlace,
+                  .times = 4});
+  all->push_back({.kind = "update, in place in a record",
+                  .setup = {Put("a", 1), Put(shared + "1", 2), Put(shared + "2", 3)},
+                  .operations = {Put("a", 7), Put(shared + "1", 8), Put(shared + "2", 9), Put("a", 10)},
+                  .happened = UpdatedInPlace,
+                  .times = 4});
+  all->push_back({.kind = "update, by record",
+                  .setup = {Put("a", "short"), Put(shared + "1", 2), Put(shared + "2", "long"), Put("b", "")},
+                  .operations = {Put("a", "another"), Put(shared + "1", "not a word"), Put(shared + "2", 9), Put("a", ""),
+                                 Put("b", std::string(90, 'b'))},
+                  .happened = UpdatedByRecord,
+                  .times = 5});
+  all->push_back({.kind = "kind change, inline to record",
+                  .setup = PutNumbers(1, 5),
+                  .operations = {Put(U64Key(1), "record"), Put(U64Key(3), ""), Put(U64Key(5), std::string(70, 'r'))},
+                  .happened = BecameRecord,
+                  .times = 3});
+  all->push_back({.kind = "kind change in a full leaf",
+                  .setup = PutNumbers(1, 28),
+                  .operations = {Put(U64Key(3), "record"), Put(U64Key(20), "record")},
+                  .happened = BecameRecord,
+                  .times = 2});
+  all->push_back({.kind = "delete",
+                  .setup = PutNumbers(1, 8) + PutBehind(shared, "abc"),
+                  .operations = DeleteNumbers(2, 6, 2) + DeleteBehind(shared, "b"),
+                  .happened = Deleted,
+                  .times = 4});
+  all->push_back({.kind = "add",
+                  .setup = {Put(U64Key(1), 1), Put("record", 2)},
+                  .operations = {Add(U64Key(1), 41), Add("record", 40), Add("new", 3), Add(U64Key(2), 4), Add("new", 5)},
+                  .happened = Always,
+                  .times = 5});
+  all->push_back({.kind = "compare-and-swap",
+                  .setup = {Put(U64Key(1), 1), Put("record", 2)},
+                  .operations = {CompareAndSwap(U64Key(1), 1, 10), CompareAndSwap("record", 2, 20),
+                                 CompareAndSwap("record", 2, 30), CompareAndSwap(U64Key(1), 10, 11)},
+                  .happened = UpdatedInPlace,
+                  .times = 4});
+}
+
+void AddGrowing(std::vector<Scenario>* all) {
+  all->push_back({.kind = "split of a leaf",
+                  .setup = PutNumbers(0, 400, 10),
+                  .operations = PutNumbers(5, 15, 1),
+                  .happened = LeafSplit});
+  all->push_back({.kind = "split of a leaf of records",
+                  .setup = PutBehind("k", "abcdefghijklmnopqrstuvwxyz"),
+                  .operations = PutBehind("kc", "0123456"),
+                  .happened = LeafSplit});
+  all->push_back({.kind = "split of the root, a leaf",
+                  .setup = PutNumbers(0, 130, 10),
+                  .operations = PutNumbers(41, 45, 2),
+                  .happened = LeafRootSplit});
+  all->push_back({.kind = "split of the root, an inner node",
+                  .setup = PutNumbers(0, 1950, 10),
+                  .operations = PutNumbers(41, 43),
+                  .happened = InnerRootSplit});
+  all->push_back({.kind = "split of an inner node",
+                  .setup = PutNumbers(0, 2000, 10),
+                  .operations = PutNumbers(41, 43),
+                  .happened = InnerSplit});
+  all->push_back({.kind = "right-edge split",
+                  .setup = PutNumbers(1, 27),
+                  .operations = PutNumbers(28, 45),
+                  .happened = RightEdgeSplit});
+  all->push_back({.kind = "right-edge split of the root",
+                  .setup = PutNumbers(1, 13),
+                  .operations = PutNumbers(14, 16),
+                  .happened = RightEdgeRootGrew});
+  all->push_back({.kind = "right-edge split, inner root",
+                  .setup = PutNumbers(1, 195),
+                  .operations = PutNumbers(196, 198),
+                  .happened = RightEdgeRootGrew});
+  all->push_back({.kind = "right-edge split of a layer's root",
+                  .setup = PutBehind("sixteen bytes of", "abcdefghijklm"),
+                  .operations = PutBehind("sixteen bytes of", "nopq"),
+                  .happened = LayerRightEdgeRootGrew});
+}
+
+void AddShrinking(std::vector<Scenario>* all) {
+  all->push_back({.kind = "merge of leaves",
+                  .setup = PutNumbers(1, 70),
+                  .operations = DeleteNumbers(15, 26) + DeleteNumbers(29, 40),
+                  .happened = Merged});
+  all->push_back({.kind = "merge of inner nodes",
+                  .setup = PutNumbers(1, 400),
+                  .operations = DeleteNumbers(1, 190) + DeleteNumbers(200, 370),
+                  .happened = InnerMerged});
+  all->push_back({.kind = "empty leaf dropped",
+                  .setup = PutNumbers(1, 56),
+                  .operations = DeleteNumbers(15, 28),
+                  .happened = LeafDropped});
+  all->push_back({.kind = "root shrinks",
+                  .setup = PutNumbers(1, 30),
+                  .operations = DeleteNumbers(3, 30),
+                  .happened = RootShrank});
+  all->push_back({.kind = "root of a layer shrinks",
+                  .setup = PutBehind("sixteen bytes of", "abcdefghijklmnopqrstuvwxyz"),
+                  .operations = DeleteBehind("sixteen bytes of", "bcdefghijklmnopqrstuvwx"),
+                  .happened = LayerRootShrank});
+  all->push_back({.kind = "deleted down to nothing",
+                  .setup = PutNumbers(1, 20) + PutBehind("sixteen bytes of", "abcdef"),
+                  .operations = DeleteNumbers(1, 20) + DeleteBehind("sixteen bytes of", "abcdef"),
+                  .happened = [](const Shape& before, const Shape& after) { return Entries(before) > 0 && Entries(after) == 0; }});
+}
+
+void AddLayers(std::vector<Scenario>* all) {
+  const std::string eight = "8 bytes:";
+  all->push_back({.kind = "layer made, without a prefix",
+                  .setup = PutBehind(eight, "abcd"),
+                  .operations = PutBehind(eight, "e"),
+                  .happened = LayerMade});
+  all->push_back({.kind = "layer made, prefix inline",
+                  .setup = PutBehind(eight + eight, "abde"),
+                  .operations = PutBehind(eight + eight, "c"),
+                  .happened = LayerMade});
+  all->push_back({.kind = "layer made, prefix in a record",
+                  .setup = PutBehind(eight + eight + eight, "bcde"),
+                  .operations = PutBehind(eight + eight + eight, "a"),
+                  .happened = LayerMade});
+  all->push_back({.kind = "layer made from a full leaf",
+                  .setup = PutBehind("", "123456789A") + PutBehind(eight + eight, "abcd"),
+                  .operations = PutBehind(eight + eight, "e"),
+                  .happened = LayerMade});
+  all->push_back({.kind = "prefix shortened, inline",
+                  .setup = PutBehind(eight + eight, "abcde"),
+                  .operations = {Put(eight + "8 other bytes", "x"), Put(eight + "8", 1)},
+                  .happened = PrefixShortened});
+  all->push_back({.kind = "prefix shortened, in a record",
+                  .setup = PutBehind(eight + eight + eight + eight + eight, "abcde"),
+                  .operations = {Put(eight + eight + eight + eight + "different", "x"), Put(eight + eight + "diff", 1),
+                                 Put(eight + eight + eight, "ends there"), Put(eight + "earliest", 2)},
+                  .happened = PrefixShortened,
+                  .times = 3});
+  all->push_back({.kind = "layer removed",
+                  .setup = PutBehind(eight, "abcde"),
+                  .operations = DeleteBehind(eight, "acde"),
+                  .happened = LayerRemoved});
+  all->push_back({.kind = "layer removed, prefix in a record",
+                  .setup = PutBehind(eight + eight + eight, "abcde"),
+                  .operations = DeleteBehind(eight + eight + eight, "eabc"),
+                  .happened = LayerRemoved});
+  all->push_back({.kind = "layer dropped, its owner full",
+                  .setup = PutBehind(eight + eight + eight, "abcde") + PutBehind("", "123456790ABCD"),
+                  .operations = DeleteBehind(eight + eight + eight, "abcde"),
+                  .happened = LayerRemoved});
+}
+
+void AddSpace(std::vector<Scenario>* all) {
+  const auto large = [](std::string key, size_t segments) {
+    return Put(std::move(key), std::string(4096 * segments - 100, 'L'));
+  };
+  all->push_back({.kind = "segment taken for nodes",
+                  .setup = PutNumbers(1, 100),
+                  .operations = PutNumbers(101, 230),
+                  .happened = NodeSegmentTaken});
+  all->push_back({.kind = "segment taken for records",
+                  .setup = PutBehind("r", "abcdefghi", 400),
+                  .operations = PutBehind("r", "jklm", 400),
+                  .happened = RecordSegmentTaken});
+  all->push_back({.kind = "large value, run of segments",
+                  .setup = {Put("a", 1), Put("b", 2)},
+                  .operations = {large("one", 1), large("three", 3), large("one", 2)},
+                  .happened = RunTaken,
+                  .times = 3});
+  // The store is full of large values: deleting one and putting another releases segments and takes them again, first
+  // from the end of the run. Segments 7, 8 and 9, of "b", have their words in two lines of the table.
+  const Operations full = {large("f", 2), large("a", 3), large("b", 3), large("c", 3), large("d", 2), Put("e", 5)};
+  all->push_back({.kind = "run released and taken again",
+                  .setup = full,
+                  .operations = {Delete("b"), Put("in a", "new segment"), large("g", 1), large("h", 1), large("i", 1),
+                                 Delete("c"), large("j", 3)},
+                  .happened = [](const Shape& before, const Shape& after) { return before.live_segments != after.live_segments; },
+                  .times = 5});
+  // What was deleted but not yet given back is found by the background pass.
+  all->push_back({.kind = "segments released by the background pass",
+                  .setup = full + Operations{Delete("b"), Delete("d")},
+                  .operations = {Reopen(), Put("e", 6), large("g", 2), Put("h", "x"), large("i", 2)},
+                  .happened = SegmentReleased,
+                  .times = 2});
+}
+
+void AddOpening(std::vector<Scenario>* all) {
+  all->push_back({.kind = "creation",
+                  .setup = {},
+                  .operations = {Format()},
+                  .happened = Always});
+  all->push_back({.kind = "creation over other bytes",
+                  .memory_fill = 0xa5,
+                  .setup = {},
+                  .operations = {Format(), Put("a", 1)},
+                  .happened = Always});
+  // The same memory again: what was there is gone, is there whole, or it isn't a store.
+  all->push_back({.kind = "creation over an older store",
+                  .setup = PutNumbers(1, 40) + PutBehind("8 bytes:", "abcdef"),
+                  .operations = {Format(), Put("a", 1)},
+                  .happened = Always,
+                  .times = 2});
+  all->push_back({.kind = "open",
+                  .setup = PutNumbers(1, 20) + PutBehind("8 bytes:", "abcdef"),
+                  .operations = {Reopen(), Reopen(), Put("a", 1), Reopen(), Put("b", "2")},
+                  .happened = Always,
+                  .times = 5});
+}
+
+}  // namespace
+
+std::vector<Scenario> AllScenarios() {
+  std::vector<Scenario> all;
+  AddSimpleOperations(&all);
+  AddGrowing(&all);
+  AddShrinking(&all);
+  AddLayers(&all);
+  AddSpace(&all);
+  AddOpening(&all);
+  for (uint64_t i = 0; i < 4; ++i) {
+    all.push_back({.kind = "random operations " + std::to_string(i),
+                   .memory_bytes = 128 << 10,
+                   .setup = {Put("first", 1)},
+                   .operations = RandomOperations(testing::TestSeed() + i, 120),
+                   .happened = Always});
+  }
+  return all;
+}
+
+}  // namespace sealkv::crash

@@ -1,0 +1,47 @@
+// What a subcommand of kvdump is, and how it ends.
+#ifndef SEALKV_TOOLS_COMMAND_H_
+#define SEALKV_TOOLS_COMMAND_H_
+
+#include <span>
+
+#include "absl/status/statusor.h"
+#include "tools/args.h"
+
+namespace sealkv::tools {
+
+// The exit codes of every command. 0 to 4 are those of mdbx_chk.
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitNo = 1,      // get: no such key; load: a bad line in the input; check: minor problems only
+  kExitMajor = 2,   // check: major problems
+  kExitStore = 3,   // the store can't be used: not a store, damaged, another version, full
+  kExitSystem = 4,  // the system refuses: no such file, no permission, in use, input or output, memory
+  kExitUsage = 64,  // the command line makes no sense (EX_USAGE of sysexits.h)
+  kExitInterrupted = 130,
+};
+
+struct Command {
+  const char* name;
+  const char* synopsis;  // what follows the name
+  const char* summary;   // one line
+  const char* help;      // options, what it does, examples
+  std::span<const Flag> flags;
+  size_t positionals_min;
+  size_t positionals_max;
+  // A Status is printed, and becomes an exit code, in main.cc.
+  absl::StatusOr<int> (*run)(const Args& args);
+};
+
+extern const Command kInfoCommand;
+extern const Command kStatCommand;
+extern const Command kCheckCommand;
+extern const Command kDumpCommand;
+extern const Command kLoadCommand;
+extern const Command kGetCommand;
+extern const Command kScanCommand;
+extern const Command kPageCommand;
+extern const Command kRecordsCommand;
+
+}  // namespace sealkv::tools
+
+#endif  // SEALKV_TOOLS_COMMAND_H_

@@ -1,0 +1,36 @@
+// Two courtesies of long commands: a line on the terminal that says how far they are, and an end at Ctrl-C that leaves
+// nothing half done.
+#ifndef SEALKV_TOOLS_PROGRESS_H_
+#define SEALKV_TOOLS_PROGRESS_H_
+
+#include <chrono>
+#include <string>
+
+namespace sealkv::tools {
+
+// On standard error, and only if that is a terminal.
+class Progress {
+ public:
+  Progress();
+  ~Progress() { Clear(); }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  // Whether it is time to show something again (a few times a second). Cheap.
+  bool IsDue();
+  void Show(const std::string& text);
+  void Clear();
+
+ private:
+  const bool is_terminal_;
+  bool is_shown_ = false;
+  std::chrono::steady_clock::time_point next_;
+};
+
+// From now on SIGINT and SIGTERM only set a flag (a second one ends the program as usual).
+void CatchInterrupts();
+bool WasInterrupted();
+
+}  // namespace sealkv::tools
+
+#endif  // SEALKV_TOOLS_PROGRESS_H_
