@@ -32,7 +32,7 @@ struct OpenOptions {
 
 struct CreateOptions {
   OpenOptions open;
-  // Size in bytes; rounded up to a multiple of 4 KiB. Device-dax has its own size; there 0 means all of it.
+  // Size in bytes; rounded up to a multiple of 4 KiB (on hugetlbfs, of its page). Device-dax has its own size; there 0 means all of it.
   uint64_t size_bytes = 0;
   // Called from time to time with (bytes zeroed, bytes in all) while the file is being written. May be empty.
   std::function<void(uint64_t, uint64_t)> progress;
@@ -80,6 +80,13 @@ class DaxFile {
 
  private:
   DaxFile() = default;
+
+  static absl::Status CheckOptions(const std::string& path, const OpenOptions& options);
+  // Takes a locked descriptor over, whatever comes of it: seals, probes, maps.
+  static absl::StatusOr<DaxFile> Adopt(int fd, const std::string& path, const OpenOptions& options);
+  // Create on a device, which is there already and has its size.
+  static absl::StatusOr<DaxFile> OverDevice(const std::string& path, const CreateOptions& options);
+  void Swap(DaxFile& other) noexcept;
 
   std::byte* data_ = nullptr;
   uint64_t size_bytes_ = 0;

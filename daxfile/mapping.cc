@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "daxfile/errors.h"
 
 namespace daxfile {
 namespace {
@@ -31,7 +32,8 @@ absl::StatusOr<std::byte*> MapFile(int fd, const std::string& path, uint64_t byt
   void* reserved = ReserveAligned(bytes);
   if (reserved == MAP_FAILED) {
     return absl::ResourceExhaustedError(
-        absl::StrCat(path, ": no address space for ", bytes, " bytes: ", std::strerror(errno)));
+        absl::StrCat(path, ": no address space for ", bytes, " bytes: ", std::strerror(errno),
+                     ". Raise the limit (ulimit -v), or close other mappings."));
   }
   const int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
   const int kind = tier == Tier::kMapSync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
@@ -39,7 +41,7 @@ absl::StatusOr<std::byte*> MapFile(int fd, const std::string& path, uint64_t byt
   if (data == MAP_FAILED) {
     const int error = errno;
     munmap(reserved, bytes);
-    return absl::InternalError(absl::StrCat(path, ": can't map ", bytes, " bytes: ", std::strerror(error)));
+    return SystemError(error, path, "map");
   }
   // A wish: where the filesystem has no huge pages, small ones do.
   madvise(data, bytes, MADV_HUGEPAGE);

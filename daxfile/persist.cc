@@ -4,7 +4,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "daxfile/pending_pages.h"
@@ -12,15 +14,38 @@
 namespace daxfile {
 namespace {
 
-// By thread, not by file: a fence covers whatever the thread has flushed.
-thread_local PendingPages pending_pages;
+// What a thread has flushed through one Persist and not yet fenced. The Persist may be gone: then its pages are unmapped,
+// or somebody else's by now, and must not be synced.
+struct Remembered {
+  std::weak_ptr<const char> owner_life;
+  const void* owner;  // its life's address, which isn't given to another while owner_life refers to it
+  PendingPages pages;
+};
+
+thread_local std::vector<Remembered> remembered;
+
+PendingPages* Find(const void* owner) {
+  for (Remembered& one : remembered) {
+    if (one.owner == owner) return &one.pages;
+  }
+  return nullptr;
+}
 
 }  // namespace
 
-void Persist::RememberPages(const void* address, size_t bytes) { pending_pages.Add(address, bytes); }
+void Persist::RememberPages(const void* address, size_t bytes) {
+  PendingPages* pages = Find(life_.get());
+  if (pages == nullptr) {
+    std::erase_if(remembered, [](const Remembered& one) { return one.owner_life.expired(); });
+    pages = &remembered.emplace_back(Remembered{life_, life_.get(), {}}).pages;
+  }
+  pages->Add(address, bytes);
+}
 
 void Persist::SyncRememberedPages() {
-  const int error = pending_pages.SyncAll([](uintptr_t begin, size_t bytes) {
+  PendingPages* const pages = Find(life_.get());
+  if (pages == nullptr) return;
+  const int error = pages->SyncAll([](uintptr_t begin, size_t bytes) {
     return msync(reinterpret_cast<void*>(begin), bytes, MS_SYNC) == 0 ? 0 : errno;
   });
   int none = 0;

@@ -9,7 +9,8 @@
 //   - A line may become durable early, unflushed (eviction): a flush is a lower bound, never an upper one.
 //   - An aligned 8-byte Store() is never torn. Copies may tear at any 8-byte boundary.
 //
-// Thread safety: all methods may be called by any number of threads. A Fence() covers the flushes of its own thread only.
+// Thread safety: all methods may be called by any number of threads. A Fence() covers the flushes of its own thread only,
+// and through the same object.
 #ifndef DAXFILE_PERSIST_H_
 #define DAXFILE_PERSIST_H_
 
@@ -19,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <source_location>
 
 #include "absl/status/status.h"
@@ -81,7 +83,8 @@ class Persist {
     kMsync,  // only msync does: flushes remember pages, a fence syncs them
   };
 
-  explicit Persist(Mode mode, PersistObserver* observer = nullptr) : observer_(observer), mode_(mode) {}
+  explicit Persist(Mode mode, PersistObserver* observer = nullptr)
+      : observer_(observer), mode_(mode), life_(mode == Mode::kMsync ? std::make_shared<const char>() : nullptr) {}
   Persist(const Persist&) = delete;
   Persist& operator=(const Persist&) = delete;
 
@@ -126,7 +129,7 @@ class Persist {
     pmem_flush(address, bytes);
   }
 
-  // Waits until all that this thread flushed is durable.
+  // Waits until all that this thread flushed through this object is durable.
   void Fence(const std::source_location& site = std::source_location::current()) {
     if (observer_ != nullptr) [[unlikely]] observer_->OnFence(site);
     internal::thread_counters.fences += 1;
@@ -144,11 +147,13 @@ class Persist {
   Mode mode() const { return mode_; }
 
  private:
-  static void RememberPages(const void* address, size_t bytes);
+  void RememberPages(const void* address, size_t bytes);
   void SyncRememberedPages();
 
   PersistObserver* const observer_;
   const Mode mode_;
+  // Mode::kMsync only: while it lives, so do the pages that threads remember for this object (persist.cc).
+  const std::shared_ptr<const char> life_;
   std::atomic<int> msync_errno_{0};
 };
 

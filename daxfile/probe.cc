@@ -13,7 +13,6 @@
 #include <fstream>
 #include <string>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "daxfile/static_dax.h"
 
@@ -45,17 +44,16 @@ std::string FilesystemName(long magic) {
 
 bool IsMemoryFilesystem(const std::string& name) { return name == "tmpfs" || name == "ramfs" || name == "hugetlbfs"; }
 
-std::string SysfsOf(int fd) {
+std::string SysfsOf(dev_t device) { return absl::StrCat("/sys/dev/char/", major(device), ":", minor(device)); }
+
+bool IsDevice(int fd) {
   struct stat info;
-  if (fstat(fd, &info) != 0 || !S_ISCHR(info.st_mode)) return "";
-  return absl::StrCat("/sys/dev/char/", major(info.st_rdev), ":", minor(info.st_rdev));
+  return fstat(fd, &info) == 0 && S_ISCHR(info.st_mode) && IsDeviceDax(info.st_rdev);
 }
 
-bool IsDeviceDax(int fd) {
-  const std::string sysfs = SysfsOf(fd);
-  if (sysfs.empty()) return false;
-  std::error_code error;
-  return std::filesystem::canonical(sysfs + "/subsystem", error).filename() == "dax";
+std::string FilesystemOf(int fd) {
+  struct statfs filesystem;
+  return fstatfs(fd, &filesystem) == 0 ? FilesystemName(filesystem.f_type) : "unknown";
 }
 
 // Whether the kernel grants a synchronous mapping; only a DAX filesystem on synchronous memory does.
@@ -76,21 +74,20 @@ bool GrantsMapSync(int fd, int* error) {
 
 Probe ProbeFile(int fd, bool emulate_on_dram, bool seal) {
   Probe probe;
-  struct statfs filesystem;
-  probe.filesystem = fstatfs(fd, &filesystem) == 0 ? FilesystemName(filesystem.f_type) : "unknown";
-  if (IsDeviceDax(fd)) {
+  const bool is_device = IsDevice(fd);
+  probe.filesystem = is_device ? "none" : FilesystemOf(fd);
+  if (emulate_on_dram) {
+    probe.reason = "asked for by name: flushed by the CPU only, lost with the power";
+    return probe;
+  }
+  if (is_device) {
     probe.tier = Tier::kDeviceDax;
-    probe.filesystem = "none";
     probe.reason = "a DAX device: no filesystem between the program and the memory";
     return probe;
   }
   if (IsMemoryFilesystem(probe.filesystem)) {
     probe.reason = absl::StrCat(probe.filesystem, " keeps files in memory: they are lost with the power. Put the file on",
                                 " a filesystem on persistent memory (mounted with -o dax) or on a disk");
-    return probe;
-  }
-  if (emulate_on_dram) {
-    probe.reason = "asked for by name: flushed to the page cache only, lost with the power";
     return probe;
   }
   int map_sync_error = 0;
@@ -114,11 +111,20 @@ Probe ProbeFile(int fd, bool emulate_on_dram, bool seal) {
   return probe;
 }
 
-absl::StatusOr<uint64_t> DeviceDaxBytes(int fd) {
-  std::ifstream size_file(SysfsOf(fd) + "/size");
+bool IsInMemory(int fd) { return IsMemoryFilesystem(FilesystemOf(fd)); }
+
+bool IsDeviceDax(dev_t device) {
+  std::error_code error;
+  return std::filesystem::canonical(SysfsOf(device) + "/subsystem", error).filename() == "dax";
+}
+
+absl::StatusOr<uint64_t> DeviceDaxBytes(dev_t device) {
+  const std::string size_path = SysfsOf(device) + "/size";
+  std::ifstream size_file(size_path);
   uint64_t bytes = 0;
-  if (!(size_file >> bytes) || bytes == 0) return absl::FailedPreconditionError("the device's size can't be read");
-  return bytes;
+  if (size_file >> bytes && bytes != 0) return bytes;
+  return absl::FailedPreconditionError(
+      absl::StrCat("the DAX device's size can't be read from ", size_path, ". Is it enabled (daxctl list)?"));
 }
 
 absl::Status CheckTier(const std::string& path, const Probe& probe, const OpenOptions& options) {

@@ -2,6 +2,8 @@
 #ifndef DAXFILE_PROBE_H_
 #define DAXFILE_PROBE_H_
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
 
@@ -22,8 +24,13 @@ struct Probe {
 // The file must not be empty.
 Probe ProbeFile(int fd, bool emulate_on_dram, bool seal);
 
-// A device's size in bytes: devices say 0 to fstat.
-absl::StatusOr<uint64_t> DeviceDaxBytes(int fd);
+// Whether the file lies on a filesystem that is memory and nothing else: tmpfs, ramfs, hugetlbfs.
+bool IsInMemory(int fd);
+
+// Whether the character device of this number (st_rdev) is a DAX device.
+bool IsDeviceDax(dev_t device);
+// Its size in bytes: devices say 0 to fstat.
+absl::StatusOr<uint64_t> DeviceDaxBytes(dev_t device);
 
 // OK, or why the tier isn't good enough and what to do.
 absl::Status CheckTier(const std::string& path, const Probe& probe, const OpenOptions& options);

@@ -25,6 +25,11 @@ absl::Status DaxctlError(const char* what) {
   const std::string text = absl::StrCat("daxctl: can't ", what, ": ", std::strerror(error));
   if (error == EPERM) return absl::PermissionDeniedError(absl::StrCat(text, " (needs CAP_LINUX_IMMUTABLE)"));
   if (error == ENOSYS) return NoDaxctl();
+  if (error == EINVAL) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(text, " (not a file on DAX, or with holes, unwritten or shared blocks)"));
+  }
+  if (error == EBUSY) return absl::FailedPreconditionError(absl::StrCat(text, " (in use as a swap file)"));
   return absl::FailedPreconditionError(text);
 }
 

@@ -5,20 +5,15 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "daxfile/errors.h"
 
 namespace daxfile {
 namespace {
 
-absl::Status WriteError(const std::string& path, uint64_t bytes, int error) {
-  const std::string text = absl::StrCat(path, ": can't write ", bytes, " bytes: ", std::strerror(error));
-  if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
-    return absl::ResourceExhaustedError(absl::StrCat(text, ". Free some space, or ask for a smaller size."));
-  }
-  return absl::FailedPreconditionError(text);
+absl::Status WriteError(int error, const std::string& path, uint64_t bytes) {
+  return IsNoSpace(error) ? NoSpaceError(error, path, bytes) : SystemError(error, path, "write");
 }
 
 }  // namespace
@@ -27,14 +22,14 @@ absl::Status ZeroFill(int fd, const std::string& path, uint64_t bytes,
                       const std::function<void(uint64_t, uint64_t)>& progress) {
   // Says at once that there is no space, instead of after half an hour of writing.
   if (const int error = posix_fallocate(fd, 0, static_cast<off_t>(bytes)); error != 0) {
-    return WriteError(path, bytes, error);
+    return WriteError(error, path, bytes);
   }
   constexpr uint64_t kChunkBytes = 2 << 20;
   const std::vector<char> zeros(kChunkBytes);
   for (uint64_t done = 0; done < bytes;) {
     const ssize_t written = pwrite(fd, zeros.data(), std::min(kChunkBytes, bytes - done), static_cast<off_t>(done));
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return WriteError(path, bytes, errno);
+    if (written <= 0) return WriteError(written < 0 ? errno : ENOSPC, path, bytes);
     done += static_cast<uint64_t>(written);
     if (progress) progress(done, bytes);
   }

@@ -79,8 +79,9 @@ class Explorer {
     ++result_.judgements;
     image.WriteTo(image_.span(), model_);
     if (image.hash % 2 == 0) SpoilLockWords();
-    if (options_.most_seconds_per_image > 0) alarm(options_.most_seconds_per_image);
+    alarm(options_.most_seconds_per_image);
     const std::string complaint = Judge(image_.span(), allowed_);
+    alarm(0);
     if (complaint.empty()) return;
     ++result_.failures;
     is_stopped_ = options_.stop_at_first_failure;

@@ -1,0 +1,66 @@
+#include "daxfile/populate.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "daxfile/errors.h"
+
+namespace daxfile {
+namespace {
+
+constexpr uint64_t kSmallPageBytes = 4096;
+
+#ifndef MADV_POPULATE_WRITE
+constexpr int MADV_POPULATE_WRITE = 23;
+#endif
+
+}  // namespace
+
+uint64_t SizeUnit(int fd) {
+  struct statfs filesystem;
+  if (fstatfs(fd, &filesystem) != 0 || filesystem.f_type != HUGETLBFS_MAGIC) return kSmallPageBytes;
+  return std::max(kSmallPageBytes, static_cast<uint64_t>(filesystem.f_bsize));
+}
+
+absl::Status SizeMemoryFile(int fd, const std::string& path, uint64_t bytes) {
+  struct statfs filesystem;
+  if (fstatfs(fd, &filesystem) != 0) return SystemError(errno, path, "stat");
+  // Without a limit on its size such a filesystem says that it has no blocks at all, or -1.
+  const bool has_limit = filesystem.f_blocks != 0 && filesystem.f_blocks != static_cast<fsblkcnt_t>(-1);
+  if (has_limit && bytes / static_cast<uint64_t>(filesystem.f_bsize) > filesystem.f_bavail) {
+    return NoSpaceError(ENOSPC, path, bytes);
+  }
+  if (ftruncate(fd, static_cast<off_t>(bytes)) == 0) return absl::OkStatus();
+  return IsNoSpace(errno) ? NoSpaceError(errno, path, bytes) : SystemError(errno, path, "set the size");
+}
+
+absl::Status Populate(int fd, const std::string& path, std::byte* data, uint64_t bytes,
+                      const std::function<void(uint64_t, uint64_t)>& progress) {
+  constexpr uint64_t kChunkBytes = 16 << 20;
+  for (uint64_t done = 0; done < bytes;) {
+    const uint64_t chunk_bytes = std::min(kChunkBytes, bytes - done);
+    if (madvise(data + done, chunk_bytes, MADV_POPULATE_WRITE) != 0) {
+      const int error = errno;
+      if (error == EINTR || error == EAGAIN) continue;
+      // EFAULT is what would have been a SIGBUS: no page to be had. EINVAL: a kernel that doesn't know the advice.
+      if (error == EFAULT) return NoSpaceError(ENOSPC, path, bytes);
+      if (error != EINVAL) return SystemError(error, path, "populate the mapping");
+      if (const int refused = posix_fallocate(fd, 0, static_cast<off_t>(bytes)); refused != 0) {
+        return IsNoSpace(refused) ? NoSpaceError(refused, path, bytes) : SystemError(refused, path, "allocate");
+      }
+      done = bytes;
+    } else {
+      done += chunk_bytes;
+    }
+    if (progress) progress(done, bytes);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace daxfile
