@@ -74,7 +74,8 @@ absl::StatusOr<DaxFile> DaxFile::Create(std::string_view path_view, const Create
   const std::string path(path_view);
   if (absl::Status status = CheckOptions(path, options.open); !status.ok()) return status;
   if (options.open.read_only) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": a new file can't be read-only. Create it, then reopen it."));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": a new file can't be read-only. Create it, then reopen it."));
   }
   struct stat info;
   if (stat(path.c_str(), &info) == 0 && S_ISCHR(info.st_mode)) return OverDevice(path, options);
@@ -83,8 +84,8 @@ absl::StatusOr<DaxFile> DaxFile::Create(std::string_view path_view, const Create
   if (fd < 0) return SystemError(errno, path, "create");
   absl::Cleanup remove_file = [&path] { unlink(path.c_str()); };
   absl::Cleanup close_fd = [fd] { close(fd); };
-  // From the first moment nobody else may take it for a finished file; and the lock is kept, so that nobody ever has open
-  // what a failure further down removes.
+  // From the first moment nobody else may take it for a finished file; and the lock is kept, so that nobody ever has
+  // open what a failure further down removes.
   if (absl::Status status = LockFile(fd, path, /*exclusive=*/true); !status.ok()) return status;
   const uint64_t unit = SizeUnit(fd);
   const uint64_t bytes = (options.size_bytes + unit - 1) / unit * unit;

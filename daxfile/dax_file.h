@@ -1,5 +1,5 @@
-// A DaxFile is a file mapped for byte-addressable persistence: fully allocated, written with zeros, fsynced once, sealed
-// if the kernel can, mapped shared, and locked against a second writer. It knows nothing of keys or values.
+// A DaxFile is a file mapped for byte-addressable persistence: fully allocated, written with zeros, fsynced once,
+// sealed if the kernel can, mapped shared, and locked against a second writer. It knows nothing of keys or values.
 //
 // Thread safety: construction and destruction belong to one thread; the accessors may be called by any.
 #ifndef DAXFILE_DAX_FILE_H_
@@ -32,7 +32,8 @@ struct OpenOptions {
 
 struct CreateOptions {
   OpenOptions open;
-  // Size in bytes; rounded up to a multiple of 4 KiB (on hugetlbfs, of its page). Device-dax has its own size; there 0 means all of it.
+  // Size in bytes; rounded up to a multiple of 4 KiB (on hugetlbfs, of its page). Device-dax has its own size; there 0
+  // means all of it.
   uint64_t size_bytes = 0;
   // Called from time to time with (bytes zeroed, bytes in all) while the file is being written. May be empty.
   std::function<void(uint64_t, uint64_t)> progress;
@@ -49,8 +50,8 @@ struct FileReport {
 
 class DaxFile {
  public:
-  // Makes a new file: allocates, writes zeros to each block (so that no extent is "unwritten"), fsyncs file and directory
-  // once, seals, maps and locks it. Fails if the path exists (AlreadyExists), if the space isn't there
+  // Makes a new file: allocates, writes zeros to each block (so that no extent is "unwritten"), fsyncs file and
+  // directory once, seals, maps and locks it. Fails if the path exists (AlreadyExists), if the space isn't there
   // (ResourceExhausted), or if the tier isn't accepted (FailedPrecondition); a failure leaves no file behind.
   static absl::StatusOr<DaxFile> Create(std::string_view path, const CreateOptions& options);
 

@@ -18,8 +18,9 @@ namespace {
 
 // The pid of whoever holds a lock on this file, as /proc/locks tells:
 //   1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF
-// 0 if it doesn't: the holder may be in another pid namespace, or the filesystem (btrfs) may give its files another device
-// number there. A wrong pid would be worse than none, so the device must match: inode numbers repeat between filesystems.
+// 0 if it doesn't: the holder may be in another pid namespace, or the filesystem (btrfs) may give its files another
+// device number there. A wrong pid would be worse than none, so the device must match: inode numbers repeat between
+// filesystems.
 int LockHolder(int fd) {
   struct stat info;
   if (fstat(fd, &info) != 0) return 0;
@@ -44,8 +45,8 @@ absl::Status LockFile(int fd, const std::string& path, bool exclusive) {
     const int pid = LockHolder(fd);
     std::string holder = pid > 0 ? absl::StrCat("process ", pid) : "another process";
     if (pid == getpid()) absl::StrAppend(&holder, " (this one)");
-    return absl::UnavailableError(absl::StrCat(path, ": ", holder, " has it open", exclusive ? "" : " for writing",
-                                               "; close it there first."));
+    return absl::UnavailableError(
+        absl::StrCat(path, ": ", holder, " has it open", exclusive ? "" : " for writing", "; close it there first."));
   }
   return absl::OkStatus();
 }

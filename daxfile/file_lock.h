@@ -1,5 +1,5 @@
-// One writer, or any number of readers: an advisory lock on the file (flock), held for as long as the descriptor is open,
-// so the kernel lets go of it however the process ends.
+// One writer, or any number of readers: an advisory lock on the file (flock), held for as long as the descriptor is
+// open, so the kernel lets go of it however the process ends.
 #ifndef DAXFILE_FILE_LOCK_H_
 #define DAXFILE_FILE_LOCK_H_
 

@@ -31,9 +31,9 @@ void* ReserveAligned(uint64_t bytes) {
 absl::StatusOr<std::byte*> MapFile(int fd, const std::string& path, uint64_t bytes, Tier tier, bool read_only) {
   void* reserved = ReserveAligned(bytes);
   if (reserved == MAP_FAILED) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(path, ": no address space for ", bytes, " bytes: ", std::strerror(errno),
-                     ". Raise the limit (ulimit -v), or close other mappings."));
+    return absl::ResourceExhaustedError(absl::StrCat(path, ": no address space for ", bytes,
+                                                     " bytes: ", std::strerror(errno),
+                                                     ". Raise the limit (ulimit -v), or close other mappings."));
   }
   const int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
   const int kind = tier == Tier::kMapSync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;

@@ -9,8 +9,8 @@
 
 namespace daxfile {
 
-// A descriptor of a regular file or a DAX device. Anything else is looked at and left closed: opening a FIFO waits for its
-// other end, and opening a device may do things (a watchdog starts, a tape rewinds).
+// A descriptor of a regular file or a DAX device. Anything else is looked at and left closed: opening a FIFO waits for
+// its other end, and opening a device may do things (a watchdog starts, a tape rewinds).
 absl::StatusOr<int> OpenExisting(const std::string& path, bool read_only);
 
 // The size of what OpenExisting opened. FailedPrecondition if it is empty.

@@ -14,8 +14,8 @@
 namespace daxfile {
 namespace {
 
-// What a thread has flushed through one Persist and not yet fenced. The Persist may be gone: then its pages are unmapped,
-// or somebody else's by now, and must not be synced.
+// What a thread has flushed through one Persist and not yet fenced. The Persist may be gone: then its pages are
+// unmapped, or somebody else's by now, and must not be synced.
 struct Remembered {
   std::weak_ptr<const char> owner_life;
   const void* owner;  // its life's address, which isn't given to another while owner_life refers to it
@@ -54,7 +54,8 @@ void Persist::SyncRememberedPages() {
 
 absl::Status Persist::status() const {
   const int error = msync_errno_.load(std::memory_order_relaxed);
-  if (error == 0) [[likely]] return absl::OkStatus();
+  if (error == 0) [[likely]]
+    return absl::OkStatus();
   return absl::DataLossError(
       absl::StrCat("msync failed: ", std::strerror(error),
                    ". What was written since may not survive a power cut: close the store and check the disk."));

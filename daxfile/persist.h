@@ -1,6 +1,6 @@
 // The persistence seam: every store to persistent memory in this project goes through this class, and through nothing
-// else. Behind it stand libpmem (the CPU's clwb/sfence and non-temporal stores), msync for files that the CPU can't make
-// durable alone, and, in tests, an observer that records each action (the crash harness).
+// else. Behind it stand libpmem (the CPU's clwb/sfence and non-temporal stores), msync for files that the CPU can't
+// make durable alone, and, in tests, an observer that records each action (the crash harness).
 //
 // The durability contract that callers program against (Px86, as in "Persistency semantics of the Intel-x86
 // architecture", POPL 2020):
@@ -9,8 +9,8 @@
 //   - A line may become durable early, unflushed (eviction): a flush is a lower bound, never an upper one.
 //   - An aligned 8-byte Store() is never torn. Copies may tear at any 8-byte boundary.
 //
-// Thread safety: all methods may be called by any number of threads. A Fence() covers the flushes of its own thread only,
-// and through the same object.
+// Thread safety: all methods may be called by any number of threads. A Fence() covers the flushes of its own thread
+// only, and through the same object.
 #ifndef DAXFILE_PERSIST_H_
 #define DAXFILE_PERSIST_H_
 
@@ -90,7 +90,8 @@ class Persist {
 
   // Stores one aligned word atomically, after everything this thread stored before (release order). Cost: no flush.
   void Store(uint64_t* word, uint64_t value, const std::source_location& site = std::source_location::current()) {
-    if (observer_ != nullptr) [[unlikely]] observer_->OnStore(word, value, site);
+    if (observer_ != nullptr) [[unlikely]]
+      observer_->OnStore(word, value, site);
     internal::thread_counters.bytes_stored += sizeof(uint64_t);
     std::atomic_ref<uint64_t>(*word).store(value, std::memory_order_release);
   }
@@ -98,7 +99,8 @@ class Persist {
   // Copies through the cache; the lines still need a Flush(). `to` must not be visible to other threads.
   void Copy(void* to, const void* from, size_t bytes,
             const std::source_location& site = std::source_location::current()) {
-    if (observer_ != nullptr) [[unlikely]] observer_->OnCopy(to, from, bytes, /*non_temporal=*/false, site);
+    if (observer_ != nullptr) [[unlikely]]
+      observer_->OnCopy(to, from, bytes, /*non_temporal=*/false, site);
     internal::thread_counters.bytes_stored += bytes;
     std::memcpy(to, from, bytes);
   }
@@ -107,7 +109,8 @@ class Persist {
   // touches as flushed. `to` must not be visible to other threads.
   void CopyNonTemporal(void* to, const void* from, size_t bytes,
                        const std::source_location& site = std::source_location::current()) {
-    if (observer_ != nullptr) [[unlikely]] observer_->OnCopy(to, from, bytes, /*non_temporal=*/true, site);
+    if (observer_ != nullptr) [[unlikely]]
+      observer_->OnCopy(to, from, bytes, /*non_temporal=*/true, site);
     internal::thread_counters.bytes_stored += bytes;
     internal::thread_counters.lines_flushed += LinesTouched(to, bytes);
     if (mode_ == Mode::kMsync) [[unlikely]] {
@@ -120,7 +123,8 @@ class Persist {
 
   // Starts writing back the lines of [address, address + bytes). Durable after this thread's next Fence().
   void Flush(const void* address, size_t bytes, const std::source_location& site = std::source_location::current()) {
-    if (observer_ != nullptr) [[unlikely]] observer_->OnFlush(address, bytes, site);
+    if (observer_ != nullptr) [[unlikely]]
+      observer_->OnFlush(address, bytes, site);
     internal::thread_counters.lines_flushed += LinesTouched(address, bytes);
     if (mode_ == Mode::kMsync) [[unlikely]] {
       RememberPages(address, bytes);
@@ -131,7 +135,8 @@ class Persist {
 
   // Waits until all that this thread flushed through this object is durable.
   void Fence(const std::source_location& site = std::source_location::current()) {
-    if (observer_ != nullptr) [[unlikely]] observer_->OnFence(site);
+    if (observer_ != nullptr) [[unlikely]]
+      observer_->OnFence(site);
     internal::thread_counters.fences += 1;
     if (mode_ == Mode::kMsync) [[unlikely]] {
       SyncRememberedPages();

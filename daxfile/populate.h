@@ -1,5 +1,5 @@
-// Files that live in memory (tmpfs, ramfs, hugetlbfs) are filled through their mapping: written to instead, they would be
-// made of small pages even where huge ones may be had, and each first store would still fault.
+// Files that live in memory (tmpfs, ramfs, hugetlbfs) are filled through their mapping: written to instead, they would
+// be made of small pages even where huge ones may be had, and each first store would still fault.
 #ifndef DAXFILE_POPULATE_H_
 #define DAXFILE_POPULATE_H_
 
@@ -18,8 +18,9 @@ uint64_t SizeUnit(int fd);
 // Gives the file its size, if there is room for it now.
 absl::Status SizeMemoryFile(int fd, const std::string& path, uint64_t bytes);
 
-// Takes every page of the mapping, zeroed. Needs a kernel of 5.14 for MADV_POPULATE_WRITE; before that pages are reserved
-// and stores still fault. ResourceExhausted if the room is gone meanwhile: better here than as a SIGBUS at some store.
+// Takes every page of the mapping, zeroed. Needs a kernel of 5.14 for MADV_POPULATE_WRITE; before that pages are
+// reserved and stores still fault. ResourceExhausted if the room is gone meanwhile: better here than as a SIGBUS at
+// some store.
 absl::Status Populate(int fd, const std::string& path, std::byte* data, uint64_t bytes,
                       const std::function<void(uint64_t, uint64_t)>& progress);
 

@@ -86,8 +86,9 @@ Probe ProbeFile(int fd, bool emulate_on_dram, bool seal) {
     return probe;
   }
   if (IsMemoryFilesystem(probe.filesystem)) {
-    probe.reason = absl::StrCat(probe.filesystem, " keeps files in memory: they are lost with the power. Put the file on",
-                                " a filesystem on persistent memory (mounted with -o dax) or on a disk");
+    probe.reason =
+        absl::StrCat(probe.filesystem, " keeps files in memory: they are lost with the power. Put the file on",
+                     " a filesystem on persistent memory (mounted with -o dax) or on a disk");
     return probe;
   }
   int map_sync_error = 0;

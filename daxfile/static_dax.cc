@@ -36,8 +36,8 @@ absl::Status DaxctlError(const char* what) {
 }  // namespace
 
 bool KernelHasDaxctl() {
-  // daxctl looks at its flags before all else. Where the number is another call (cachestat, since 6.5) the first argument
-  // is a descriptor, and -1 is a bad one.
+  // daxctl looks at its flags before all else. Where the number is another call (cachestat, since 6.5) the first
+  // argument is a descriptor, and -1 is a bad one.
   static const bool has_it = [] {
     const long result = syscall(kDaxctlSyscallNumber, reinterpret_cast<const char*>(-1), ~0, 0, 0);
     return result == -1 && errno == EINVAL;

@@ -12,9 +12,9 @@
 namespace daxfile {
 
 // The call's flags, as the 2017 proposal had them.
-inline constexpr int kDaxctlGet = 1 << 0;     // report, change nothing
-inline constexpr int kDaxctlDax = 1 << 1;     // reserved
-inline constexpr int kDaxctlStatic = 1 << 2;  // seal; without it: unseal
+inline constexpr int kDaxctlGet = 1 << 0;          // report, change nothing
+inline constexpr int kDaxctlDax = 1 << 1;          // reserved
+inline constexpr int kDaxctlStatic = 1 << 2;       // seal; without it: unseal
 inline constexpr long kDaxctlSyscallNumber = 451;  // x86-64 and generic, on a 6.1 kernel with this project's patches
 
 // Whether this kernel has daxctl(2). Newer kernels use the number for another call, so the probe passes arguments that

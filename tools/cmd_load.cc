@@ -114,17 +114,21 @@ absl::StatusOr<int> Run(const Args& args) {
   Progress progress;
   // Before anything is made: an input that isn't a dump leaves no store behind.
   if (const absl::StatusOr<bool> first = reader.NextDatabase(); !first.ok()) {
+    if (WasInterrupted()) return kExitInterrupted;
+    if (!absl::IsInvalidArgument(first.status())) return first.status();
     std::fprintf(stderr, "kvdump: %s. Nothing was changed.\n", std::string(first.status().message()).c_str());
-    return absl::IsInvalidArgument(first.status()) ? absl::StatusOr<int>(kExitNo) : first.status();
+    return kExitNo;
   }
   const absl::StatusOr<LoadPlan> plan = PlanLoad(args, fd, reader.header());
   if (!plan.ok()) return plan.status();
+  if (!plan->creates_store && args.Has("capacity"))
+    Warn(plan->store + " is there already: --capacity is for a new store");
   const absl::StatusOr<std::unique_ptr<Store>> store = OpenTarget(*plan, progress);
   if (!store.ok()) return store.status();
   LoadCounts counts;
   const absl::Status status = LoadDatabases(**store, reader, lines, *plan, progress, &counts);
   progress.Clear();
-  if (!status.ok()) {
+  if (!status.ok() && !absl::IsCancelled(status)) {
     std::fprintf(stderr, "kvdump: %s. Before that: %s.\n", std::string(status.message()).c_str(),
                  Describe(counts).c_str());
     return absl::IsInvalidArgument(status) ? kExitNo : absl::IsUnavailable(status) ? kExitSystem : kExitStore;

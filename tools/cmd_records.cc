@@ -45,6 +45,10 @@ absl::Status ListRecords(const Image& image, uint64_t segment, bool as_json, Out
                                                    image.header_segments(), " to ", image.segment_count() - 1));
   }
   const SegmentRun run = RunOf(image, segment);
+  if (run.kind == SegmentKind::kNodes) {
+    return absl::InvalidArgumentError(absl::StrCat("segment ", segment, " holds nodes: see `kvdump page STORE ",
+                                                   HexNumber(Raw(image.SegmentStart(segment))), "`"));
+  }
   SegmentRecords records(image, run);
   nlohmann::ordered_json json;
   if (!as_json) {

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "kv/check.h"
 #include "tools/command.h"
 #include "tools/output.h"
@@ -34,11 +35,17 @@ std::string Fill(const FillFigures& figures) {
                       " full");
 }
 
-// One cell a tenth: how many segments have so much of their space alive.
+// A column a tenth: how many segments have so much of their space alive.
 std::string Tenths(std::span<const uint64_t> tenths) {
   std::string text;
-  for (const uint64_t count : tenths) absl::StrAppend(&text, text.empty() ? "" : "  ", WithCommas(count));
+  for (const uint64_t count : tenths) absl::StrAppend(&text, absl::StrFormat("%7s", WithCommas(count)));
   return text;
+}
+
+std::string TenthsHeading() {
+  std::string text;
+  for (int tenth = 0; tenth < 10; ++tenth) absl::StrAppend(&text, absl::StrFormat("%6d%%", 10 * tenth));
+  return text + " and more";
 }
 
 void PrintData(const CheckReport& report, Output& output) {
@@ -91,9 +98,9 @@ void PrintSpace(const Image& image, const CheckReport& report, Output& output) {
                                                    " (in use by the table; the next writer frees them)")));
   output.Write(Row("records", absl::StrCat(WithCommas(report.records), ", ", HumanBytes(report.record_bytes),
                                            " with headers and padding")));
-  output.Write(Row("alive, by tenths", "0 %  10 %  …  90 % and more of a segment"));
-  output.Write(Row("  of node segments", Tenths(report.node_segments_by_tenth)));
-  output.Write(Row("  of record segments", Tenths(report.record_segments_by_tenth)));
+  output.Write(Row("segments by live part", TenthsHeading()));
+  output.Write(Row("  node segments", Tenths(report.node_segments_by_tenth)));
+  output.Write(Row("  record segments", Tenths(report.record_segments_by_tenth)));
 }
 
 nlohmann::ordered_json FillJson(std::span<const FillFigures> figures) {

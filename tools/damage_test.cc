@@ -1,6 +1,6 @@
 // No content of a file, however damaged, crashes or hangs the checker or a store opened over it; and what the checker
 // calls sound reads as it was written. Thousands of seeded cases; a failure names its sample and case.
-#include "tools/damage.h"
+#include "tools/testing/damage.h"
 
 #include <signal.h>
 #include <unistd.h>

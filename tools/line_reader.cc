@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "tools/progress.h"
 
 namespace sealkv::tools {
 namespace {
@@ -27,8 +28,9 @@ absl::StatusOr<bool> LineReader::Fill() {
   ssize_t got;
   do {
     got = read(fd_, buffer_.data() + size, kReadBytes);
-  } while (got < 0 && errno == EINTR);
+  } while (got < 0 && errno == EINTR && !WasInterrupted());
   buffer_.resize(size + (got > 0 ? got : 0));
+  if (got < 0 && errno == EINTR) return absl::CancelledError("interrupted");
   if (got < 0) return absl::UnavailableError(absl::StrCat(name_, ": can't read: ", std::strerror(errno)));
   bytes_read_ += got;
   return got > 0;

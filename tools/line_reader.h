@@ -18,7 +18,7 @@ class LineReader {
   LineReader(int fd, std::string name, size_t line_bytes_max);
 
   // The next line without its newline, good until the next call. False at the end of the input.
-  // InvalidArgument: longer than allowed; Unavailable: it can't be read.
+  // InvalidArgument: longer than allowed; Unavailable: it can't be read; Cancelled: Ctrl-C while waiting for more.
   absl::StatusOr<bool> Next(std::string_view* line);
 
   // Whether the line that Next gave last had a newline: only the last line of the input may lack it.

@@ -58,7 +58,7 @@ class MdbTextReader {
   MdbTextReader(LineReader& lines, bool is_plain, std::function<void(const std::string&)> warn);
 
   // Reads the next header. False at the end of the input. A dump of several databases has one after the other; what was
-  // left of the one before is skipped. All errors: InvalidArgument, with the line.
+  // left of the one before is skipped. Errors in the text: InvalidArgument, with the line; else those of LineReader.
   absl::StatusOr<bool> NextDatabase();
   const Header& header() const { return header_; }
 

@@ -6,7 +6,7 @@ namespace sealkv::tools {
 namespace {
 
 constexpr char kDigits[] = "0123456789abcdef";
-constexpr size_t kLabelWidth = 22;
+constexpr size_t kLabelWidth = 24;
 
 void AppendHex(std::string& text, char byte) {
   text.push_back(kDigits[static_cast<unsigned char>(byte) >> 4]);

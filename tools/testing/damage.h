@@ -1,6 +1,6 @@
 // Damaged stores, the same for the same seed: what the tests give to the checker and to the tools.
-#ifndef SEALKV_TOOLS_DAMAGE_H_
-#define SEALKV_TOOLS_DAMAGE_H_
+#ifndef SEALKV_TOOLS_TESTING_DAMAGE_H_
+#define SEALKV_TOOLS_TESTING_DAMAGE_H_
 
 #include <cstddef>
 #include <cstring>
@@ -143,4 +143,4 @@ class GuardedMemory {
 
 }  // namespace sealkv::testing
 
-#endif  // SEALKV_TOOLS_DAMAGE_H_
+#endif  // SEALKV_TOOLS_TESTING_DAMAGE_H_

@@ -1,0 +1,131 @@
+// One writer or any number of readers, between processes. Processes wait for one another on pipes, never on time.
+#include "daxfile/file_lock.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <string>
+#include <utility>
+
+#include "daxfile/dax_file.h"
+#include "daxfile/test_places.h"
+#include "gtest/gtest.h"
+#include "tests/status.h"
+
+namespace daxfile {
+namespace {
+
+using sealkv::testing::IsError;
+using testing::MemoryDirectory;
+using testing::TestPath;
+
+constexpr OpenOptions kWriter{.weakest_tier = Tier::kVolatile};
+constexpr OpenOptions kReader{.weakest_tier = Tier::kVolatile, .read_only = true};
+
+// A process that has the file open until it is killed.
+class Holder {
+ public:
+  Holder(const std::string& path, const OpenOptions& options) {
+    int ready[2];
+    if (pipe(ready) != 0) return;
+    pid_ = fork();
+    if (pid_ == 0) {
+      close(ready[0]);
+      const absl::StatusOr<DaxFile> file = DaxFile::Open(path, options);
+      const char byte = file.ok() ? 'y' : 'n';
+      if (write(ready[1], &byte, 1) != 1) _exit(1);
+      for (;;) pause();
+    }
+    close(ready[1]);
+    char byte = 0;
+    is_open_ = read(ready[0], &byte, 1) == 1 && byte == 'y';
+    close(ready[0]);
+  }
+  ~Holder() { Kill(); }
+  Holder(const Holder&) = delete;
+  Holder& operator=(const Holder&) = delete;
+
+  void Kill() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(std::exchange(pid_, 0), nullptr, 0);
+  }
+  bool is_open() const { return is_open_; }
+  std::string pid() const { return std::to_string(pid_); }
+
+ private:
+  pid_t pid_ = 0;
+  bool is_open_ = false;
+};
+
+class FileLock : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK(DaxFile::Create(path_.str(), {.open = kWriter, .size_bytes = 4096, .progress = {}}));
+  }
+
+  TestPath path_{MemoryDirectory()};
+};
+
+TEST_F(FileLock, AWriterKeepsEveryoneElseOutAndIsNamed) {
+  Holder writer(path_.str(), kWriter);
+  ASSERT_TRUE(writer.is_open());
+  EXPECT_TRUE(IsError(DaxFile::Open(path_.str(), kWriter).status(), absl::StatusCode::kUnavailable,
+                      {path_.str(), "process " + writer.pid() + " has it open", "close it there first"}));
+  EXPECT_TRUE(IsError(DaxFile::Open(path_.str(), kReader).status(), absl::StatusCode::kUnavailable,
+                      {path_.str(), "process " + writer.pid() + " has it open for writing"}));
+  EXPECT_OK(DaxFile::Inspect(path_.str())) << "looking needs no lock";
+}
+
+TEST_F(FileLock, GoesWithItsProcessHoweverThatEnds) {
+  Holder writer(path_.str(), kWriter);
+  ASSERT_TRUE(writer.is_open());
+  writer.Kill();
+  EXPECT_OK(DaxFile::Open(path_.str(), kWriter));
+}
+
+TEST_F(FileLock, ReadersShareAndKeepWritersOut) {
+  Holder reader(path_.str(), kReader);
+  ASSERT_TRUE(reader.is_open());
+  EXPECT_OK(DaxFile::Open(path_.str(), kReader));
+  EXPECT_TRUE(IsError(DaxFile::Open(path_.str(), kWriter).status(), absl::StatusCode::kUnavailable,
+                      {"process " + reader.pid() + " has it open; "}));
+}
+
+TEST_F(FileLock, ASecondOpeningInTheSameProcessIsRefusedToo) {
+  const absl::StatusOr<DaxFile> first = DaxFile::Open(path_.str(), kWriter);
+  ASSERT_OK(first);
+  EXPECT_TRUE(IsError(DaxFile::Open(path_.str(), kWriter).status(), absl::StatusCode::kUnavailable,
+                      {"process " + std::to_string(getpid()) + " (this one)"}));
+}
+
+// Was: Create let the lock go before it took it again, and a failure after that removed what another process had open.
+TEST_F(FileLock, IsHeldFromCreateOn) {
+  const TestPath path(MemoryDirectory(), "new");
+  int refused = 0;
+  const auto try_to_open = [&](uint64_t, uint64_t) {
+    Holder other(path.str(), kWriter);
+    refused += other.is_open() ? 0 : 1;
+  };
+  absl::StatusOr<DaxFile> file =
+      DaxFile::Create(path.str(), {.open = kWriter, .size_bytes = 4096, .progress = try_to_open});
+  ASSERT_OK(file);
+  EXPECT_EQ(refused, 1);
+  EXPECT_FALSE(Holder(path.str(), kReader).is_open());
+}
+
+TEST_F(FileLock, BeingAssignedToLetsGo) {
+  const TestPath other_path(MemoryDirectory(), "other");
+  absl::StatusOr<DaxFile> other =
+      DaxFile::Create(other_path.str(), {.open = kWriter, .size_bytes = 4096, .progress = {}});
+  ASSERT_OK(other);
+  absl::StatusOr<DaxFile> file = DaxFile::Open(path_.str(), kWriter);
+  ASSERT_OK(file);
+  *file = *std::move(other);
+  EXPECT_EQ(file->path(), other_path.str());
+  EXPECT_OK(DaxFile::Open(path_.str(), kWriter)) << "its first file is still locked";
+}
+
+}  // namespace
+}  // namespace daxfile
