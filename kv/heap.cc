@@ -115,39 +115,42 @@ absl::Status Heap::TakeAppendSegment(uint64_t bytes) {
   return NoSpace(bytes);
 }
 
+// A small record is put together on the stack and copied at once. Of a large one the value is copied from where it is, but
+// for the lines that it shares with the key and with the padding: no line is written twice.
 void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags) {
   const uint64_t head_bytes = ValueOffset(key.size());
   const uint64_t bytes = head_bytes + Pad8(value.size());
+  const bool is_small = bytes <= kSmallRecordBytes;
+  // The bytes of the value that are copied along with the head: all, or those up to the next line.
+  const uint64_t to_next_line = -(reinterpret_cast<uintptr_t>(to) + head_bytes) % daxfile::kCacheLineBytes;
+  const uint64_t joined = is_small ? value.size() : std::min<uint64_t>(to_next_line, value.size());
+  const uint64_t first_bytes = head_bytes + Pad8(joined);
   alignas(64) std::byte small[kSmallRecordBytes];
   std::vector<std::byte> large;
-  const bool is_small = bytes <= kSmallRecordBytes;
-  if (!is_small) large.resize(head_bytes);
-  std::byte* head = is_small ? small : large.data();
+  if (first_bytes > kSmallRecordBytes) large.resize(first_bytes);
+  std::byte* first = first_bytes > kSmallRecordBytes ? large.data() : small;
 
   RecordHeader header{0, RecordHeader::KeyAndFlags(static_cast<uint32_t>(key.size()), flags),
                       static_cast<uint32_t>(value.size()), 0, next_sequence_++};
-  std::memset(head + head_bytes - 8, 0, 8);  // the padding; what is not padding is overwritten
-  std::memcpy(head, &header, sizeof(header));
-  if (!key.empty()) std::memcpy(head + sizeof(header), key.data(), key.size());
-  header.checksum = RecordChecksum(head, head_bytes, value);
-  std::memcpy(head, &header.checksum, sizeof(header.checksum));
+  std::memset(first + head_bytes - 8, 0, 8);  // the padding; what is not padding is overwritten
+  std::memcpy(first, &header, sizeof(header));
+  if (!key.empty()) std::memcpy(first + sizeof(header), key.data(), key.size());
+  header.checksum = RecordChecksum(first, head_bytes, value);
+  std::memcpy(first, &header.checksum, sizeof(header.checksum));
+  if (joined > 0) {
+    std::memset(first + first_bytes - 8, 0, 8);
+    std::memcpy(first + head_bytes, value.data(), joined);
+  }
+  persist_.CopyNonTemporal(to, first, first_bytes);
+  if (joined == value.size()) return;
 
-  if (is_small) {
-    if (!value.empty()) {
-      std::memset(small + bytes - 8, 0, 8);
-      std::memcpy(small + head_bytes, value.data(), value.size());
-    }
-    persist_.CopyNonTemporal(to, small, bytes);
-    return;
-  }
-  const uint64_t whole_words = value.size() & ~uint64_t{7};
-  persist_.CopyNonTemporal(to, head, head_bytes);
-  if (whole_words > 0) persist_.CopyNonTemporal(to + head_bytes, value.data(), whole_words);
-  if (whole_words < value.size()) {
-    std::byte tail[8] = {};
-    std::memcpy(tail, value.data() + whole_words, value.size() - whole_words);
-    persist_.CopyNonTemporal(to + head_bytes + whole_words, tail, sizeof(tail));
-  }
+  const std::string_view rest = value.substr(joined);
+  const uint64_t whole_lines = rest.size() / daxfile::kCacheLineBytes * daxfile::kCacheLineBytes;
+  if (whole_lines > 0) persist_.CopyNonTemporal(to + first_bytes, rest.data(), whole_lines);
+  if (whole_lines == rest.size()) return;
+  std::byte last[daxfile::kCacheLineBytes] = {};
+  std::memcpy(last, rest.data() + whole_lines, rest.size() - whole_lines);
+  persist_.CopyNonTemporal(to + first_bytes + whole_lines, last, Pad8(rest.size() - whole_lines));
 }
 
 // ---- retirement

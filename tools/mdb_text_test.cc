@@ -37,7 +37,6 @@ class Reading {
     LineReader lines(fd_, "in", line_bytes_max);
     MdbTextReader reader(lines, is_plain, [this](const std::string& warning) { warnings.push_back(warning); });
     status = ReadAll(reader);
-    header = reader.header();
   }
   ~Reading() { close(fd_); }
 
@@ -53,6 +52,7 @@ class Reading {
       const absl::StatusOr<bool> database = reader.NextDatabase();
       if (!database.ok() || !*database) return database.status();
       ++databases;
+      header = reader.header();
       std::string key, value;
       for (;;) {
         const absl::StatusOr<bool> pair = reader.NextPair(&key, &value);
