@@ -100,7 +100,23 @@ TEST_F(FileLock, ASecondOpeningInTheSameProcessIsRefusedToo) {
                       {"process " + std::to_string(getpid()) + " (this one)"}));
 }
 
-// Was: Create let the lock go before it took it again, and a failure after that removed what another process had open.
+// Inode numbers repeat from one filesystem to the next, and others hold locks too: naming one of them would send people
+// to close the wrong process.
+TEST_F(FileLock, OtherFilesHoldersArentNamed) {
+  const TestPath earlier_path(MemoryDirectory(), "earlier");
+  const TestPath later_path(MemoryDirectory(), "later");
+  for (const TestPath* path : {&earlier_path, &later_path}) {
+    ASSERT_OK(DaxFile::Create(path->str(), {.open = kWriter, .size_bytes = 4096, .progress = {}}));
+  }
+  const Holder earlier(earlier_path.str(), kWriter);
+  const Holder holder(path_.str(), kWriter);
+  const Holder later(later_path.str(), kWriter);
+  EXPECT_TRUE(IsError(DaxFile::Open(path_.str(), kWriter).status(), absl::StatusCode::kUnavailable,
+                      {"process " + holder.pid() + " has it open"}));
+}
+
+// In memory the last of the work is done on the mapped file: from the empty file to the open one the lock is never let
+// go, for a failure removes the file, and nobody may have it open then.
 TEST_F(FileLock, IsHeldFromCreateOn) {
   const TestPath path(MemoryDirectory(), "new");
   int refused = 0;

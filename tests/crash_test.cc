@@ -49,6 +49,7 @@ TEST_P(CrashTest, EveryImageRecovers) {
 
   ExploreOptions options;
   options.seed = testing::TestSeed();
+  options.most_seconds_per_image = 60;  // a judgement takes 20 microseconds; one that hangs should be seen to
   const Exploration found = Explore(recording, options);
   Table::Add(GetParam().kind, found);
   for (const std::string& failure : found.first_failures) ADD_FAILURE() << failure;

@@ -46,7 +46,7 @@ class DamageTest : public ::testing::TestWithParam<int> {
       if (only != nullptr && i != std::strtoull(only, nullptr, 0)) continue;
       current_case = i;
       std::vector<std::byte> bytes = sample.bytes;
-      const size_t left = Damage(sample, TestSeed() + i).Apply(bytes);
+      const size_t left = Damage(sample, Random(TestSeed()).Next() + i).Apply(bytes);
       if (left == 0) continue;
       const GuardedMemory memory(left);
       std::memcpy(memory.Last(left).data(), bytes.data(), left);

@@ -88,13 +88,14 @@ class Explorer {
     if (result_.first_failures.size() < kFailuresKept) result_.first_failures.push_back(Describe(image, complaint));
   }
 
-  // Nodes are locked by a generation once the fence that began it is behind.
+  // Nodes are locked by a generation once the fence that began it is behind. (Format sets it back to 0, and writes all the
+  // nodes it leaves anew.)
   void FollowGeneration(const Event& event) {
     constexpr uint64_t kGenerationWord = offsetof(internal::Superblock, generation) / kWordBytes;
-    if (event.kind == EventKind::kStore && event.first_word == kGenerationWord) {
-      generation_stored_ = recording_.log.payload[event.payload];
-    }
     if (event.kind == EventKind::kFence) generation_ = generation_stored_;
+    if (event.kind == EventKind::kFlush || event.kind == EventKind::kFence) return;
+    if (event.first_word > kGenerationWord || kGenerationWord >= event.first_word + event.count) return;
+    generation_stored_ = recording_.log.payload[event.payload + kGenerationWord - event.first_word];
   }
 
   // Volatile words may hold anything: the worst is "locked and obsolete" by the generation that crashed.

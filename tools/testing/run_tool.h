@@ -65,7 +65,8 @@ inline std::string Kvdump() {
 inline int ExitCodeOf(int status) { return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status); }
 
 // Runs a program to its end. `out_path`: where its standard output goes; "": into the result.
-inline ToolResult Run(const std::vector<std::string>& words, const std::string& input = "", std::string out_path = "") {
+inline ToolResult RunProgram(const std::vector<std::string>& words, const std::string& input = "",
+                             std::string out_path = "") {
   const std::string folder = NewFolder();
   WriteFile(folder + "in", input);
   const bool captures = out_path.empty();
@@ -90,7 +91,7 @@ inline ToolResult Run(const std::vector<std::string>& words, const std::string& 
 
 inline ToolResult RunKvdump(std::vector<std::string> words, const std::string& input = "", std::string out_path = "") {
   words.insert(words.begin(), Kvdump());
-  return Run(words, input, std::move(out_path));
+  return RunProgram(words, input, std::move(out_path));
 }
 
 }  // namespace sealkv::testing
