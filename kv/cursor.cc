@@ -108,16 +108,21 @@ Cursor::Result Cursor::TryReach(Goal goal, std::string_view key) {
 
 // ---- the way down
 
-Cursor::Result Cursor::Push(const Node* node, const Frame* parent, bool is_layer_root, size_t depth) {
+Cursor::Result Cursor::Push(const Node* node, const Frame* referrer, bool is_layer_root, size_t depth) {
   if (node == nullptr) return Fail(tree_.image().base(), "a reference to a node leads nowhere");
   node->Prefetch();
   const LockWord version = tree_.StableVersion(*node);
-  if (tree_.IsObsolete(version)) return Result::kChanged;
+  if (tree_.IsObsolete(version)) {
+    // It was let go of before it became obsolete; if what led here didn't change since, the tree had it twice.
+    const bool is_referred_to =
+        referrer == nullptr ? tree_.Root() == node : Tree::IsUnchanged(*referrer->node, referrer->version);
+    return is_referred_to ? Fail(node, "a node with two references") : Result::kChanged;
+  }
   Frame frame{node, version, node->perm(), 0, depth, static_cast<uint8_t>(node->level()), is_layer_root};
   if (is_layer_root && depth > 0) frame.depth += Tree::PrefixBytes(*node);
   if (!Tree::IsUnchanged(*node, version)) return Result::kChanged;
   if (!frame.perm.IsWellFormed()) return Fail(node, "the permutation word");
-  if (!is_layer_root && frame.level >= parent->level) return Fail(node, "a child's level is not below its parent's");
+  if (!is_layer_root && frame.level >= referrer->level) return Fail(node, "a child's level is not below its parent's");
   if (frames_.size() > kMaxLayers + kMaxLevel) return Fail(node, "the tree is deeper than any key");
   if (observer_ != nullptr) {
     observer_->OnNode(tree_.image().OffsetOf(node));
@@ -200,7 +205,7 @@ Cursor::Result Cursor::DescendTo(std::string_view key) {
     if (const Result result = PositionInLeaf(key, &enters_layer); result != Result::kOk || !enters_layer) return result;
     const size_t depth = frame.depth + kSliceBytes;
     const Node* root = tree_.image().NodeAt(leaf_.child(frame.perm.slot(frame.position)));
-    if (const Result result = Push(root, nullptr, true, depth); result != Result::kOk) return result;
+    if (const Result result = Push(root, &frame, true, depth); result != Result::kOk) return result;
   }
 }
 
@@ -240,7 +245,7 @@ Cursor::Result Cursor::Settle(Direction direction) {
       const unsigned slot = frame.perm.slot(frame.position);
       if (leaf_.kinds().kind(slot) != Kind::kLayer) return ReadEntry();
       const size_t depth = frame.depth + kSliceBytes;
-      const Result result = Push(tree_.image().NodeAt(leaf_.child(slot)), nullptr, true, depth);
+      const Result result = Push(tree_.image().NodeAt(leaf_.child(slot)), &frame, true, depth);
       if (result != Result::kOk) return result;
     }
     Frame& entered = frames_.back();
@@ -294,6 +299,10 @@ Cursor::Result Cursor::ReadRecord(RecordRef ref) {
   const Frame& frame = frames_.back();
   const RecordView record = tree_.image().RecordAt(ref.offset());
   if (record.is_null()) return Fail(frame.node, "a reference to a record leads nowhere");
+  // A record that another entry should lead to would make the walk jump, and whoever pages through a store go in circles.
+  if (record.key().size() < frame.depth || SliceAt(record.key(), frame.depth) != leaf_.slice(frame.perm.slot(frame.position))) {
+    return Fail(frame.node, "an entry leads to the record of another key");
+  }
   if (observer_ != nullptr) {
     observer_->OnRecord(ref.offset(), record.bytes());
     key_ = record.key();

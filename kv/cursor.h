@@ -72,8 +72,8 @@ class Cursor {
   Result Settle(Direction direction);
   Result StepUp(Direction direction);
   Result DescendTo(std::string_view key);
-  // Adds a frame for a child or a layer's root. `parent` is the frame that refers to it, or nullptr for the root.
-  Result Push(const Node* node, const Frame* parent, bool is_layer_root, size_t depth);
+  // Adds a frame for a child or a layer's root. `referrer` is the frame that leads to it, or nullptr for the root.
+  Result Push(const Node* node, const Frame* referrer, bool is_layer_root, size_t depth);
   Result PushChild();
   Result CopyLeaf(Frame& frame);
   Result ReadEntry();

@@ -81,11 +81,18 @@ absl::StatusOr<bool> Tree::Find(std::string_view key, Found* found) const {
 restart:
   const Node* node = Root();
   if (node == nullptr) return DamagedAt(Offset{64}, "the root word");
+  const Node* referrer = nullptr;
+  LockWord referrer_version{0};
   size_t depth = 0;
   unsigned level_bound = kMaxLevel + 1;  // a child's level is below its parent's; a layer's root may have any
   for (;;) {
     const LockWord version = StableVersion(*node);
-    if (IsObsolete(version)) [[unlikely]] goto restart;
+    if (IsObsolete(version)) [[unlikely]] {
+      // It was let go of before it became obsolete; if what led here didn't change since, the tree had it twice.
+      const bool is_referred_to = referrer == nullptr ? Root() == node : IsUnchanged(*referrer, referrer_version);
+      if (is_referred_to) return Damaged(node, "a node with two references");
+      goto restart;
+    }
     const unsigned level = node->level();
     const bool is_inner_layer_root = level_bound > kMaxLevel && depth > 0;
     if (is_inner_layer_root) depth += PrefixBytes(*node);
@@ -113,6 +120,8 @@ restart:
     if (next != nullptr) next->Prefetch();
     if (!IsUnchanged(*node, version)) [[unlikely]] goto restart;
     if (next == nullptr) return Damaged(node, "a reference to a node leads nowhere");
+    referrer = node;
+    referrer_version = version;
     node = next;
   }
 }

@@ -43,6 +43,7 @@ absl::Status Tree::Locate(std::string_view key, Location* location) const {
     const Perm perm = node->perm();
     const unsigned level = node->level();
     if (level >= level_bound || perm.count() > kSlots) return Damaged(node, "this can't be a node of the tree");
+    if (IsObsolete(node->lock())) return Damaged(node, "a node with two references");
     const uint64_t slice = SliceAt(key, depth);
     path.push_back({node, 0, lowest_slice, depth, is_layer_root});
     PathStep& step = path.back();

@@ -1,0 +1,92 @@
+// Damage that leads round in a circle: every walk ends all the same, and says what is wrong.
+#include <cstdio>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "kv/recovery.h"
+#include "kv/tree.h"
+#include "tests/memory_store.h"
+#include "tests/random.h"
+#include "tests/status.h"
+
+namespace sealkv::internal {
+namespace {
+
+std::string KeyOf(int i) {
+  char key[8];
+  std::snprintf(key, sizeof(key), "k%05d", i);
+  return key;
+}
+
+class DamagedOrderTest : public ::testing::Test {
+ protected:
+  static constexpr int kKeys = 1000;
+
+  void SetUp() override {
+    ASSERT_OK(store_.Format());
+    for (int i = 0; i < kKeys; ++i) ASSERT_OK(store_->Put(KeyOf(i), "value of no 8 bytes"));
+    store_.Close();
+    file_ = daxfile::DaxFile::OverMemory(store_.memory().span());
+    const absl::StatusOr<Image> image = OpenImage(*file_);
+    ASSERT_OK(image);
+    image_ = *image;
+  }
+
+  Node* Root() { return image_.NodeAt(static_cast<Offset>(image_.superblock().root)); }
+  Node* ChildOf(Node* node, unsigned position) { return image_.NodeAt(node->child(node->perm().slot(position))); }
+
+  // The i-th entry's reference word. Ascending puts fill each leaf with 14 keys, each inner node with 14 children.
+  uint64_t& ReferenceOf(int i) {
+    Node* node = Root();
+    for (int level = static_cast<int>(node->level()); level > 0; --level) {
+      int keys_below = kSlots;
+      for (int below = 1; below < level; ++below) keys_below *= kSlots;
+      node = ChildOf(node, static_cast<unsigned>(i / keys_below));
+      i %= keys_below;
+    }
+    return node->ref_words[node->perm().slot(static_cast<unsigned>(i))];
+  }
+
+  testing::MemoryStore store_{1 << 20};
+  std::optional<daxfile::DaxFile> file_;
+  Image image_;
+};
+
+// The pass goes on where it left off, 256 entries at a time: an entry there that led to the first record sent it back to
+// the beginning for ever.
+TEST_F(DamagedOrderTest, TheBackgroundPassEndsThoughAKeyLeadsBack) {
+  for (const int i : {255, 256, 257}) ReferenceOf(i) = ReferenceOf(0);
+  ASSERT_OK(store_.Open());
+  EXPECT_OK(store_->Put("x", "y"));
+  EXPECT_TRUE(absl::IsDataLoss(store_->WaitUntilSpaceIsKnown()));
+}
+
+TEST_F(DamagedOrderTest, AWalkEndsWhereAnEntryLeadsToTheRecordOfAnotherKey) {
+  ReferenceOf(500) = ReferenceOf(100);
+  ASSERT_OK(store_.Open());
+  const std::unique_ptr<Iterator> at = store_->NewIterator();
+  int seen = 0;
+  for (at->SeekToFirst(); at->Valid(); at->Next()) EXPECT_EQ(at->key(), KeyOf(seen++));
+  EXPECT_EQ(seen, 500);
+  EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+}
+
+// A leaf with two references is replaced under one of them: whoever came by the other waited for it to be as new.
+TEST_F(DamagedOrderTest, ANodeThatWasReplacedUnderItsOtherReferenceIsDamageForReadersAndWriters) {
+  Node* parent = Root();
+  while (parent->level() > 1) parent = ChildOf(parent, 0);
+  parent->ref_words[parent->perm().slot(2)] = parent->ref_words[parent->perm().slot(1)];
+  ASSERT_OK(store_.Open());
+  ASSERT_OK(store_->Put(KeyOf(15) + "a", "splits the full leaf of keys 14 to 27"));
+  const std::string key = KeyOf(30);  // its way leads through the second reference
+  EXPECT_TRUE(absl::IsDataLoss(store_->Get(key).status()));
+  EXPECT_TRUE(absl::IsDataLoss(store_->Put(key, "v")));
+  const std::unique_ptr<Iterator> at = store_->NewIterator();
+  at->Seek(key);
+  EXPECT_TRUE(absl::IsDataLoss(at->status()));
+  for (at->SeekToLast(); at->Valid();) at->Prev();
+  EXPECT_TRUE(absl::IsDataLoss(at->status()));
+}
+
+}  // namespace
+}  // namespace sealkv::internal
