@@ -155,9 +155,9 @@ void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view val
 
 // ---- retirement
 
-void Heap::Retire(Offset offset, bool is_node) {
-  retired_.push_back({epochs_.current(), offset, is_node});
-  bytes_retired_ += is_node ? kNodeBytes : image_.RecordAt(offset).bytes();
+void Heap::Retire(const Retired& retired) {
+  retired_.push_back(retired);
+  bytes_retired_ += retired.bytes;
 }
 
 void Heap::ReclaimIfDue() {
@@ -171,18 +171,18 @@ void Heap::ReclaimAll() {
   while (!retired_.empty() && retired_.front().epoch < oldest) {
     const Retired retired = retired_.front();
     retired_.pop_front();
+    bytes_retired_ -= retired.bytes;
     if (retired.is_node) {
-      bytes_retired_ -= kNodeBytes;
       FreeNode(retired.offset);
     } else {
-      bytes_retired_ -= image_.RecordAt(retired.offset).bytes();
-      FreeRecord(retired.offset);
+      FreeRecord(retired.offset, retired.bytes);
     }
   }
 }
 
 void Heap::FreeNode(Offset node) {
   SegmentState& state = segments_.state(image_.SegmentOf(node));
+  if (state.kind != SegmentKind::kNodes || state.live_bytes < kNodeBytes) return;
   if (state.origin != SegmentState::Origin::kCounted) {
     // Not counted yet: without its mark the sweep finds it free.
     if (!ClearMark(node, kNodeBytes)) return;
@@ -193,11 +193,12 @@ void Heap::FreeNode(Offset node) {
   node_bytes_used_ -= kNodeBytes;
 }
 
-void Heap::FreeRecord(Offset record) {
+void Heap::FreeRecord(Offset record, uint64_t bytes) {
   const uint64_t segment = image_.SegmentOf(record);
   SegmentState& state = segments_.state(segment);
+  const bool holds_records = state.kind == SegmentKind::kRecords || state.kind == SegmentKind::kLarge;
+  if (!holds_records || state.live_bytes < bytes) return;
   if (state.origin != SegmentState::Origin::kCounted && !ClearMark(record, kRecordGranuleBytes)) return;
-  const uint64_t bytes = image_.RecordAt(record).bytes();
   state.live_bytes -= bytes;
   record_bytes_used_ -= bytes;
   if (state.origin != SegmentState::Origin::kCounted) return;
@@ -261,7 +262,8 @@ void Heap::MarkRecord(Offset record, uint64_t bytes) {
   SegmentState& state = segments_.state(segment);
   state.live_bytes += bytes;
   record_bytes_used_ += bytes;
-  const uint64_t end = Raw(record) + bytes - Raw(image_.SegmentStart(segment));
+  const uint64_t end =
+      std::min(Raw(record) + bytes - Raw(image_.SegmentStart(segment)), image_.segment_bytes());  // damaged: beyond
   if (state.kind == SegmentKind::kRecords) state.tail = std::max(state.tail, static_cast<uint32_t>(end));
 }
 
@@ -291,7 +293,7 @@ void Heap::FinishMarking() {
     if (retired.is_node) {
       MarkNode(retired.offset);
     } else {
-      MarkRecord(retired.offset, image_.RecordAt(retired.offset).bytes());
+      MarkRecord(retired.offset, retired.bytes);
     }
   }
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {

@@ -35,11 +35,13 @@ class Heap {
   // Writes a record; it is durable after the next fence. ResourceExhausted: no space; nothing was changed.
   absl::StatusOr<Offset> AppendRecord(std::string_view key, std::string_view value, uint32_t flags = kPlainRecord);
   // Takes back a record that was never published.
-  void DiscardRecord(Offset record) { FreeRecord(record); }
+  void DiscardRecord(Offset record) { FreeRecord(record, image_.RecordAt(record).bytes()); }
 
   // Gives up an object that no reference leads to any more. It is freed when no reader can still be looking at it.
-  void RetireNode(Offset node) { Retire(node, /*is_node=*/true); }
-  void RetireRecord(Offset record) { Retire(record, /*is_node=*/false); }
+  void RetireNode(Offset node) { Retire({epochs_.current(), node, kNodeBytes, /*is_node=*/true}); }
+  void RetireRecord(Offset record) {
+    Retire({epochs_.current(), record, image_.RecordAt(record).bytes(), /*is_node=*/false});
+  }
 
   // Frees what was retired and can't be seen any more. Called at the end of each write; does little unless it is due.
   void ReclaimIfDue();
@@ -61,14 +63,17 @@ class Heap {
   struct Retired {
     uint64_t epoch;
     Offset offset;
+    uint64_t bytes;
     bool is_node;
   };
   // One bit per 256 bytes of a node segment, or per 16 bytes of a record segment (no two records start in the same 16).
   using MarkBits = std::vector<bool>;
 
-  void Retire(Offset offset, bool is_node);
+  void Retire(const Retired& retired);
+  // What doesn't fit the segment that it lies in is left alone: so a damaged store, where an object may have two
+  // references or lie anywhere, damages no more than itself.
   void FreeNode(Offset node);
-  void FreeRecord(Offset record);
+  void FreeRecord(Offset record, uint64_t bytes);
   // Sets the mark of an object in a segment that was in use at open; returns whether it was clear.
   bool SetMark(Offset offset, unsigned granule_bytes);
   bool ClearMark(Offset offset, unsigned granule_bytes);

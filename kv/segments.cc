@@ -26,7 +26,8 @@ void Segments::ScanNext() {
   const bool sound = word.IsWellFormed(segment, count());
   const uint32_t run_length = sound ? word.run_length() : 1;
   for (uint32_t i = 0; i < run_length; ++i) {
-    state(segment + i) = {SegmentState::Origin::kUnknown, sound ? word.kind() : SegmentKind::kFree, run_length, 0, 0};
+    state(segment + i) = {SegmentState::Origin::kUnknown, sound ? word.kind() : SegmentKind::kFree,
+                          i == 0 ? run_length : 0, 0, 0};
   }
   scanned_ += run_length;
 }
@@ -64,7 +65,7 @@ std::optional<uint64_t> Segments::Take(SegmentKind kind, uint32_t run_length) {
   const std::optional<uint64_t> segment = run_length == 1 ? FindFree() : FindFreeRun(run_length);
   if (!segment.has_value()) return std::nullopt;
   for (uint32_t i = 0; i < run_length; ++i) {
-    state(*segment + i) = {SegmentState::Origin::kCounted, kind, run_length, 0, 0};
+    state(*segment + i) = {SegmentState::Origin::kCounted, kind, i == 0 ? run_length : 0, 0, 0};
   }
   free_count_ -= run_length;
   uint64_t* word = &image_.segment_words()[*segment];
@@ -75,11 +76,11 @@ std::optional<uint64_t> Segments::Take(SegmentKind kind, uint32_t run_length) {
 }
 
 void Segments::Release(uint64_t segment) {
+  const uint32_t run_length = state(segment).run_length;
   uint64_t* word = &image_.segment_words()[segment];
   persist_.Store(word, SegmentWord::kFreeRaw);
   persist_.Flush(word, sizeof(*word));
   persist_.Fence();
-  const uint32_t run_length = state(segment).run_length;
   for (uint32_t i = 0; i < run_length; ++i) {
     state(segment + i) = {SegmentState::Origin::kFree, SegmentKind::kFree, 1, 0, 0};
     released_.push_back(segment + i);

@@ -27,7 +27,7 @@ struct SegmentState {
   };
   Origin origin;
   SegmentKind kind;
-  uint32_t run_length;
+  uint32_t run_length;  // of the run that begins here; 0 inside one
   uint32_t tail;        // record segments: bytes appended so far
   uint64_t live_bytes;  // what the tree refers to, and what is retired but not yet freed
 };

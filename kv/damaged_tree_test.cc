@@ -1,4 +1,4 @@
-// Damage that leads round in a circle: every walk ends all the same, and says what is wrong.
+// Trees that refer to a node twice, or to another record than they should: every walk ends, and says what is wrong.
 #include <cstdio>
 #include <string>
 
@@ -6,7 +6,6 @@
 #include "kv/recovery.h"
 #include "kv/tree.h"
 #include "tests/memory_store.h"
-#include "tests/random.h"
 #include "tests/status.h"
 
 namespace sealkv::internal {
@@ -18,7 +17,7 @@ std::string KeyOf(int i) {
   return key;
 }
 
-class DamagedOrderTest : public ::testing::Test {
+class DamagedTreeTest : public ::testing::Test {
  protected:
   static constexpr int kKeys = 1000;
 
@@ -54,14 +53,14 @@ class DamagedOrderTest : public ::testing::Test {
 
 // The pass goes on where it left off, 256 entries at a time: an entry there that led to the first record sent it back to
 // the beginning for ever.
-TEST_F(DamagedOrderTest, TheBackgroundPassEndsThoughAKeyLeadsBack) {
+TEST_F(DamagedTreeTest, TheBackgroundPassEndsThoughAKeyLeadsBack) {
   for (const int i : {255, 256, 257}) ReferenceOf(i) = ReferenceOf(0);
   ASSERT_OK(store_.Open());
   EXPECT_OK(store_->Put("x", "y"));
   EXPECT_TRUE(absl::IsDataLoss(store_->WaitUntilSpaceIsKnown()));
 }
 
-TEST_F(DamagedOrderTest, AWalkEndsWhereAnEntryLeadsToTheRecordOfAnotherKey) {
+TEST_F(DamagedTreeTest, AWalkEndsWhereAnEntryLeadsToTheRecordOfAnotherKey) {
   ReferenceOf(500) = ReferenceOf(100);
   ASSERT_OK(store_.Open());
   const std::unique_ptr<Iterator> at = store_->NewIterator();
@@ -72,7 +71,7 @@ TEST_F(DamagedOrderTest, AWalkEndsWhereAnEntryLeadsToTheRecordOfAnotherKey) {
 }
 
 // A leaf with two references is replaced under one of them: whoever came by the other waited for it to be as new.
-TEST_F(DamagedOrderTest, ANodeThatWasReplacedUnderItsOtherReferenceIsDamageForReadersAndWriters) {
+TEST_F(DamagedTreeTest, ANodeThatWasReplacedUnderItsOtherReferenceIsDamageForReadersAndWriters) {
   Node* parent = Root();
   while (parent->level() > 1) parent = ChildOf(parent, 0);
   parent->ref_words[parent->perm().slot(2)] = parent->ref_words[parent->perm().slot(1)];
