@@ -33,6 +33,27 @@ PendingPages* Find(const void* owner) {
 
 }  // namespace
 
+void Persist::ObserveStore(const uint64_t* word, uint64_t value, const std::source_location& site) const {
+  if (observer_ != nullptr) observer_->OnStore(word, value, site);
+}
+
+void Persist::ObserveCopy(void* to, const void* from, size_t bytes, bool non_temporal,
+                          const std::source_location& site) const {
+  if (observer_ != nullptr) observer_->OnCopy(to, from, bytes, non_temporal, site);
+}
+
+void Persist::FlushOtherwise(const void* address, size_t bytes, const std::source_location& site) {
+  if (observer_ != nullptr) observer_->OnFlush(address, bytes, site);
+  if (mode_ == Mode::kMsync) return RememberPages(address, bytes);
+  pmem_flush(address, bytes);
+}
+
+void Persist::FenceOtherwise(const std::source_location& site) {
+  if (observer_ != nullptr) observer_->OnFence(site);
+  if (mode_ == Mode::kMsync) return SyncRememberedPages();
+  pmem_drain();
+}
+
 void Persist::RememberPages(const void* address, size_t bytes) {
   PendingPages* pages = Find(life_.get());
   if (pages == nullptr) {
@@ -52,10 +73,8 @@ void Persist::SyncRememberedPages() {
   if (error != 0) msync_errno_.compare_exchange_strong(none, error);
 }
 
-absl::Status Persist::status() const {
+absl::Status Persist::MsyncError() const {
   const int error = msync_errno_.load(std::memory_order_relaxed);
-  if (error == 0) [[likely]]
-    return absl::OkStatus();
   return absl::DataLossError(
       absl::StrCat("msync failed: ", std::strerror(error),
                    ". What was written since may not survive a power cut: close the store and check the disk."));

@@ -84,14 +84,17 @@ class Persist {
   };
 
   explicit Persist(Mode mode, PersistObserver* observer = nullptr)
-      : observer_(observer), mode_(mode), life_(mode == Mode::kMsync ? std::make_shared<const char>() : nullptr) {}
+      : is_plain_(mode == Mode::kCpu && observer == nullptr),
+        observer_(observer),
+        mode_(mode),
+        life_(mode == Mode::kMsync ? std::make_shared<const char>() : nullptr) {}
   Persist(const Persist&) = delete;
   Persist& operator=(const Persist&) = delete;
 
   // Stores one aligned word atomically, after everything this thread stored before (release order). Cost: no flush.
   void Store(uint64_t* word, uint64_t value, const std::source_location& site = std::source_location::current()) {
-    if (observer_ != nullptr) [[unlikely]]
-      observer_->OnStore(word, value, site);
+    if (!is_plain_) [[unlikely]]
+      ObserveStore(word, value, site);
     internal::thread_counters.bytes_stored += sizeof(uint64_t);
     std::atomic_ref<uint64_t>(*word).store(value, std::memory_order_release);
   }
@@ -99,8 +102,8 @@ class Persist {
   // Copies through the cache; the lines still need a Flush(). `to` must not be visible to other threads.
   void Copy(void* to, const void* from, size_t bytes,
             const std::source_location& site = std::source_location::current()) {
-    if (observer_ != nullptr) [[unlikely]]
-      observer_->OnCopy(to, from, bytes, /*non_temporal=*/false, site);
+    if (!is_plain_) [[unlikely]]
+      ObserveCopy(to, from, bytes, /*non_temporal=*/false, site);
     internal::thread_counters.bytes_stored += bytes;
     std::memcpy(to, from, bytes);
   }
@@ -109,52 +112,61 @@ class Persist {
   // touches as flushed. `to` must not be visible to other threads.
   void CopyNonTemporal(void* to, const void* from, size_t bytes,
                        const std::source_location& site = std::source_location::current()) {
-    if (observer_ != nullptr) [[unlikely]]
-      observer_->OnCopy(to, from, bytes, /*non_temporal=*/true, site);
     internal::thread_counters.bytes_stored += bytes;
     internal::thread_counters.lines_flushed += LinesTouched(to, bytes);
-    if (mode_ == Mode::kMsync) [[unlikely]] {
-      std::memcpy(to, from, bytes);
-      RememberPages(to, bytes);
-      return;
+    if (!is_plain_) [[unlikely]] {
+      ObserveCopy(to, from, bytes, /*non_temporal=*/true, site);
+      if (mode_ == Mode::kMsync) {
+        std::memcpy(to, from, bytes);
+        return RememberPages(to, bytes);
+      }
     }
     pmem_memcpy(to, from, bytes, PMEM_F_MEM_NONTEMPORAL | PMEM_F_MEM_NODRAIN);
   }
 
   // Starts writing back the lines of [address, address + bytes). Durable after this thread's next Fence().
   void Flush(const void* address, size_t bytes, const std::source_location& site = std::source_location::current()) {
-    if (observer_ != nullptr) [[unlikely]]
-      observer_->OnFlush(address, bytes, site);
     internal::thread_counters.lines_flushed += LinesTouched(address, bytes);
-    if (mode_ == Mode::kMsync) [[unlikely]] {
-      RememberPages(address, bytes);
-      return;
-    }
+    if (!is_plain_) [[unlikely]]
+      return FlushOtherwise(address, bytes, site);
     pmem_flush(address, bytes);
+  }
+  // The line of one aligned word.
+  void Flush(const uint64_t* word, const std::source_location& site = std::source_location::current()) {
+    internal::thread_counters.lines_flushed += 1;
+    if (!is_plain_) [[unlikely]]
+      return FlushOtherwise(word, sizeof(*word), site);
+    pmem_flush(word, sizeof(*word));
   }
 
   // Waits until all that this thread flushed through this object is durable.
   void Fence(const std::source_location& site = std::source_location::current()) {
-    if (observer_ != nullptr) [[unlikely]]
-      observer_->OnFence(site);
     internal::thread_counters.fences += 1;
-    if (mode_ == Mode::kMsync) [[unlikely]] {
-      SyncRememberedPages();
-      return;
-    }
+    if (!is_plain_) [[unlikely]]
+      return FenceOtherwise(site);
     pmem_drain();
   }
 
   // OK, or the first msync error since this object was made. Once it is set nothing written since can be trusted to be
   // durable: the caller must stop acknowledging writes. Always OK in Mode::kCpu.
-  absl::Status status() const;
+  absl::Status status() const {
+    return msync_errno_.load(std::memory_order_relaxed) == 0 ? absl::OkStatus() : MsyncError();
+  }
 
   Mode mode() const { return mode_; }
 
  private:
+  // What an observer, or a mode other than the CPU's, makes of each.
+  void ObserveStore(const uint64_t* word, uint64_t value, const std::source_location& site) const;
+  void ObserveCopy(void* to, const void* from, size_t bytes, bool non_temporal,
+                   const std::source_location& site) const;
+  void FlushOtherwise(const void* address, size_t bytes, const std::source_location& site);
+  void FenceOtherwise(const std::source_location& site);
   void RememberPages(const void* address, size_t bytes);
   void SyncRememberedPages();
+  absl::Status MsyncError() const;
 
+  const bool is_plain_;  // the CPU's instructions are all there is to it: one test an action
   PersistObserver* const observer_;
   const Mode mode_;
   // Mode::kMsync only: while it lives, so do the pages that threads remember for this object (persist.cc).

@@ -213,7 +213,7 @@ Cursor::Result Cursor::PositionInLeaf(std::string_view key, bool* enters_layer) 
   Frame& frame = frames_.back();
   const Kinds kinds = leaf_.kinds();
   const unsigned rank = KindRank(KindAt(key, frame.depth));
-  const SliceRange range = FindSliceScalar(leaf_, frame.perm, SliceAt(key, frame.depth));
+  const SliceRange range = FindSlice(leaf_, frame.perm, SliceAt(key, frame.depth));
   unsigned position = range.begin;
   for (; position < range.end; ++position) {
     const unsigned slot = frame.perm.slot(position);

@@ -19,7 +19,7 @@
 
 namespace sealkv::internal {
 
-// Sees what a cursor walks over: the background pass counts with it. Called under the writer mutex only, when nothing
+// Sees what a cursor walks over: the background pass counts with it. Called under the writer lock only, when nothing
 // changes under the cursor.
 class WalkObserver {
  public:

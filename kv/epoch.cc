@@ -1,9 +1,30 @@
 #include "kv/epoch.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sealkv::internal {
 namespace {
+
+// False for ever once this thread's owner below is gone: its other destructors may still read.
+constinit thread_local bool has_owner = true;
+
+// Gives the thread's slot back when the thread ends, and keeps the slots' memory until then.
+struct ThreadSlotOwner {
+  std::shared_ptr<EpochSlots> slots;
+
+  void Rebind(std::shared_ptr<EpochSlots> to) {
+    internal_epoch::ThreadSlot& own = internal_epoch::thread_slot;
+    if (own.slot != nullptr) EpochSlots::GiveBack(own.slot);
+    own = to != nullptr ? internal_epoch::ThreadSlot{to.get(), to->Take()} : internal_epoch::ThreadSlot{};
+    slots = std::move(to);
+  }
+  ~ThreadSlotOwner() {
+    Rebind(nullptr);
+    has_owner = false;
+  }
+};
+thread_local ThreadSlotOwner owner;
 
 // Threads start looking at different slots, so that they seldom meet.
 size_t ThreadHint() {
@@ -14,19 +35,16 @@ size_t ThreadHint() {
 
 }  // namespace
 
-Epochs::~Epochs() {
+EpochSlots::~EpochSlots() {
   for (Chunk* chunk = first_.next.load(); chunk != nullptr;) delete std::exchange(chunk, chunk->next.load());
 }
 
-EpochSlot* Epochs::Enter() {
+EpochSlot* EpochSlots::Take() {
   const size_t hint = ThreadHint();
   for (Chunk* chunk = &first_;;) {
     for (size_t i = 0; i < kSlotsPerChunk; ++i) {
       EpochSlot& slot = chunk->slots[(hint + i) % kSlotsPerChunk];
-      uint64_t unused = 0;
-      // An epoch that is out of date by the time it is announced only holds back more than it must.
-      if (slot.epoch_.load(std::memory_order_relaxed) == 0 &&
-          slot.epoch_.compare_exchange_strong(unused, current(), std::memory_order_seq_cst)) {
+      if (!slot.is_taken_.load(std::memory_order_relaxed) && !slot.is_taken_.exchange(true, std::memory_order_acquire)) {
         return &slot;
       }
     }
@@ -43,16 +61,36 @@ EpochSlot* Epochs::Enter() {
   }
 }
 
-uint64_t Epochs::Oldest() const {
-  // A reader that isn't seen below announced itself after this read-modify-write, so it sees what was unlinked before it.
-  uint64_t oldest = const_cast<std::atomic<uint64_t>&>(current_).fetch_add(0, std::memory_order_seq_cst);
+uint64_t EpochSlots::Oldest(uint64_t none) const {
+  uint64_t oldest = none;
   for (const Chunk* chunk = &first_; chunk != nullptr; chunk = chunk->next.load(std::memory_order_acquire)) {
     for (const EpochSlot& slot : chunk->slots) {
-      const uint64_t epoch = slot.epoch_.load(std::memory_order_seq_cst);
+      // Acquire: what the reader read it read before it left, and so before what it read is freed.
+      const uint64_t epoch = slot.epoch_.load(std::memory_order_acquire);
       if (epoch != 0) oldest = std::min(oldest, epoch);
     }
   }
   return oldest;
+}
+
+EpochSlot* Epochs::EnterAs(uint64_t epoch) {
+  EpochSlot* slot = slots_->Take();
+  Announce(slot, epoch);
+  return slot;
+}
+
+EpochSlot* Epochs::BindThreadSlot() {
+  const internal_epoch::ThreadSlot& own = internal_epoch::thread_slot;
+  if (!has_owner || (own.slot != nullptr && own.slot->epoch() != 0)) return nullptr;
+  owner.Rebind(slots_);
+  return own.slot;
+}
+
+uint64_t Epochs::Oldest() const {
+  const uint64_t now = current();
+  // A reader that isn't seen below announced itself after this, so it sees what was unlinked before it.
+  HeavyFence();
+  return slots_->Oldest(now);
 }
 
 }  // namespace sealkv::internal

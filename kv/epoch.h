@@ -1,6 +1,10 @@
 // When may memory that a reader could still be looking at be used again? Epoch-based reclamation (Fraser, 2004): a reader
 // announces the epoch it began in, in a slot; what was retired in epoch t is free once every announced epoch is later.
 //
+// A thread has a slot of its own for what begins and ends in one call (EpochGuard): a plain store announces it, for the
+// fence that must follow is on the side of whoever frees (kv/asymmetric_fence.h). What outlives a call, or travels between
+// threads, takes a slot for itself (Enter).
+//
 // Why not liburcu: an RCU read-side section belongs to a thread, and a PinnedValue or an Iterator may be handed to another
 // one, or be held while its own thread writes (which would wait for itself). And slots can later lie where readers of
 // other processes reach them.
@@ -10,7 +14,9 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <utility>
+#include <memory>
+
+#include "kv/asymmetric_fence.h"
 
 namespace sealkv::internal {
 
@@ -20,53 +26,112 @@ class alignas(64) EpochSlot {
 
  private:
   friend class Epochs;
-  std::atomic<uint64_t> epoch_{0};  // 0: not in use
+  friend class EpochGuard;
+  friend class EpochSlots;
+  std::atomic<uint64_t> epoch_{0};  // 0: nobody reads
+  std::atomic<bool> is_taken_{false};
 };
 
-class Epochs {
+// The slots of one store. Outlives it for as long as a thread keeps one.
+class EpochSlots {
  public:
-  Epochs() = default;
-  ~Epochs();
-  Epochs(const Epochs&) = delete;
-  Epochs& operator=(const Epochs&) = delete;
+  EpochSlots() = default;
+  ~EpochSlots();
+  EpochSlots(const EpochSlots&) = delete;
+  EpochSlots& operator=(const EpochSlots&) = delete;
 
-  // Announces a reader: nothing that can be reached from now on is freed until Exit. One atomic exchange on a line that
-  // other threads seldom touch. Never fails.
-  EpochSlot* Enter();
-  static void Exit(EpochSlot* slot) { slot->epoch_.store(0, std::memory_order_release); }
-  // Lets go of all that was reachable before, keeps the slot.
-  void Refresh(EpochSlot* slot) { slot->epoch_.exchange(current(), std::memory_order_seq_cst); }
-
-  uint64_t current() const { return current_.load(std::memory_order_acquire); }
-  // Begins a new epoch. What was retired under an earlier value of current() is free once Oldest() is greater.
-  void Advance() { current_.fetch_add(1, std::memory_order_seq_cst); }
-  // The oldest epoch that a reader is in, or current() if there is none.
-  uint64_t Oldest() const;
+  // Never fails.
+  EpochSlot* Take();
+  static void GiveBack(EpochSlot* slot) { slot->is_taken_.store(false, std::memory_order_release); }
+  // The oldest epoch announced, or `none`. The caller has fenced heavily.
+  uint64_t Oldest(uint64_t none) const;
 
  private:
-  static constexpr size_t kSlotsPerChunk = 256;
+  static constexpr size_t kSlotsPerChunk = 64;
   struct Chunk {
     std::array<EpochSlot, kSlotsPerChunk> slots;
     std::atomic<Chunk*> next{nullptr};
   };
-
-  std::atomic<uint64_t> current_{1};
   Chunk first_;
 };
 
+namespace internal_epoch {
+// The calling thread's own slot, and whose it is. Trivial, so that a look at it costs a look.
+struct ThreadSlot {
+  const EpochSlots* slots;
+  EpochSlot* slot;
+};
+inline constinit thread_local ThreadSlot thread_slot{nullptr, nullptr};
+}  // namespace internal_epoch
+
+class Epochs {
+ public:
+  Epochs() : slots_(std::make_shared<EpochSlots>()) {}
+  Epochs(const Epochs&) = delete;
+  Epochs& operator=(const Epochs&) = delete;
+
+  // Announces a reader: nothing that can be reached from now on is freed until Exit. The slot may be handed on.
+  EpochSlot* Enter() { return EnterAs(current()); }
+  // The same for a reader whose call ends, but not its interest: it is in `epoch` already.
+  EpochSlot* EnterAs(uint64_t epoch);
+  static void Exit(EpochSlot* slot) {
+    slot->epoch_.store(0, std::memory_order_release);
+    EpochSlots::GiveBack(slot);
+  }
+  // Lets go of all that was reachable before, keeps the slot.
+  void Refresh(EpochSlot* slot) { Announce(slot, current()); }
+
+  uint64_t current() const { return current_.load(std::memory_order_acquire); }
+  // Begins a new epoch. What was retired under an earlier value of current() is free once Oldest() is greater.
+  void Advance() { current_.fetch_add(1, std::memory_order_seq_cst); }
+  // The oldest epoch that a reader is in, or current() if there is none. Costs a heavy fence.
+  uint64_t Oldest() const;
+
+ private:
+  friend class EpochGuard;
+
+  // An epoch that is out of date by the time it is announced only holds back more than it must.
+  static void Announce(EpochSlot* slot, uint64_t epoch) {
+    slot->epoch_.store(epoch, std::memory_order_release);
+    LightFence();
+  }
+  // Makes this thread's slot one of this store's. nullptr if the thread's is in use, or the thread is ending.
+  EpochSlot* BindThreadSlot();
+
+  std::atomic<uint64_t> current_{1};
+  const std::shared_ptr<EpochSlots> slots_;
+};
+
+// In an epoch for the length of a scope, on one thread.
 class EpochGuard {
  public:
-  explicit EpochGuard(Epochs& epochs) : slot_(epochs.Enter()) {}
-  ~EpochGuard() {
-    if (slot_ != nullptr) Epochs::Exit(slot_);
+  explicit EpochGuard(Epochs& epochs) {
+    const internal_epoch::ThreadSlot& own = internal_epoch::thread_slot;
+    const bool is_ready = own.slots == epochs.slots_.get() && own.slot->epoch() == 0;
+    slot_ = is_ready ? own.slot : epochs.BindThreadSlot();
+    if (slot_ == nullptr) [[unlikely]] {
+      slot_ = epochs.Enter();
+      is_own_ = false;
+      return;
+    }
+    Epochs::Announce(slot_, epochs.current());
   }
+  ~EpochGuard() { Exit(); }
   EpochGuard(const EpochGuard&) = delete;
   EpochGuard& operator=(const EpochGuard&) = delete;
-  // The caller ends the epoch.
-  EpochSlot* Release() { return std::exchange(slot_, nullptr); }
+
+  uint64_t epoch() const { return slot_->epoch(); }
+  // Ends it before the scope does.
+  void Exit() {
+    if (slot_ == nullptr) return;
+    slot_->epoch_.store(0, std::memory_order_release);
+    if (!is_own_) EpochSlots::GiveBack(slot_);
+    slot_ = nullptr;
+  }
 
  private:
   EpochSlot* slot_;
+  bool is_own_ = true;
 };
 
 }  // namespace sealkv::internal

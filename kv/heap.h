@@ -3,7 +3,7 @@
 // Allocating and freeing inside a segment touches no persistent memory: what no reference leads to does not exist after a
 // crash. Records are appended to a segment, nodes are 256-byte slots.
 //
-// Thread safety: none; the store's writer mutex guards it.
+// Thread safety: none; the store's writer lock guards it.
 #ifndef SEALKV_KV_HEAP_H_
 #define SEALKV_KV_HEAP_H_
 

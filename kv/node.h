@@ -117,6 +117,16 @@ class Perm {
     return count() <= kSlots && seen == 0xfffc && raw_ >> 60 == 0;
   }
 
+  // Whether the first free slot is one, and no other position names it: all that writing to it asks of a permutation that
+  // may be damaged. All nibbles are compared with it at once.
+  constexpr bool NamesFreeSlotOnce() const {
+    constexpr uint64_t kOnes = 0x0111111111111110;  // nibbles 1..14
+    const uint64_t free_slot = slot(count());
+    const uint64_t differs = raw_ ^ free_slot * kOnes;
+    const uint64_t high_bits = ((differs & 7 * kOnes) + 7 * kOnes) | differs;  // a nibble's is clear where it is the slot
+    return count() < kSlots && free_slot >= kFirstSlot && std::popcount(~high_bits & 8 * kOnes) == 1;
+  }
+
   friend constexpr bool operator==(Perm a, Perm b) = default;
 
  private:
@@ -130,6 +140,8 @@ static_assert(Perm().Insert(0).Insert(0).Insert(1).slot(1) == 4);
 static_assert(Perm().Insert(0).Insert(0).Insert(1).Remove(0).slot(0) == 4);
 static_assert(Perm().Insert(0).Insert(0).Insert(1).Remove(0).slot(2) == 3);
 static_assert(Perm().Insert(0).Insert(0).Insert(1).Remove(0).IsWellFormed());
+static_assert(Perm().NamesFreeSlotOnce() && Perm().Insert(0).Insert(0).Remove(0).NamesFreeSlotOnce());
+static_assert(!Perm(Perm::kEmptyRaw | 0xf0).NamesFreeSlotOnce() && !Perm(Perm::kEmptyRaw - 0x20).NamesFreeSlotOnce());
 
 // The kinds word.
 class Kinds {
@@ -156,14 +168,17 @@ class Kinds {
 //   BITS    SIZE  MEANING
 //   0       1     locked: a writer changes the node, or a change is not yet durable
 //   1       1     obsolete: the node was replaced; whoever gets here starts again
-//   2..31   30    version, counts changes
+//   2..31   30    version, counts changes: of the node, and on over all nodes that come to lie here
 //   32..63  32    generation
 class LockWord {
  public:
   constexpr explicit LockWord(uint64_t raw) : raw_(raw) {}
-  static constexpr LockWord Fresh(uint32_t generation) { return LockWord(uint64_t{generation} << 32); }
+  // For a new node, in a place where this was: free, and another version than any that was here before.
+  constexpr LockWord Renewed(uint32_t generation) const { return Locked(generation).Unlocked(); }
 
   constexpr uint64_t raw() const { return raw_; }
+  // Whether is_locked or is_obsolete is worth asking.
+  constexpr bool may_be_held() const { return (raw_ & 3) != 0; }
   constexpr bool is_locked(uint32_t generation) const { return (raw_ & 1) != 0 && OfGeneration(generation); }
   constexpr bool is_obsolete(uint32_t generation) const { return (raw_ & 2) != 0 && OfGeneration(generation); }
 
@@ -218,7 +233,11 @@ static_assert(offsetof(Node, key_words) == 0 && offsetof(Node, ref_words) == 128
 inline uint64_t SliceAt(std::string_view key, size_t depth) {
   uint64_t slice = 0;
   const size_t rest = key.size() - depth;
-  __builtin_memcpy(&slice, key.data() + depth, rest < kSliceBytes ? rest : kSliceBytes);
+  if (rest >= kSliceBytes) [[likely]] {
+    __builtin_memcpy(&slice, key.data() + depth, kSliceBytes);
+  } else {
+    __builtin_memcpy(&slice, key.data() + depth, rest);
+  }
   return __builtin_bswap64(slice);
 }
 

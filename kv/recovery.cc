@@ -55,9 +55,9 @@ void WriteEmptyTree(daxfile::Persist& persist, std::byte* base, const Superblock
   persist.CopyNonTemporal(base + root, &leaf, sizeof(leaf));
   auto* word = reinterpret_cast<uint64_t*>(base + Superblock::kSegmentTableOffset) + segment;
   persist.Store(word, SegmentWord(SegmentKind::kNodes, 1, segment).raw());
-  persist.Flush(word, sizeof(*word));
+  persist.Flush(word);
   persist.Store(&superblock.root, root);
-  persist.Flush(&superblock.root, sizeof(superblock.root));
+  persist.Flush(&superblock.root);
   persist.Fence();
 }
 
@@ -122,7 +122,7 @@ absl::Status FormatImage(daxfile::DaxFile& file) {
   auto& superblock = *reinterpret_cast<Superblock*>(base);
   // What was here stops being a store before the first byte of it goes.
   persist.Store(&superblock.magic, 0);
-  persist.Flush(&superblock.magic, sizeof(superblock.magic));
+  persist.Flush(&superblock.magic);
   persist.Fence();
   const Superblock identity = IdentityFor(file.size_bytes());
   ZeroHeader(persist, base, identity);
@@ -149,7 +149,7 @@ absl::StatusOr<Image> OpenImage(const daxfile::DaxFile& file) {
 uint32_t BeginGeneration(const Image& image, daxfile::Persist& persist) {
   uint64_t& word = image.superblock().generation;
   persist.Store(&word, word + 1);
-  persist.Flush(&word, sizeof(word));
+  persist.Flush(&word);
   persist.Fence();
   return static_cast<uint32_t>(word);
 }

@@ -1,8 +1,13 @@
 // Where a slice stands among a node's entries. The one computation that every step of every descent makes, so it is done
 // with vector instructions where the CPU has them (chosen at run time: the binary runs everywhere, under valgrind too).
+// Here is the plain form, and the choice; kv/search_avx512.h has the other.
+//
+// Both look at a node that may be changing, or damaged: whatever it holds, they stay inside of it, and the caller finds out
+// from its version that what they say is void.
 #ifndef SEALKV_KV_SEARCH_H_
 #define SEALKV_KV_SEARCH_H_
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kv/node.h"
@@ -15,26 +20,36 @@ struct SliceRange {
   unsigned end;
 };
 
-SliceRange FindSliceScalar(const Node& node, Perm perm, uint64_t slice);
-SliceRange FindSliceAvx512(const Node& node, Perm perm, uint64_t slice);
+struct ScalarSearch {
+  static SliceRange FindSlice(const Node& node, Perm perm, uint64_t slice) {
+    unsigned less = 0;
+    unsigned less_or_equal = 0;
+    const unsigned count = std::min(perm.count(), kSlots);
+    for (unsigned i = 0; i < count; ++i) {
+      const uint64_t entry = node.slice(perm.slot(i));
+      less += entry < slice;
+      less_or_equal += entry <= slice;
+    }
+    return {less, less_or_equal};
+  }
 
-unsigned FindChildAvx512(const Node& node, Perm perm, uint64_t slice);
-namespace internal_search {
+  // In an inner node: the position of the child that covers the slice.
+  static unsigned FindChild(const Node& node, Perm perm, uint64_t slice) {
+    const unsigned end = FindSlice(node, perm, slice).end;
+    return end == 0 ? 0 : end - 1;
+  }
+};
+
+// Whether kv/search_avx512.h may be used. ThreadSanitizer wants atomic accesses; vector loads aren't.
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool kHasAvx512 = false;
+#else
 extern const bool kHasAvx512;
-}
-
-inline SliceRange FindSlice(const Node& node, Perm perm, uint64_t slice) {
-#if !defined(__SANITIZE_THREAD__)  // vector loads aren't atomic accesses; ThreadSanitizer wants those
-  if (internal_search::kHasAvx512) return FindSliceAvx512(node, perm, slice);
 #endif
-  return FindSliceScalar(node, perm, slice);
-}
 
-// In an inner node: the position of the child that covers the slice.
-inline unsigned FindChild(const Node& node, Perm perm, uint64_t slice) {
-  const unsigned end = internal_search::kHasAvx512 ? FindChildAvx512(node, perm, slice) : FindSliceScalar(node, perm, slice).end;
-  return end == 0 ? 0 : end - 1;
-}
+// By the best that the CPU has, for what isn't a descent.
+SliceRange FindSlice(const Node& node, Perm perm, uint64_t slice);
+unsigned FindChild(const Node& node, Perm perm, uint64_t slice);
 
 }  // namespace sealkv::internal
 

@@ -70,7 +70,7 @@ std::optional<uint64_t> Segments::Take(SegmentKind kind, uint32_t run_length) {
   free_count_ -= run_length;
   uint64_t* word = &image_.segment_words()[*segment];
   persist_.Store(word, SegmentWord(kind, run_length, *segment).raw());
-  persist_.Flush(word, sizeof(*word));
+  persist_.Flush(word);
   persist_.Fence();
   return segment;
 }
@@ -79,7 +79,7 @@ void Segments::Release(uint64_t segment) {
   const uint32_t run_length = state(segment).run_length;
   uint64_t* word = &image_.segment_words()[segment];
   persist_.Store(word, SegmentWord::kFreeRaw);
-  persist_.Flush(word, sizeof(*word));
+  persist_.Flush(word);
   persist_.Fence();
   for (uint32_t i = 0; i < run_length; ++i) {
     state(segment + i) = {SegmentState::Origin::kFree, SegmentKind::kFree, 1, 0, 0};

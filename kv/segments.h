@@ -3,7 +3,7 @@
 // Only the table's words are persistent. All else here is worked out again after each open: a segment that the table
 // names as used when the store is opened is `kUnknown` until the background pass (kv/mark.h) has counted what lives in it.
 //
-// Thread safety: none; the store's writer mutex guards it.
+// Thread safety: none; the store's writer lock guards it.
 #ifndef SEALKV_KV_SEGMENTS_H_
 #define SEALKV_KV_SEGMENTS_H_
 

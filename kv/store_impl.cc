@@ -13,17 +13,20 @@ namespace {
 
 constexpr unsigned kEntriesPerStep = 256;
 
-absl::Status CheckSizes(std::string_view key, size_t value_bytes) {
+absl::Status SizeError(std::string_view key, size_t value_bytes) {
   if (key.size() > kMaxKeyBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("a key of ", key.size(), " bytes is too large: the most is ", kMaxKeyBytes, "."));
   }
-  if (value_bytes > kMaxValueBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a value of ", value_bytes, " bytes is too large: the most is ", kMaxValueBytes, "."));
-  }
-  return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("a value of ", value_bytes, " bytes is too large: the most is ", kMaxValueBytes, "."));
 }
+
+bool SizesFit(std::string_view key, size_t value_bytes) {
+  return key.size() <= kMaxKeyBytes && value_bytes <= kMaxValueBytes;
+}
+
+bool NothingInLeaf(const Descent&) { return false; }
 
 absl::Status KeyNotFound() { return absl::NotFoundError("no such key"); }
 
@@ -35,7 +38,9 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
       generation_(generation),
       heap_(image_, file_.persist(), epochs_, generation),
       tree_(image_, file_.persist(), heap_, generation),
-      marker_(tree_, heap_, epochs_) {}
+      marker_(tree_, heap_, epochs_) {
+  if (generation == 0) tree_.EnableShortcuts();  // nobody changes anything
+}
 
 StoreImpl::~StoreImpl() {
   closing_ = true;
@@ -44,21 +49,34 @@ StoreImpl::~StoreImpl() {
 
 // ---- reads
 
+// The shortest way: the value of an 8-byte key, in its leaf. False: it isn't there, or not so simple.
+inline bool StoreImpl::ReadInlineWord(std::string_view key, uint64_t* value) const {
+  Descent descent;
+  tree_.Descend(key, Purpose::kRead, descent);
+  const uint64_t* const word = Tree::InlineWord(descent, key);
+  if (word == nullptr) return false;
+  *value = Node::Load(*word);
+  return Tree::IsUnchanged(*descent.node, descent.version);
+}
+
 template <typename Use>
 absl::Status StoreImpl::Read(std::string_view key, Use use) const {
   if (key.size() > kMaxKeyBytes) return KeyNotFound();
+  Descent descent;
+  Found found;
   for (;;) {
-    Found found;
-    const absl::StatusOr<bool> is_there = tree_.Find(key, &found);
-    if (!is_there.ok()) return is_there.status();
-    if (!*is_there) return KeyNotFound();
+    tree_.Descend(key, Purpose::kRead, descent);
+    const absl::StatusOr<Tree::LeafStep> step = tree_.Find(descent, key, &found);
+    if (!step.ok()) return step.status();
+    if (*step == Tree::LeafStep::kRestart) continue;
+    if (*step == Tree::LeafStep::kAbsent) return KeyNotFound();
     if (found.kind == Kind::kInline) {
       use(std::string_view(reinterpret_cast<const char*>(&found.ref), sizeof(found.ref)), true);
       return absl::OkStatus();
     }
     const RecordView record = image_.RecordAt(RecordRef::FromRaw(found.ref).offset());
     if (record.is_null()) {
-      return absl::DataLossError(absl::StrCat("store damaged at offset ", Raw(image_.OffsetOf(found.leaf)),
+      return absl::DataLossError(absl::StrCat("store damaged at offset ", Raw(image_.OffsetOf(descent.node)),
                                               ": a reference to a record leads nowhere. Run `kvdump check`."));
     }
     if (record.key() != key) return KeyNotFound();
@@ -72,7 +90,7 @@ absl::Status StoreImpl::Read(std::string_view key, Use use) const {
     }
     // The word may be changing in place: what was read is durable if the leaf was left alone until after it.
     const uint64_t word = Node::Load(*record.value_word());
-    if (!Tree::IsUnchanged(*found.leaf, found.version)) continue;
+    if (!Tree::IsUnchanged(*descent.node, descent.version)) continue;
     use(std::string_view(reinterpret_cast<const char*>(&word), sizeof(word)), true);
     return absl::OkStatus();
   }
@@ -80,11 +98,17 @@ absl::Status StoreImpl::Read(std::string_view key, Use use) const {
 
 absl::Status StoreImpl::Get(std::string_view key, std::string* value) const {
   const EpochGuard guard(epochs_);
+  uint64_t word;
+  if (key.size() == kSliceBytes && ReadInlineWord(key, &word)) [[likely]] {
+    if (value->size() != sizeof(word)) value->resize(sizeof(word));
+    std::memcpy(value->data(), &word, sizeof(word));
+    return absl::OkStatus();
+  }
   return Read(key, [value](std::string_view bytes, bool) { value->assign(bytes); });
 }
 
 absl::StatusOr<PinnedValue> StoreImpl::GetPinned(std::string_view key) const {
-  EpochGuard guard(epochs_);
+  const EpochGuard guard(epochs_);
   PinnedValue pinned;
   const absl::Status status = Read(key, [&pinned](std::string_view bytes, bool is_word) {
     pinned.is_inline_ = is_word;
@@ -95,7 +119,7 @@ absl::StatusOr<PinnedValue> StoreImpl::GetPinned(std::string_view key) const {
     }
   });
   if (!status.ok()) return status;
-  if (!pinned.is_inline_) pinned.slot_ = guard.Release();
+  if (!pinned.is_inline_) pinned.slot_ = epochs_.EnterAs(guard.epoch());
   return pinned;
 }
 
@@ -113,23 +137,45 @@ std::unique_ptr<Iterator> StoreImpl::NewIterator(Range range) const {
 
 // ---- writes
 
-void StoreImpl::LockForWriting() {
-  if (writer_mutex_.try_lock()) return;
-  writers_waiting_.fetch_add(1, std::memory_order_relaxed);
-  writer_mutex_.lock();
-  writers_waiting_.fetch_sub(1, std::memory_order_relaxed);
+absl::Status StoreImpl::ReadOnlyError() const {
+  return absl::PermissionDeniedError(absl::StrCat(file_.path(), ": the store is open for reading only."));
 }
 
-absl::Status StoreImpl::Write(std::string_view key, absl::FunctionRef<absl::Status(Location&)> operation) {
-  if (generation_ == 0) {
-    return absl::PermissionDeniedError(absl::StrCat(file_.path(), ": the store is open for reading only."));
+// The way down is walked before the lock is taken. A locked instruction waits for every earlier store, so behind the
+// fence of the last commit: here that is over by the time that the cache misses of this descent are.
+template <typename InLeaf>
+absl::Status StoreImpl::Write(std::string_view key, InLeaf in_leaf,
+                              absl::FunctionRef<absl::Status(Location&)> operation) {
+  if (generation_ == 0) return ReadOnlyError();
+  // After an msync that failed nothing more is acknowledged.
+  if (absl::Status status = file_.persist().status(); !status.ok()) return status;
+  Descent descent;
+  bool is_locked, knows_leaf;
+  {
+    const EpochGuard guard(epochs_);
+    tree_.Descend(key, Purpose::kWrite, descent);
+    is_locked = writer_lock_.try_lock();
+    knows_leaf = is_locked && descent.outcome == Descent::Outcome::kLeaf &&
+                 Tree::IsUnchanged(*descent.node, descent.version) && background_has_begun_;
   }
-  LockForWriting();
-  std::unique_lock<std::mutex> lock(writer_mutex_, std::adopt_lock);
+  // Nobody waits in an epoch: it would hold back the space that whoever has the lock may need.
+  if (!is_locked) writer_lock_.lock();
+  if (knows_leaf && in_leaf(descent)) {
+    writer_lock_.unlock();
+    return file_.persist().status();
+  }
+  return WriteLocked(key, knows_leaf ? &descent : nullptr, operation);
+}
+
+absl::Status StoreImpl::WriteLocked(std::string_view key, const Descent* descent,
+                                    absl::FunctionRef<absl::Status(Location&)> operation) {
+  std::unique_lock<WriterLock> lock(writer_lock_, std::adopt_lock);
   if (!background_has_begun_) BeginBackgroundPass();
   for (;;) {
     Location location;
-    absl::Status status = tree_.Locate(key, &location);
+    absl::Status status =
+        descent != nullptr ? tree_.LocateInLeaf(key, *descent, &location) : tree_.Locate(key, &location);
+    descent = nullptr;
     if (status.ok()) status = operation(location);
     heap_.ReclaimIfDue();
     if (status.ok()) return file_.persist().status();
@@ -146,33 +192,46 @@ absl::Status StoreImpl::Write(std::string_view key, absl::FunctionRef<absl::Stat
 }
 
 absl::Status StoreImpl::Put(std::string_view key, std::string_view value, bool only_if_absent) {
-  if (absl::Status status = CheckSizes(key, value.size()); !status.ok()) return status;
-  return Write(key, [&](Location& location) {
-    if (location.outcome != Location::Outcome::kFound) return tree_.Insert(location, key, value);
-    if (only_if_absent) return absl::AlreadyExistsError("the key is there already");
-    return tree_.Update(location, key, value);
-  });
+  if (!SizesFit(key, value.size())) return SizeError(key, value.size());
+  const bool is_word = key.size() == kSliceBytes && value.size() == sizeof(uint64_t);
+  return Write(
+      key,
+      [&](const Descent& descent) {
+        if (!is_word) return false;
+        uint64_t new_value;
+        std::memcpy(&new_value, value.data(), sizeof(new_value));
+        uint64_t* word = Tree::InlineWord(descent, key);
+        if (word == nullptr) return tree_.InsertInlineWord(descent, new_value);
+        if (only_if_absent) return false;
+        tree_.StoreValueWord(const_cast<Node&>(*descent.node), word, new_value);
+        return true;
+      },
+      [&](Location& location) {
+        if (location.outcome != Location::Outcome::kFound) return tree_.Insert(location, key, value);
+        if (only_if_absent) return absl::AlreadyExistsError("the key is there already");
+        return tree_.Update(location, key, value);
+      });
 }
 
 absl::Status StoreImpl::Delete(std::string_view key) {
   if (key.size() > kMaxKeyBytes) return KeyNotFound();
-  return Write(key, [&](Location& location) {
+  return Write(key, NothingInLeaf, [&](Location& location) {
     if (location.outcome != Location::Outcome::kFound) return KeyNotFound();
-    return tree_.Erase(location);
+    return tree_.Erase(location, key);
   });
 }
 
 absl::StatusOr<uint64_t> StoreImpl::Add(std::string_view key, uint64_t delta) {
-  if (absl::Status status = CheckSizes(key, sizeof(uint64_t)); !status.ok()) return status;
+  if (!SizesFit(key, sizeof(uint64_t))) return SizeError(key, sizeof(uint64_t));
   uint64_t sum = delta;
-  const absl::Status status = Write(key, [&](Location& location) {
+  const absl::Status status = Write(key, NothingInLeaf, [&](Location& location) {
     if (location.outcome != Location::Outcome::kFound) {
       return tree_.Insert(location, key, {reinterpret_cast<const char*>(&delta), sizeof(delta)});
     }
     uint64_t* word = tree_.ValueWord(location);
     if (word == nullptr) return absl::FailedPreconditionError("Add needs a value of 8 bytes");
     sum = Node::Load(*word) + delta;
-    tree_.StoreValueWord(location, word, sum);
+    tree_.StoreValueWord(*location.leaf().node, word, sum);
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -182,12 +241,12 @@ absl::StatusOr<uint64_t> StoreImpl::Add(std::string_view key, uint64_t delta) {
 absl::StatusOr<uint64_t> StoreImpl::CompareAndSwap(std::string_view key, uint64_t expected, uint64_t desired) {
   if (key.size() > kMaxKeyBytes) return KeyNotFound();
   uint64_t before = 0;
-  const absl::Status status = Write(key, [&](Location& location) {
+  const absl::Status status = Write(key, NothingInLeaf, [&](Location& location) {
     if (location.outcome != Location::Outcome::kFound) return KeyNotFound();
     uint64_t* word = tree_.ValueWord(location);
     if (word == nullptr) return absl::FailedPreconditionError("CompareAndSwap needs a value of 8 bytes");
     before = Node::Load(*word);
-    if (before == expected) tree_.StoreValueWord(location, word, desired);
+    if (before == expected) tree_.StoreValueWord(*location.leaf().node, word, desired);
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -199,15 +258,21 @@ absl::StatusOr<uint64_t> StoreImpl::CompareAndSwap(std::string_view key, uint64_
 // A small store is counted at once; a large one by a thread.
 void StoreImpl::BeginBackgroundPass() {
   background_has_begun_ = true;
-  if (marker_.Step(kEntriesPerStep)) return;
+  if (StepBackgroundPass()) return;
   background_ = std::thread([this] { RunBackgroundPass(); });
+}
+
+bool StoreImpl::StepBackgroundPass() {
+  if (!marker_.Step(kEntriesPerStep)) return false;
+  if (marker_.status().ok()) tree_.EnableShortcuts();
+  return true;
 }
 
 void StoreImpl::RunBackgroundPass() {
   for (bool done = false; !done && !closing_;) {
-    while (writers_waiting_.load(std::memory_order_relaxed) > 0 && !closing_) sched_yield();
-    const std::lock_guard<std::mutex> lock(writer_mutex_);
-    done = marker_.Step(kEntriesPerStep);
+    while (writer_lock_.is_contended() && !closing_) sched_yield();  // writers go first
+    const std::lock_guard<WriterLock> lock(writer_lock_);
+    done = StepBackgroundPass();
   }
   space_is_known_.notify_all();
 }
@@ -215,9 +280,9 @@ void StoreImpl::RunBackgroundPass() {
 absl::Status StoreImpl::WaitUntilSpaceIsKnown() {
   if (generation_ == 0) return absl::OkStatus();
   for (;;) {
-    const std::lock_guard<std::mutex> lock(writer_mutex_);
+    const std::lock_guard<WriterLock> lock(writer_lock_);
     background_has_begun_ = true;
-    if (!marker_.Step(kEntriesPerStep)) continue;
+    if (!StepBackgroundPass()) continue;
     heap_.ReclaimAll();
     space_is_known_.notify_all();
     return marker_.status();
@@ -234,7 +299,7 @@ Stats StoreImpl::GetStats() {
   stats.segments_total = image_.segment_count();
   stats.segments_header = image_.header_segments();
   stats.generation = image_.superblock().generation;
-  const std::lock_guard<std::mutex> lock(writer_mutex_);
+  const std::lock_guard<WriterLock> lock(writer_lock_);
   stats.space_is_known = heap_.space_is_known();
   Segments& segments = heap_.segments();
   segments.ScanAll();

@@ -1,11 +1,10 @@
-// What stands behind Store: the mapped file, the tree and heap in it, the writer mutex, the background pass.
+// What stands behind Store: the mapped file, the tree and heap in it, the writer lock, the background pass.
 #ifndef SEALKV_KV_STORE_IMPL_H_
 #define SEALKV_KV_STORE_IMPL_H_
 
 #include <atomic>
 #include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string_view>
 #include <thread>
 
@@ -19,6 +18,7 @@
 #include "kv/mark.h"
 #include "kv/sealkv.h"
 #include "kv/tree.h"
+#include "kv/writer_lock.h"
 
 namespace sealkv::internal {
 
@@ -44,13 +44,20 @@ class StoreImpl {
  private:
   // Finds the record or value of a key and gives it to `use`, a callable (std::string_view value, bool is_word): a word's
   // bytes are a copy on the caller's stack. The caller is in an epoch.
+  bool ReadInlineWord(std::string_view key, uint64_t* value) const;
   template <typename Use>
   absl::Status Read(std::string_view key, Use use) const;
 
-  // Runs one write under the mutex: everything common to all of them.
-  absl::Status Write(std::string_view key, absl::FunctionRef<absl::Status(Location&)> operation);
-  void LockForWriting();
+  // Runs one write under the writer lock: everything common to all of them. `in_leaf` is tried first, where a descent before
+  // the lock led to a leaf that is still the same: a callable (const Descent&) that returns whether it did all there is to
+  // do. Else `operation` does it.
+  template <typename InLeaf>
+  absl::Status Write(std::string_view key, InLeaf in_leaf, absl::FunctionRef<absl::Status(Location&)> operation);
+  absl::Status WriteLocked(std::string_view key, const Descent* descent,
+                           absl::FunctionRef<absl::Status(Location&)> operation);
+  absl::Status ReadOnlyError() const;
   void BeginBackgroundPass();
+  bool StepBackgroundPass();  // true: through
   void RunBackgroundPass();
 
   daxfile::DaxFile file_;
@@ -61,9 +68,8 @@ class StoreImpl {
   Tree tree_;
   Marker marker_;
 
-  std::mutex writer_mutex_;
-  std::atomic<unsigned> writers_waiting_{0};  // the background pass lets them go first
-  std::condition_variable space_is_known_;
+  WriterLock writer_lock_;
+  std::condition_variable_any space_is_known_;
   std::thread background_;
   bool background_has_begun_ = false;
   std::atomic<bool> closing_{false};

@@ -9,7 +9,7 @@
 //   CommitReference  an entry's reference word: update, a layer's root replaced
 //   CommitRoot       the superblock's root word: the top layer's root replaced
 //
-// Thread safety: Find may be called by any thread that is in an epoch; everything else needs the writer mutex.
+// Thread safety: Find and Descend may be called by any thread that is in an epoch; everything else needs the writer lock.
 #ifndef SEALKV_KV_TREE_H_
 #define SEALKV_KV_TREE_H_
 
@@ -22,9 +22,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "daxfile/persist.h"
+#include "kv/descent.h"
 #include "kv/heap.h"
 #include "kv/image.h"
 #include "kv/node.h"
+#include "kv/shortcut.h"
 
 namespace sealkv::internal {
 
@@ -45,7 +47,8 @@ struct PathStep {
 };
 using Path = absl::InlinedVector<PathStep, 24>;
 
-// Where a key is, or would be.
+// Where a key is, or would be. The path is the whole way, or, while `has_path` is false, the leaf alone: most writes need no
+// more.
 struct Location {
   enum class Outcome : uint8_t {
     kFound,          // path.back() is at its entry
@@ -53,6 +56,7 @@ struct Location {
     kPrefixDiffers,  // path.back() is the root of a layer whose prefix the key doesn't share
   };
   Path path;
+  bool has_path = false;
   Outcome outcome = Outcome::kAbsent;
   uint64_t slice = 0;
   Kind kind = Kind::kEndsWith0;  // of the entry found, or of the one to be made
@@ -63,10 +67,8 @@ struct Location {
   PathStep& leaf() { return path.back(); }
 };
 
-// What an optimistic lookup found, as of `version`.
+// What a lookup found in the leaf that a descent led to.
 struct Found {
-  const Node* leaf;
-  LockWord version{0};
   Kind kind;
   uint64_t ref;
 };
@@ -76,11 +78,17 @@ class Tree {
   Tree(const Image& image, daxfile::Persist& persist, Heap& heap, uint32_t generation)
       : image_(image), persist_(persist), heap_(heap), generation_(generation) {}
 
-  // ---- readers (kv/tree_read.cc)
+  // ---- readers (kv/tree_read.cc, kv/descent_impl.h)
 
-  // Whether the key may be there, and by which entry. A key that goes on below a layer's prefix is only told apart by its
-  // record: the caller compares. False: the key isn't there. DataLoss.
-  absl::StatusOr<bool> Find(std::string_view key, Found* found) const;
+  // To the leaf where the key is or would be.
+  void Descend(std::string_view key, Purpose purpose, Descent& result) const {
+    kHasAvx512 ? DescendAvx512(key, purpose, result) : DescendScalar(key, purpose, result);
+  }
+
+  // Whether the key may be there, and by which entry, given a descent for reading. What goes on behind its slice is only
+  // told apart by its record: the caller compares. kRestart: the leaf has changed, descend again. DataLoss.
+  enum class LeafStep : uint8_t { kRestart, kAbsent, kFound };
+  absl::StatusOr<LeafStep> Find(const Descent& descent, std::string_view key, Found* found) const;
 
   // Waits until no writer holds the node; obsolete nodes are returned at once.
   LockWord StableVersion(const Node& node) const {
@@ -88,7 +96,11 @@ class Tree {
     return version.is_locked(generation_) ? WaitUntilStable(node) : version;
   }
   bool IsObsolete(LockWord version) const { return version.is_obsolete(generation_); }
-  static bool IsUnchanged(const Node& node, LockWord version) { return node.lock().raw() == version.raw(); }
+  // Whether all that was read of the node since it had this version was read of that version.
+  static bool IsUnchanged(const Node& node, LockWord version) {
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // vector loads must not sink below the one that follows
+    return node.lock().raw() == version.raw();
+  }
   const Node* Root() const { return image_.NodeAt(static_cast<Offset>(Node::Load(image_.superblock().root))); }
   const Image& image() const { return image_; }
 
@@ -98,18 +110,49 @@ class Tree {
   // Its length alone, without touching a record.
   static size_t PrefixBytes(const Node& root);
 
+  // Shortcuts (kv/shortcut.h) are used from here on. No node segment may be released any more.
+  void EnableShortcuts() { shortcuts_are_enabled_.store(true, std::memory_order_release); }
+  bool LookupShortcut(uint64_t slice, const Node** node, LockWord* version) const {
+    Shortcuts::Start start;
+    if (!shortcuts_.Lookup(slice, &start)) return false;
+    *node = image_.NodeAt(static_cast<Offset>(start.offset));
+    *version = start.version;
+    return *node != nullptr;
+  }
+  unsigned ShortcutShift(uint64_t first, uint64_t last) const { return shortcuts_.ShiftFor(first, last); }
+  void OfferShortcut(uint64_t slice, unsigned shift, const Node& node, LockWord version) const {
+    if (!shortcuts_are_enabled_.load(std::memory_order_relaxed)) return;
+    shortcuts_.Offer(slice, shift, Raw(image_.OffsetOf(&node)), version);
+  }
+
   // ---- writers
 
   // Where the key is or would be, by walking down; and the place among its slice's entries in the leaf reached.
   absl::Status Locate(std::string_view key, Location* location) const;
+  // The same without the way, given a descent (for writing) to a leaf that hasn't changed since.
+  absl::Status LocateInLeaf(std::string_view key, const Descent& descent, Location* location) const;
+
+  // What most writes of 8-byte values come down to, with no more than the leaf that a descent (for writing) led to, and
+  // that hasn't changed since. (kv/tree_word.cc)
+  //
+  // The value of an 8-byte key, in the leaf; nullptr if it isn't there, or not alone with its slice.
+  static uint64_t* InlineWord(const Descent& descent, std::string_view key) {
+    if (descent.outcome != Descent::Outcome::kLeaf || key.size() != kSliceBytes) return nullptr;
+    if (descent.range.end - descent.range.begin != 1) return nullptr;
+    const unsigned slot = descent.perm.slot(descent.range.begin);
+    const bool is_inline = descent.node->kinds().kind(slot) == Kind::kInline;
+    return is_inline ? const_cast<uint64_t*>(&descent.node->ref_words[slot]) : nullptr;
+  }
+  // Inserts an 8-byte key. False, and nothing was changed: not without more ado.
+  bool InsertInlineWord(const Descent& descent, uint64_t value);
+  void StoreValueWord(Node& leaf, uint64_t* word, uint64_t value);
 
   // The key must be where `location` says, and nothing has changed since. (kv/tree_write.cc)
   absl::Status Insert(Location& location, std::string_view key, std::string_view value);
   absl::Status Update(Location& location, std::string_view key, std::string_view value);
-  absl::Status Erase(Location& location);
+  absl::Status Erase(Location& location, std::string_view key);
   // The 8-byte value of the entry at kFound, or nullptr if its value has another size.
   uint64_t* ValueWord(const Location& location) const;
-  void StoreValueWord(Location& location, uint64_t* word, uint64_t value);
 
  private:
   // ---- commits (kv/tree_commit.cc). All that the stored word makes reachable was flushed and fenced by the caller.
@@ -117,8 +160,16 @@ class Tree {
   void CommitReference(Node& node, unsigned slot, uint64_t ref);
   void CommitRoot(Node& new_root);
 
-  void Lock(Node& node);
-  void Unlock(Node& node);
+  void Lock(Node& node) {
+    // One writer at a time: nobody else changes the word. It is volatile, so it doesn't pass the seam.
+    // Relaxed is enough: Persist::Store is a release, so a reader that sees any later store also sees the lock.
+    std::atomic_ref<uint64_t>(node.ref_words[Node::kLockWord])
+        .store(node.lock().Locked(generation_).raw(), std::memory_order_relaxed);
+  }
+  void Unlock(Node& node) {
+    std::atomic_ref<uint64_t>(node.ref_words[Node::kLockWord])
+        .store(node.lock().Unlocked().raw(), std::memory_order_release);
+  }
   void MakeObsolete(Node& node);  // it stays locked for ever, and is retired
 
   // Writes an entry into the first free slot of `perm`, which isn't visible until a perm that names it is committed.
@@ -161,26 +212,33 @@ class Tree {
   void RetirePrefix(const Node& root);
 
   // ---- shrinking (kv/tree_shrink.cc)
+  // A node is merged when it has at most so many entries.
+  static constexpr unsigned kSparseCount = 4;
   void Rebalance(Path& path);
   bool DropEmpty(Path& path, size_t* i);
   bool MergeWithSibling(Path& path, size_t i);
   void ShrinkLayer(Path& path, size_t i);
   void PullUpLastKey(Path& path, size_t i);
 
-  absl::Status LocateInLeaf(std::string_view key, Location* location) const;
+  // The whole way, if only the leaf is known.
+  absl::Status CompletePath(std::string_view key, Location* location) const;
+  absl::Status PlaceInLeaf(std::string_view key, SliceRange range, Location* location) const;
   LockWord WaitUntilStable(const Node& node) const;
+  void DescendScalar(std::string_view key, Purpose purpose, Descent& result) const;
+  void DescendAvx512(std::string_view key, Purpose purpose, Descent& result) const;
 
-  enum class LeafStep : uint8_t { kRestart, kAbsent, kFound, kLayer };
-  LeafStep FindInLeaf(const Node& leaf, LockWord version, Perm perm, std::string_view key, size_t depth, Found* found,
-                      const Node** layer) const;
+  LeafStep FindInLeaf(const Descent& descent, std::string_view key, Found* found) const;
 
   absl::Status Damaged(const void* where, const char* what) const;
+  absl::Status Damaged(const Descent& descent) const;
   absl::Status DamagedAt(Offset offset, const char* what) const;
 
   const Image& image_;
   daxfile::Persist& persist_;
   Heap& heap_;
   const uint32_t generation_;
+  std::atomic<bool> shortcuts_are_enabled_{false};
+  mutable Shortcuts shortcuts_;
 };
 
 }  // namespace sealkv::internal

@@ -9,18 +9,6 @@
 
 namespace sealkv::internal {
 
-void Tree::Lock(Node& node) {
-  // One writer at a time: nobody else changes the word. It is volatile, so it doesn't pass the seam.
-  // Relaxed is enough: Persist::Store is a release, so a reader that sees any later store also sees the lock.
-  std::atomic_ref<uint64_t>(node.ref_words[Node::kLockWord])
-      .store(node.lock().Locked(generation_).raw(), std::memory_order_relaxed);
-}
-
-void Tree::Unlock(Node& node) {
-  std::atomic_ref<uint64_t>(node.ref_words[Node::kLockWord]).store(node.lock().Unlocked().raw(),
-                                                                   std::memory_order_release);
-}
-
 void Tree::MakeObsolete(Node& node) {
   std::atomic_ref<uint64_t>(node.ref_words[Node::kLockWord])
       .store(node.lock().Locked(generation_).Obsolete().raw(), std::memory_order_release);
@@ -30,7 +18,7 @@ void Tree::MakeObsolete(Node& node) {
 void Tree::CommitPerm(Node& node, Perm perm) {
   Lock(node);
   persist_.Store(&node.key_words[Node::kPermWord], perm.raw());
-  persist_.Flush(&node.key_words[Node::kPermWord], sizeof(uint64_t));
+  persist_.Flush(&node.key_words[Node::kPermWord]);
   persist_.Fence();
   Unlock(node);
 }
@@ -38,7 +26,7 @@ void Tree::CommitPerm(Node& node, Perm perm) {
 void Tree::CommitReference(Node& node, unsigned slot, uint64_t ref) {
   Lock(node);
   persist_.Store(&node.ref_words[slot], ref);
-  persist_.Flush(&node.ref_words[slot], sizeof(uint64_t));
+  persist_.Flush(&node.ref_words[slot]);
   persist_.Fence();
   Unlock(node);
 }
@@ -47,7 +35,7 @@ void Tree::CommitRoot(Node& new_root) {
   Lock(new_root);  // the root word has no lock of its own: whoever follows it waits at the new root
   uint64_t* word = &image_.superblock().root;
   persist_.Store(word, Raw(image_.OffsetOf(&new_root)));
-  persist_.Flush(word, sizeof(*word));
+  persist_.Flush(word);
   persist_.Fence();
   Unlock(new_root);
 }
@@ -57,10 +45,10 @@ void Tree::CommitRoot(Node& new_root) {
 void Tree::WriteFreeSlot(Node& node, Perm perm, const Entry& entry) {
   const unsigned slot = perm.slot(perm.count());
   persist_.Store(&node.ref_words[slot], entry.ref);
-  persist_.Flush(&node.ref_words[slot], sizeof(uint64_t));
+  persist_.Flush(&node.ref_words[slot]);
   persist_.Store(&node.key_words[slot], entry.slice);
   constexpr unsigned kSlotsInPermLine = daxfile::kCacheLineBytes / sizeof(uint64_t);
-  if (slot >= kSlotsInPermLine) persist_.Flush(&node.key_words[slot], sizeof(uint64_t));
+  if (slot >= kSlotsInPermLine) persist_.Flush(&node.key_words[slot]);
   if (!node.is_leaf() || node.kinds().kind(slot) == entry.kind) return;
   persist_.Store(&node.key_words[Node::kKindsWord], node.kinds().With(slot, entry.kind).raw());
 }
@@ -78,10 +66,14 @@ Node& Tree::WriteNode(unsigned level, std::span<const Entry> entries, PrefixKind
   }
   fresh.key_words[Node::kPermWord] = perm.raw();
   fresh.key_words[Node::kKindsWord] = kinds.raw();
-  fresh.ref_words[Node::kLockWord] = LockWord::Fresh(generation_).raw();
   fresh.ref_words[Node::kPrefixWord] = prefix_word;
   Node& node = *image_.NodeAt(heap_.TakeNode());
-  persist_.Copy(&node, &fresh, sizeof(fresh));
+  // The one word that somebody may look at before the node is published: who comes by an old shortcut sees by it that what
+  // he looks for is gone.
+  persist_.Store(&node.ref_words[Node::kLockWord], node.lock().Renewed(generation_).raw());
+  persist_.Copy(&node.key_words, &fresh.key_words, sizeof(fresh.key_words));
+  persist_.Copy(&node.ref_words[Node::kPrefixWord], &fresh.ref_words[Node::kPrefixWord],
+                sizeof(fresh.ref_words) - sizeof(uint64_t));
   persist_.Flush(&node, sizeof(node));
   return node;
 }

@@ -56,7 +56,8 @@ bool Tree::IsAtRightEdge(const Location& location) const {
 }
 
 // An ascending load: the full nodes stay as they are, and full; one new leaf (below new inner nodes, where the old ones are
-// full too) joins the lowest ancestor with a free slot.
+// full too) joins the lowest ancestor with a free slot. What the old nodes covered behind their last key is the new leaf's
+// from the commit on, so they are locked across it: their versions change, and with these whoever was on his way to them.
 absl::Status Tree::AppendAtRightEdge(Location& location, const Entry& entry) {
   Path& path = location.path;
   size_t i = path.size() - 1;
@@ -67,7 +68,9 @@ absl::Status Tree::AppendAtRightEdge(Location& location, const Entry& entry) {
     if (perm.free_count() > 0) {
       WriteFreeSlot(*parent.node, perm, added);
       persist_.Fence();
+      for (size_t below = i; below < path.size(); ++below) Lock(*path[below].node);
       CommitPerm(*parent.node, perm.Insert(perm.count()));
+      for (size_t below = i; below < path.size(); ++below) Unlock(*path[below].node);
       return absl::OkStatus();
     }
     added.ref = Raw(image_.OffsetOf(&WriteNode(parent.node->level(), {&added, 1})));
@@ -80,7 +83,9 @@ absl::Status Tree::AppendAtRightEdge(Location& location, const Entry& entry) {
   const Entry children[] = {{0, Kind::kEndsWith0, Raw(image_.OffsetOf(left))}, added};
   Node& new_root = WriteNode(kinds.level() + 1, children, kinds.prefix(), old_root.prefix_word());
   persist_.Fence();
+  for (size_t below = i; below < path.size(); ++below) Lock(*path[below].node);
   SwingLayerRoot(path, i, new_root);
+  for (size_t below = i; below < path.size(); ++below) Unlock(*path[below].node);
   if (left != &old_root) MakeObsolete(old_root);
   return absl::OkStatus();
 }

@@ -50,6 +50,7 @@ void Tree::RetirePrefix(const Node& root) {
 // Five keys share a slice: four ties and the new one. They move to a layer, whose root is one leaf.
 absl::Status Tree::InsertIntoNewLayer(Location& location, std::string_view key, std::string_view value) {
   if (location.leaf().node->perm().free_count() == 0) {
+    if (absl::Status status = CompletePath(key, &location); !status.ok()) return status;
     if (absl::Status status = MakeRoomInLeaf(location); !status.ok()) return status;
     if (absl::Status status = Locate(key, &location); !status.ok()) return status;
     return Insert(location, key, value);

@@ -7,9 +7,8 @@
 namespace sealkv::internal {
 namespace {
 
-// A node is merged when it has at most this many entries…
-constexpr unsigned kSparseCount = 4;
-// …with a sibling, if this many entries at most come together: far enough from full not to be split again at once.
+// A sparse node is merged with a sibling if this many entries at most come together: far enough from full not to be split
+// again at once.
 constexpr unsigned kMergedCountMax = 9;
 
 }  // namespace

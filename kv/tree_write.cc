@@ -20,6 +20,7 @@ size_t SharedBytes(std::string_view a, std::string_view b) {
 absl::Status Tree::Locate(std::string_view key, Location* location) const {
   Path& path = location->path;
   path.clear();
+  location->has_path = true;
   auto* node = const_cast<Node*>(Root());
   if (node == nullptr) return DamagedAt(Offset{64}, "the root word");
   size_t depth = 0;
@@ -57,7 +58,8 @@ absl::Status Tree::Locate(std::string_view key, Location* location) const {
       level_bound = level;
       is_layer_root = false;
     } else {
-      if (absl::Status status = LocateInLeaf(key, location); !status.ok()) return status;
+      if (!perm.IsWellFormed()) return Damaged(node, "the permutation word");
+      if (absl::Status status = PlaceInLeaf(key, FindSlice(*node, perm, slice), location); !status.ok()) return status;
       if (location->outcome == Location::Outcome::kFound && location->kind == Kind::kLayer) {
         next = image_.NodeAt(node->child(perm.slot(path.back().position)));
         depth += kSliceBytes;
@@ -74,16 +76,33 @@ absl::Status Tree::Locate(std::string_view key, Location* location) const {
   }
 }
 
-absl::Status Tree::LocateInLeaf(std::string_view key, Location* location) const {
+absl::Status Tree::LocateInLeaf(std::string_view key, const Descent& descent, Location* location) const {
+  if (!descent.perm.IsWellFormed()) return Damaged(descent.node, "the permutation word");
+  location->has_path = false;
+  location->path.clear();
+  location->path.push_back({const_cast<Node*>(descent.node), 0, 0, descent.depth, false});
+  return PlaceInLeaf(key, descent.range, location);
+}
+
+absl::Status Tree::CompletePath(std::string_view key, Location* location) const {
+  if (location->has_path) return absl::OkStatus();
+  const PathStep leaf = location->leaf();
+  const Location::Outcome outcome = location->outcome;
+  if (absl::Status status = Locate(key, location); !status.ok()) return status;
+  const bool is_the_same = location->leaf().node == leaf.node && location->leaf().position == leaf.position &&
+                           location->outcome == outcome;
+  return is_the_same ? absl::OkStatus() : Damaged(leaf.node, "a node with two references");
+}
+
+// The place in the leaf at the end of the path, among the entries of the key's slice.
+absl::Status Tree::PlaceInLeaf(std::string_view key, SliceRange range, Location* location) const {
   PathStep& step = location->path.back();
   const Node& leaf = *step.node;
   const Perm perm = leaf.perm();
-  if (!perm.IsWellFormed()) return Damaged(&leaf, "the permutation word");
   const Kinds kinds = leaf.kinds();
   location->slice = SliceAt(key, step.depth);
   location->kind = KindAt(key, step.depth);
   location->outcome = Location::Outcome::kAbsent;
-  const SliceRange range = FindSlice(leaf, perm, location->slice);
   const unsigned rank = KindRank(location->kind);
   unsigned position = range.begin;
   while (position < range.end && KindRank(kinds.kind(perm.slot(position))) < rank) ++position;
@@ -116,7 +135,10 @@ absl::Status Tree::Insert(Location& location, std::string_view key, std::string_
   if (is_tie && location.ties_end - location.ties_begin >= kMaxTies) {
     return InsertIntoNewLayer(location, key, value);
   }
-  if (perm.free_count() == 0) return InsertIntoFullLeaf(location, key, value);
+  if (perm.free_count() == 0) {
+    if (absl::Status status = CompletePath(key, &location); !status.ok()) return status;
+    return InsertIntoFullLeaf(location, key, value);
+  }
   const absl::StatusOr<Entry> entry = MakeEntry(key, value, leaf.depth);
   if (!entry.ok()) return entry.status();
   WriteFreeSlot(*leaf.node, perm, *entry);
@@ -133,27 +155,18 @@ uint64_t* Tree::ValueWord(const Location& location) const {
   return !record.is_null() && record.has_word_value() ? record.value_word() : nullptr;
 }
 
-// A commit too: the word is the value, and makes nothing else reachable.
-void Tree::StoreValueWord(Location& location, uint64_t* word, uint64_t value) {
-  Node& leaf = *location.leaf().node;
-  Lock(leaf);
-  persist_.Store(word, value);
-  persist_.Flush(word, sizeof(*word));
-  persist_.Fence();
-  Unlock(leaf);
-}
-
 absl::Status Tree::Update(Location& location, std::string_view key, std::string_view value) {
   if (value.size() == sizeof(uint64_t)) {
     if (uint64_t* word = ValueWord(location)) {
       uint64_t new_value;
       std::memcpy(&new_value, value.data(), sizeof(new_value));
-      StoreValueWord(location, word, new_value);
+      StoreValueWord(*location.leaf().node, word, new_value);
       return absl::OkStatus();
     }
   }
   const bool changes_kind = location.kind == Kind::kInline;
   while (changes_kind && location.leaf().node->perm().free_count() == 0) {
+    if (absl::Status status = CompletePath(key, &location); !status.ok()) return status;
     if (absl::Status status = MakeRoomInLeaf(location); !status.ok()) return status;
     if (absl::Status status = Locate(key, &location); !status.ok()) return status;
   }
@@ -180,7 +193,7 @@ absl::Status Tree::Update(Location& location, std::string_view key, std::string_
   return absl::OkStatus();
 }
 
-absl::Status Tree::Erase(Location& location) {
+absl::Status Tree::Erase(Location& location, std::string_view key) {
   PathStep& leaf = location.leaf();
   const Perm perm = leaf.node->perm();
   const unsigned slot = perm.slot(leaf.position);
@@ -189,9 +202,14 @@ absl::Status Tree::Erase(Location& location) {
   if (has_record && image_.RecordAt(record).is_null()) {
     return Damaged(leaf.node, "a reference to a record leads nowhere");
   }
-  CommitPerm(*leaf.node, perm.Remove(leaf.position));
+  // The way is needed for what follows the commit, after which nothing may fail.
+  if (perm.count() - 1 <= kSparseCount) {
+    if (absl::Status status = CompletePath(key, &location); !status.ok()) return status;
+  }
+  Node& node = *location.leaf().node;
+  CommitPerm(node, perm.Remove(location.leaf().position));
   if (has_record) heap_.RetireRecord(record);
-  Rebalance(location.path);
+  if (location.has_path) Rebalance(location.path);
   return absl::OkStatus();
 }
 

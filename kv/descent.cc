@@ -1,0 +1,10 @@
+// The descent for any CPU, and the choice.
+#include "kv/descent_impl.h"
+
+namespace sealkv::internal {
+
+void Tree::DescendScalar(std::string_view key, Purpose purpose, Descent& result) const {
+  Descender<ScalarSearch>(*this, key, purpose, result).Run();
+}
+
+}  // namespace sealkv::internal

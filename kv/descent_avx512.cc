@@ -1,0 +1,22 @@
+// The descent with its search inlined, for CPUs with AVX-512.
+#include <bit>
+#include <string_view>
+
+#include "kv/shortcut.h"
+#include "kv/tree.h"
+
+// What is defined from here on may use these instructions; what was included above may not, and so nothing that other
+// files share does.
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512vl,popcnt,bmi,bmi2")
+#include "kv/descent_impl.h"
+#include "kv/search_avx512.h"
+
+namespace sealkv::internal {
+
+void Tree::DescendAvx512(std::string_view key, Purpose purpose, Descent& result) const {
+  Descender<Avx512Search>(*this, key, purpose, result).Run();
+}
+
+}  // namespace sealkv::internal
+#pragma GCC pop_options

@@ -1,0 +1,25 @@
+// The shortest ways to write: an 8-byte value where it lies, and an 8-byte key with one.
+#include "kv/tree.h"
+
+namespace sealkv::internal {
+
+// A commit too: the word is the value, and makes nothing else reachable.
+void Tree::StoreValueWord(Node& leaf, uint64_t* word, uint64_t value) {
+  Lock(leaf);
+  persist_.Store(word, value);
+  persist_.Flush(word);
+  persist_.Fence();
+  Unlock(leaf);
+}
+
+bool Tree::InsertInlineWord(const Descent& descent, uint64_t value) {
+  const Perm perm = descent.perm;
+  if (descent.range.begin != descent.range.end || perm.count() >= kSlots || !perm.NamesFreeSlotOnce()) return false;
+  Node& leaf = const_cast<Node&>(*descent.node);
+  WriteFreeSlot(leaf, perm, {descent.slice, Kind::kInline, value});
+  persist_.Fence();
+  CommitPerm(leaf, perm.Insert(descent.range.begin));
+  return true;
+}
+
+}  // namespace sealkv::internal
