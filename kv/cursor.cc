@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "kv/sealkv.h"
 #include "kv/search.h"
 
 namespace sealkv::internal {
@@ -25,7 +26,7 @@ void Cursor::Renew() {
   if (slot_ == nullptr) {
     slot_ = epochs_.Enter();
   } else if (slot_->epoch() != epochs_.current()) {
-    epochs_.Refresh(slot_);
+    epochs_.Refresh(slot_, epochs_.current());
   }
 }
 
@@ -43,7 +44,8 @@ void Cursor::Seek(std::string_view key) { Reach(Goal::kAtOrAfter, key); }
 void Cursor::SeekAfter(std::string_view key) { Reach(Goal::kAfter, key); }
 void Cursor::SeekBefore(std::string_view key) { Reach(Goal::kBefore, key); }
 
-void Cursor::SeekForPrev(std::string_view key) {
+void Cursor::SeekForPrev(std::string_view key_view) {
+  const std::string key(key_view);  // which may be this cursor's own
   Reach(Goal::kAtOrAfter, key);
   if (!status_.ok() || (is_valid_ && key_ == key)) return;
   Reach(Goal::kBefore, key);
@@ -123,7 +125,17 @@ Cursor::Result Cursor::Push(const Node* node, const Frame* referrer, bool is_lay
   if (!Tree::IsUnchanged(*node, version)) return Result::kChanged;
   if (!frame.perm.IsWellFormed()) return Fail(node, "the permutation word");
   if (!is_layer_root && frame.level >= referrer->level) return Fail(node, "a child's level is not below its parent's");
-  if (frames_.size() > kMaxLayers + kMaxLevel) return Fail(node, "the tree is deeper than any key");
+  // Within a layer levels descend.
+  if (is_layer_root && frame.depth > kMaxKeyBytes) return Fail(node, "the tree is deeper than any key");
+  if (observer_ != nullptr) {
+    if (!is_layer_root) {
+      const auto position = static_cast<unsigned>(referrer->position);
+      const Perm perm = referrer->perm;
+      frame.low = position > 0 ? referrer->node->slice(perm.slot(position)) : referrer->low;
+      frame.high = position + 1 < perm.count() ? referrer->node->slice(perm.slot(position + 1)) - 1 : referrer->high;
+    }
+    if (!LiesWithin(frame)) return Fail(node, "slices out of order, or out of the node's bounds");
+  }
   if (observer_ != nullptr) {
     observer_->OnNode(tree_.image().OffsetOf(node));
     if (is_layer_root && node->kinds().prefix() == PrefixKind::kRecord) {
@@ -144,6 +156,7 @@ Cursor::Result Cursor::CopyLeaf(Frame& frame) {
     leaf_.ref_words[i] = Node::Load(frame.node->ref_words[i]);
   }
   if (!Tree::IsUnchanged(*frame.node, frame.version)) return Result::kChanged;
+  if (!LeafAscends(frame)) return Fail(frame.node, "entries out of order");
   const Kinds kinds = leaf_.kinds();
   for (unsigned i = 0; i < frame.perm.count(); ++i) {
     const unsigned slot = frame.perm.slot(i);
@@ -155,6 +168,36 @@ Cursor::Result Cursor::CopyLeaf(Frame& frame) {
     __builtin_prefetch(at + 128);
   }
   return Result::kOk;
+}
+
+// By slice, then by kind; of entries that go on several may share a slice, and their keys ascend.
+bool Cursor::LeafAscends(const Frame& frame) const {
+  const Kinds kinds = leaf_.kinds();
+  for (unsigned i = 1; i < frame.perm.count(); ++i) {
+    const unsigned before = frame.perm.slot(i - 1);
+    const unsigned slot = frame.perm.slot(i);
+    if (leaf_.slice(before) < leaf_.slice(slot)) continue;
+    if (leaf_.slice(before) > leaf_.slice(slot)) return false;
+    if (KindRank(kinds.kind(before)) < KindRank(kinds.kind(slot))) continue;
+    if (kinds.kind(before) != Kind::kMore || kinds.kind(slot) != Kind::kMore) return false;
+    const RecordView first = tree_.image().RecordAt(leaf_.record(before).offset());
+    const RecordView second = tree_.image().RecordAt(leaf_.record(slot).offset());
+    if (first.is_null() || second.is_null() || first.key() >= second.key()) return false;
+  }
+  return true;
+}
+
+// Whether a node's slices ascend, and lie between its bounds. Where they don't, a seek may pass by what a walk finds; so the
+// background pass, which counts by both, must know.
+bool Cursor::LiesWithin(const Frame& frame) const {
+  uint64_t least = frame.low;
+  // An inner node's first slice isn't looked at.
+  for (unsigned i = frame.level == 0 ? 0 : 1; i < frame.perm.count(); ++i) {
+    const uint64_t slice = frame.node->slice(frame.perm.slot(i));
+    if (slice < least || slice > frame.high) return false;
+    least = slice;
+  }
+  return true;
 }
 
 Cursor::Result Cursor::PushChild() {
@@ -265,9 +308,11 @@ Cursor::Result Cursor::StepUp(Direction direction) {
     has_left_leaf_ = true;
   }
   if (slot_->epoch() != epochs_.current()) {
-    // Let go of what was freed meanwhile; then all that is remembered must still be part of the tree.
-    Renew();
+    // Let go of what was freed meanwhile, if all that is remembered is still part of the tree. In this order: what was so
+    // after `now` was read is retired no earlier than that.
+    const uint64_t now = epochs_.current();
     if (!FramesAreCurrent()) return Result::kChanged;
+    epochs_.Refresh(slot_, now);
   }
   Frame& frame = frames_.back();
   if (!Tree::IsUnchanged(*frame.node, frame.version)) return Result::kChanged;
@@ -293,6 +338,16 @@ Cursor::Result Cursor::ReadEntry() {
   key_ = {inline_key_, sizeof(inline_key_)};
   value_ = {reinterpret_cast<const char*>(&word_value_), sizeof(word_value_)};
   return Result::kOk;
+}
+
+absl::Status Cursor::CheckRecord() {
+  const Frame& frame = frames_.back();
+  const unsigned slot = frame.perm.slot(frame.position);
+  if (!IsRecord(leaf_.kinds().kind(slot))) return absl::OkStatus();
+  const RecordView record = tree_.image().RecordAt(leaf_.record(slot).offset());
+  if (!record.is_null() && record.ChecksumHolds()) return absl::OkStatus();
+  (void)Fail(frame.node, "a record's checksum");
+  return status_;
 }
 
 Cursor::Result Cursor::ReadRecord(RecordRef ref) {

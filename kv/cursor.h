@@ -46,6 +46,10 @@ class Cursor {
   void SeekBefore(std::string_view key);   // last < key
   void Next();
   void Prev();
+  void Stop();  // stands on no key any more, and holds nothing
+
+  // With an observer records aren't verified; this does it for the one here. OK for an inline value.
+  absl::Status CheckRecord();
 
   std::string_view key() const { return key_; }
   std::string_view value() const { return value_; }
@@ -63,6 +67,8 @@ class Cursor {
     size_t depth;  // bytes of the key before this layer's slices
     uint8_t level;
     bool is_layer_root;
+    uint64_t low = 0;  // with an observer: the slices that the node covers
+    uint64_t high = ~uint64_t{0};
   };
   enum class Result : uint8_t { kOk, kEnd, kChanged, kFailed };
 
@@ -76,11 +82,12 @@ class Cursor {
   Result Push(const Node* node, const Frame* referrer, bool is_layer_root, size_t depth);
   Result PushChild();
   Result CopyLeaf(Frame& frame);
+  bool LeafAscends(const Frame& frame) const;
+  bool LiesWithin(const Frame& frame) const;
   Result ReadEntry();
   Result ReadRecord(RecordRef ref);
   Result PositionInLeaf(std::string_view key, bool* enters_layer);
   void Renew();
-  void Stop();
   Result Fail(const void* where, const char* what);
   bool FramesAreCurrent() const;
 

@@ -74,7 +74,7 @@ uint64_t EpochSlots::Oldest(uint64_t none) const {
 }
 
 EpochSlot* Epochs::EnterAs(uint64_t epoch) {
-  EpochSlot* slot = slots_->Take();
+  EpochSlot* slot = kept_slots_.Take();
   Announce(slot, epoch);
   return slot;
 }
@@ -82,7 +82,7 @@ EpochSlot* Epochs::EnterAs(uint64_t epoch) {
 EpochSlot* Epochs::BindThreadSlot() {
   const internal_epoch::ThreadSlot& own = internal_epoch::thread_slot;
   if (!has_owner || (own.slot != nullptr && own.slot->epoch() != 0)) return nullptr;
-  owner.Rebind(slots_);
+  owner.Rebind(thread_slots_);
   return own.slot;
 }
 
@@ -90,7 +90,8 @@ uint64_t Epochs::Oldest() const {
   const uint64_t now = current();
   // A reader that isn't seen below announced itself after this, so it sees what was unlinked before it.
   HeavyFence();
-  return slots_->Oldest(now);
+  // In this order: who isn't found in a thread's slot because he left it for one that he keeps is found there.
+  return kept_slots_.Oldest(thread_slots_->Oldest(now));
 }
 
 }  // namespace sealkv::internal

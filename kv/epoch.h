@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "kv/asymmetric_fence.h"
 
@@ -43,7 +44,7 @@ class EpochSlots {
   // Never fails.
   EpochSlot* Take();
   static void GiveBack(EpochSlot* slot) { slot->is_taken_.store(false, std::memory_order_release); }
-  // The oldest epoch announced, or `none`. The caller has fenced heavily.
+  // The oldest epoch announced, or `none` if that is older. The caller has fenced heavily.
   uint64_t Oldest(uint64_t none) const;
 
  private:
@@ -66,20 +67,18 @@ inline constinit thread_local ThreadSlot thread_slot{nullptr, nullptr};
 
 class Epochs {
  public:
-  Epochs() : slots_(std::make_shared<EpochSlots>()) {}
+  Epochs() : thread_slots_(std::make_shared<EpochSlots>()) {}
   Epochs(const Epochs&) = delete;
   Epochs& operator=(const Epochs&) = delete;
 
   // Announces a reader: nothing that can be reached from now on is freed until Exit. The slot may be handed on.
   EpochSlot* Enter() { return EnterAs(current()); }
-  // The same for a reader whose call ends, but not its interest: it is in `epoch` already.
-  EpochSlot* EnterAs(uint64_t epoch);
   static void Exit(EpochSlot* slot) {
     slot->epoch_.store(0, std::memory_order_release);
     EpochSlots::GiveBack(slot);
   }
-  // Lets go of all that was reachable before, keeps the slot.
-  void Refresh(EpochSlot* slot) { Announce(slot, current()); }
+  // Lets go of all that was retired before `epoch`, a value that current() had; keeps the slot.
+  void Refresh(EpochSlot* slot, uint64_t epoch) { Announce(slot, epoch); }
 
   uint64_t current() const { return current_.load(std::memory_order_acquire); }
   // Begins a new epoch. What was retired under an earlier value of current() is free once Oldest() is greater.
@@ -95,11 +94,13 @@ class Epochs {
     slot->epoch_.store(epoch, std::memory_order_release);
     LightFence();
   }
+  EpochSlot* EnterAs(uint64_t epoch);
   // Makes this thread's slot one of this store's. nullptr if the thread's is in use, or the thread is ending.
   EpochSlot* BindThreadSlot();
 
   std::atomic<uint64_t> current_{1};
-  const std::shared_ptr<EpochSlots> slots_;
+  const std::shared_ptr<EpochSlots> thread_slots_;
+  EpochSlots kept_slots_;  // whoever moves from a thread's slot to one of these is announced here before it leaves there
 };
 
 // In an epoch for the length of a scope, on one thread.
@@ -107,7 +108,7 @@ class EpochGuard {
  public:
   explicit EpochGuard(Epochs& epochs) {
     const internal_epoch::ThreadSlot& own = internal_epoch::thread_slot;
-    const bool is_ready = own.slots == epochs.slots_.get() && own.slot->epoch() == 0;
+    const bool is_ready = own.slots == epochs.thread_slots_.get() && own.slot->epoch() == 0;
     slot_ = is_ready ? own.slot : epochs.BindThreadSlot();
     if (slot_ == nullptr) [[unlikely]] {
       slot_ = epochs.Enter();
@@ -120,7 +121,13 @@ class EpochGuard {
   EpochGuard(const EpochGuard&) = delete;
   EpochGuard& operator=(const EpochGuard&) = delete;
 
-  uint64_t epoch() const { return slot_->epoch(); }
+  // Ends it, and goes on in a slot that may be handed on.
+  EpochSlot* Keep(Epochs& epochs) {
+    if (!is_own_) return std::exchange(slot_, nullptr);
+    EpochSlot* const kept = epochs.EnterAs(slot_->epoch());
+    Exit();
+    return kept;
+  }
   // Ends it before the scope does.
   void Exit() {
     if (slot_ == nullptr) return;

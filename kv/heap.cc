@@ -9,7 +9,7 @@ namespace sealkv::internal {
 namespace {
 
 constexpr unsigned kRecordGranuleBytes = 16;
-constexpr size_t kReclaimBatch = 64;
+constexpr uint64_t kLeastRoomBytes = 256;  // a segment with less isn't worth remembering
 constexpr size_t kSmallRecordBytes = 1024;  // assembled on the stack and copied at once
 
 }  // namespace
@@ -90,29 +90,44 @@ absl::StatusOr<Offset> Heap::PlaceRecord(uint64_t bytes) {
   return offset;
 }
 
+// Makes a segment with room for so many bytes the one that records are appended to.
 absl::Status Heap::TakeAppendSegment(uint64_t bytes) {
   const uint64_t left = append_segment_;
   for (int attempt = 0; attempt < 2; ++attempt) {
-    while (!partial_segments_.empty()) {
-      const uint64_t segment = partial_segments_.back();
-      const SegmentState& state = segments_.state(segment);
-      const bool is_still_ours = state.kind == SegmentKind::kRecords && state.origin == SegmentState::Origin::kCounted;
-      if (is_still_ours && state.tail + bytes <= image_.segment_bytes() && segment != left) {
-        append_segment_ = segment;
-        break;
-      }
-      partial_segments_.pop_back();
-    }
-    if (append_segment_ == left) {
-      if (const auto segment = segments_.Take(SegmentKind::kRecords)) append_segment_ = *segment;
-    }
-    if (append_segment_ != left) {
-      if (left != kNoSegment) ReleaseIfEmpty(left);
+    uint64_t next = FindPartialSegment(bytes);
+    if (next == kNoSegment) next = segments_.Take(SegmentKind::kRecords).value_or(kNoSegment);
+    if (next != kNoSegment) {
+      append_segment_ = next;
+      if (left != kNoSegment) LeaveAppendSegment(left);
       return absl::OkStatus();
     }
-    ReclaimAll();
+    ReclaimAll();  // which may have emptied the one that was full
+    if (left != kNoSegment && segments_.state(left).tail + bytes <= image_.segment_bytes()) return absl::OkStatus();
   }
   return NoSpace(bytes);
+}
+
+uint64_t Heap::FindPartialSegment(uint64_t bytes) {
+  for (size_t i = partial_segments_.size(); i-- > 0;) {
+    const uint64_t segment = partial_segments_[i];
+    const SegmentState& state = segments_.state(segment);
+    const bool is_partial = state.kind == SegmentKind::kRecords && state.origin == SegmentState::Origin::kCounted &&
+                            segment != append_segment_;
+    const bool has_room = is_partial && state.tail + bytes <= image_.segment_bytes();
+    if (is_partial && !has_room) continue;  // there may be room for a smaller one
+    partial_segments_.erase(partial_segments_.begin() + static_cast<ptrdiff_t>(i));
+    if (has_room) return segment;
+  }
+  return kNoSegment;
+}
+
+void Heap::LeaveAppendSegment(uint64_t segment) {
+  const SegmentState& state = segments_.state(segment);
+  if (state.live_bytes == 0) {
+    segments_.Release(segment);
+  } else if (image_.segment_bytes() - state.tail >= kLeastRoomBytes) {
+    partial_segments_.push_back(segment);
+  }
 }
 
 // A small record is put together on the stack and copied at once. Of a large one the value is copied from where it is, but
@@ -161,7 +176,10 @@ void Heap::Retire(const Retired& retired) {
 }
 
 void Heap::ReclaimIfDue() {
-  if (retired_.size() >= kReclaimBatch && retired_.size() % kReclaimBatch == 0) ReclaimAll();
+  if (retired_.size() < reclaim_at_) [[likely]]
+    return;
+  ReclaimAll();
+  reclaim_at_ = retired_.size() + kReclaimBatch;
 }
 
 void Heap::ReclaimAll() {
@@ -213,6 +231,21 @@ void Heap::ReleaseIfEmpty(uint64_t segment) {
   if (segments_.state(segment).live_bytes == 0) segments_.Release(segment);
 }
 
+bool Heap::ReleaseEmptyNodeSegments() {
+  std::erase_if(free_nodes_, [this](Offset node) { return segments_.state(image_.SegmentOf(node)).live_bytes == 0; });
+  if (fresh_node_ < fresh_node_end_ && segments_.state(image_.SegmentOf(Offset{fresh_node_})).live_bytes == 0) {
+    fresh_node_ = fresh_node_end_;
+  }
+  const uint64_t free_before = segments_.free_count();
+  for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
+    const SegmentState& state = segments_.state(segment);
+    const bool is_empty = state.kind == SegmentKind::kNodes && state.origin == SegmentState::Origin::kCounted &&
+                          state.live_bytes == 0;
+    if (is_empty) segments_.Release(segment);
+  }
+  return segments_.free_count() > free_before;
+}
+
 // ---- marking
 
 void Heap::BeginMarking() {
@@ -220,13 +253,9 @@ void Heap::BeginMarking() {
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
     const SegmentState& state = segments_.state(segment);
     if (state.origin != SegmentState::Origin::kUnknown) continue;
-    if (state.kind == SegmentKind::kLarge) {
-      marks_[segment].resize(1);
-      segment += state.run_length - 1;
-    } else if (state.kind != SegmentKind::kFree) {
-      const unsigned granule_bytes = state.kind == SegmentKind::kNodes ? kNodeBytes : kRecordGranuleBytes;
-      marks_[segment].resize(image_.segment_bytes() / granule_bytes);
-    }
+    // The bits come with the first mark: there may be gigabytes of them in all, and this is somebody's first write.
+    if (state.kind != SegmentKind::kFree) marks_[segment];
+    if (state.kind == SegmentKind::kLarge) segment += state.run_length - 1;
   }
 }
 
@@ -234,6 +263,11 @@ bool Heap::SetMark(Offset offset, unsigned granule_bytes) {
   const uint64_t segment = image_.SegmentOf(offset);
   const auto found = marks_.find(segment);
   if (found == marks_.end()) return false;
+  const SegmentState& state = segments_.state(segment);
+  if (found->second.empty()) {
+    const unsigned granule = state.kind == SegmentKind::kNodes ? kNodeBytes : kRecordGranuleBytes;
+    found->second.resize(state.kind == SegmentKind::kLarge ? 1 : image_.segment_bytes() / granule);
+  }
   const uint64_t bit = (Raw(offset) - Raw(image_.SegmentStart(segment))) / granule_bytes;
   if (bit >= found->second.size() || found->second[bit]) return false;
   found->second[bit] = true;

@@ -47,6 +47,10 @@ class Heap {
   void ReclaimIfDue();
   void ReclaimAll();
 
+  // Gives back node segments in which no node is left, for use as anything. Nobody may be looking at one, by a shortcut
+  // either: between operations, after Tree::ForgetShortcuts and a grace period. Whether there were any.
+  bool ReleaseEmptyNodeSegments();
+
   // The background pass after an open (kv/mark.h): counts the live objects of the segments that were in use at open.
   bool space_is_known() const { return space_is_known_; }
   void BeginMarking();
@@ -83,6 +87,8 @@ class Heap {
 
   absl::StatusOr<Offset> PlaceRecord(uint64_t bytes);
   absl::Status TakeAppendSegment(uint64_t bytes);
+  uint64_t FindPartialSegment(uint64_t bytes);  // or kNoSegment
+  void LeaveAppendSegment(uint64_t segment);
   void WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags);
   absl::Status NoSpace(uint64_t bytes) const;
 
@@ -95,12 +101,14 @@ class Heap {
   uint64_t fresh_node_ = 0;  // never used nodes of the newest node segment: [fresh_node_, fresh_node_end_)
   uint64_t fresh_node_end_ = 0;
 
+  static constexpr size_t kReclaimBatch = 64;
   static constexpr uint64_t kNoSegment = ~uint64_t{0};
   uint64_t append_segment_ = kNoSegment;
   std::vector<uint64_t> partial_segments_;  // record segments with room behind their last live record
   uint64_t next_sequence_;
 
   std::deque<Retired> retired_;
+  size_t reclaim_at_ = kReclaimBatch;  // when so many are retired it is tried to free some
   uint64_t bytes_retired_ = 0;
   uint64_t node_bytes_used_ = 0;
   uint64_t record_bytes_used_ = 0;

@@ -28,8 +28,13 @@ class RangeIterator : public Iterator {
 
  private:
   // A cursor that moved up can only have left the range at its upper end; one that moved down, at its lower end.
-  void CheckUpper() { is_in_range_ = cursor_.Valid() && (!upper_.has_value() || cursor_.key() < *upper_); }
-  void CheckLower() { is_in_range_ = cursor_.Valid() && cursor_.key() >= lower_; }
+  void CheckUpper() { StayIf(!upper_.has_value() || (cursor_.Valid() && cursor_.key() < *upper_)); }
+  void CheckLower() { StayIf(cursor_.Valid() && cursor_.key() >= lower_); }
+  // Outside of the range the cursor holds back no space.
+  void StayIf(bool is_inside) {
+    is_in_range_ = is_inside && cursor_.Valid();
+    if (!is_in_range_) cursor_.Stop();
+  }
 
   Cursor cursor_;
   std::string lower_;

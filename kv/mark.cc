@@ -30,6 +30,11 @@ bool Marker::Step(unsigned entries) {
   has_begun_ = true;
   for (; cursor.Valid(); cursor.Next()) {
     if (entries-- > 0) continue;
+    if (absl::Status status = cursor.CheckRecord(); !status.ok()) {
+      status_ = std::move(status);
+      is_done_ = true;
+      return true;
+    }
     // Each step begins where the last one ended, so a damaged tree mustn't lead it back.
     if (has_last_key_ && cursor.key() <= std::string_view(last_key_)) {
       status_ = absl::DataLossError("store damaged: keys out of order. Run `kvdump check` to learn how much is affected.");

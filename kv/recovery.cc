@@ -148,7 +148,9 @@ absl::StatusOr<Image> OpenImage(const daxfile::DaxFile& file) {
 
 uint32_t BeginGeneration(const Image& image, daxfile::Persist& persist) {
   uint64_t& word = image.superblock().generation;
-  persist.Store(&word, word + 1);
+  uint64_t next = word + 1;
+  if (static_cast<uint32_t>(next) == 0) ++next;  // lock words carry 32 bits of it, and 0 is no generation
+  persist.Store(&word, next);
   persist.Flush(&word);
   persist.Fence();
   return static_cast<uint32_t>(word);

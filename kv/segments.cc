@@ -30,6 +30,11 @@ void Segments::ScanNext() {
                           i == 0 ? run_length : 0, 0, 0};
   }
   scanned_ += run_length;
+  if (sound) return;
+  // It may have been the first of a run, whose other words are zero: they say nothing then.
+  for (; scanned_ < count() && image_.segment_word(scanned_).raw() == SegmentWord::kFreeRaw; ++scanned_) {
+    state(scanned_) = {SegmentState::Origin::kUnknown, SegmentKind::kFree, 1, 0, 0};
+  }
 }
 
 void Segments::ScanAll() {

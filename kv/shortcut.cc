@@ -19,4 +19,16 @@ void Shortcuts::Offer(uint64_t slice, unsigned shift, uint64_t offset, LockWord 
   bucket.head.store(count | offset | shift, std::memory_order_release);
 }
 
+void Shortcuts::Clear() {
+  Bucket* const buckets = buckets_.load(std::memory_order_acquire);
+  if (buckets == nullptr) return;
+  for (size_t i = 0; i < size_t{1} << kBucketsLog2; ++i) {
+    uint64_t head = buckets[i].head.load(std::memory_order_relaxed);
+    // To no offset at all, and a new count. One that is busy is an offer under way.
+    while ((head & kBusy) == 0 && (head & kOffsetMask) != 0 &&
+           !buckets[i].head.compare_exchange_weak(head, (head & ~(kCountOne - 1)) + kCountOne)) {
+    }
+  }
+}
+
 }  // namespace sealkv::internal

@@ -7,8 +7,7 @@
 // That is enough because
 //   - a node's version changes whenever what it covers shrinks (and whenever anything else in it changes);
 //   - a node slot that is used again goes on counting from the version that it had (Tree::WriteNode);
-//   - no node slot becomes memory for anything else while a shortcut may know it: node segments are released at the end of
-//     the background pass only, and there are no shortcuts before that (Tree::EnableShortcuts).
+//   - no node slot becomes memory for anything else while a shortcut may know it (Tree::ForgetShortcuts).
 //
 // Direct-mapped by (slice >> shift), where the shift follows the spread of the keys, as the root node's separators show it.
 //
@@ -65,6 +64,9 @@ class Shortcuts {
 
   // Remembers a node that covered the slice's whole bucket when it had this version. May do nothing.
   void Offer(uint64_t slice, unsigned shift, uint64_t offset, LockWord version);
+
+  // Forgets all. An offer that is under way may survive it: its reader began before.
+  void Clear();
 
  private:
   // head: bits 0..5 shift, bit 6 busy, bits 8..47 node offset, bits 48..63 count of changes.

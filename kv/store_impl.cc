@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,7 @@ namespace sealkv::internal {
 namespace {
 
 constexpr unsigned kEntriesPerStep = 256;
+constexpr int kYieldsPerStep = 64;
 
 absl::Status SizeError(std::string_view key, size_t value_bytes) {
   if (key.size() > kMaxKeyBytes) {
@@ -108,7 +110,7 @@ absl::Status StoreImpl::Get(std::string_view key, std::string* value) const {
 }
 
 absl::StatusOr<PinnedValue> StoreImpl::GetPinned(std::string_view key) const {
-  const EpochGuard guard(epochs_);
+  EpochGuard guard(epochs_);
   PinnedValue pinned;
   const absl::Status status = Read(key, [&pinned](std::string_view bytes, bool is_word) {
     pinned.is_inline_ = is_word;
@@ -119,7 +121,7 @@ absl::StatusOr<PinnedValue> StoreImpl::GetPinned(std::string_view key) const {
     }
   });
   if (!status.ok()) return status;
-  if (!pinned.is_inline_) pinned.slot_ = epochs_.EnterAs(guard.epoch());
+  if (!pinned.is_inline_) pinned.slot_ = guard.Keep(epochs_);
   return pinned;
 }
 
@@ -182,10 +184,12 @@ absl::Status StoreImpl::WriteLocked(std::string_view key, const Descent* descent
     if (absl::IsResourceExhausted(status)) {
       if (!marker_.is_done()) {
         // There may be space that isn't known yet.
+        waiting_for_space_.fetch_add(1, std::memory_order_relaxed);
         space_is_known_.wait(lock, [this] { return marker_.is_done(); });
+        waiting_for_space_.fetch_sub(1, std::memory_order_relaxed);
         continue;
       }
-      heap_.ReclaimAll();
+      if (ReleaseNodeSpace()) continue;
     }
     return status;
   }
@@ -259,7 +263,11 @@ absl::StatusOr<uint64_t> StoreImpl::CompareAndSwap(std::string_view key, uint64_
 void StoreImpl::BeginBackgroundPass() {
   background_has_begun_ = true;
   if (StepBackgroundPass()) return;
-  background_ = std::thread([this] { RunBackgroundPass(); });
+  try {
+    background_ = std::thread([this] { RunBackgroundPass(); });
+  } catch (const std::system_error&) {
+    while (!StepBackgroundPass()) continue;  // no thread to be had: this write takes longer
+  }
 }
 
 bool StoreImpl::StepBackgroundPass() {
@@ -268,9 +276,29 @@ bool StoreImpl::StepBackgroundPass() {
   return true;
 }
 
+bool StoreImpl::ReleaseNodeSpace() {
+  if (!marker_.status().ok()) return false;
+  tree_.ForgetShortcuts();
+  epochs_.Advance();
+  // A reader from before may still be on his way to a node that he knows by a shortcut. A call ends soon; a pinned value or
+  // an iterator may stay: then not now.
+  bool nobody_reads = false;
+  for (int i = 0; i < kYieldsPerStep && !nobody_reads; ++i) {
+    if (i > 0) sched_yield();
+    nobody_reads = epochs_.Oldest() >= epochs_.current();
+  }
+  heap_.ReclaimAll();
+  const bool has_released = nobody_reads && heap_.ReleaseEmptyNodeSegments();
+  tree_.EnableShortcuts();
+  return has_released;
+}
+
 void StoreImpl::RunBackgroundPass() {
   for (bool done = false; !done && !closing_;) {
-    while (writer_lock_.is_contended() && !closing_) sched_yield();  // writers go first
+    // Writers go first, within reason, and unless they wait for this.
+    for (int i = 0; i < kYieldsPerStep && writer_lock_.is_contended() && waiting_for_space_ == 0 && !closing_; ++i) {
+      sched_yield();
+    }
     const std::lock_guard<WriterLock> lock(writer_lock_);
     done = StepBackgroundPass();
   }

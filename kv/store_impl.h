@@ -58,6 +58,8 @@ class StoreImpl {
   absl::Status ReadOnlyError() const;
   void BeginBackgroundPass();
   bool StepBackgroundPass();  // true: through
+  // Makes segments of nothing but free nodes usable for anything. Whether there were any.
+  bool ReleaseNodeSpace();
   void RunBackgroundPass();
 
   daxfile::DaxFile file_;
@@ -72,6 +74,7 @@ class StoreImpl {
   std::condition_variable_any space_is_known_;
   std::thread background_;
   bool background_has_begun_ = false;
+  std::atomic<unsigned> waiting_for_space_{0};
   std::atomic<bool> closing_{false};
 };
 

@@ -110,7 +110,12 @@ class Tree {
   // Its length alone, without touching a record.
   static size_t PrefixBytes(const Node& root);
 
-  // Shortcuts (kv/shortcut.h) are used from here on. No node segment may be released any more.
+  // Shortcuts (kv/shortcut.h) are used from here on, until they are forgotten. In between no node segment may be released;
+  // and after that none until all readers from before have left.
+  void ForgetShortcuts() {
+    shortcuts_are_enabled_.store(false, std::memory_order_seq_cst);
+    shortcuts_.Clear();
+  }
   void EnableShortcuts() { shortcuts_are_enabled_.store(true, std::memory_order_release); }
   bool LookupShortcut(uint64_t slice, const Node** node, LockWord* version) const {
     Shortcuts::Start start;

@@ -19,6 +19,12 @@ size_t SplitPoint(std::span<const Entry> entries) {
   return best;
 }
 
+size_t LayerRootIndex(const Path& path) {
+  size_t i = path.size() - 1;
+  while (!path[i].is_layer_root) --i;
+  return i;
+}
+
 }  // namespace
 
 absl::Status Tree::InsertIntoFullLeaf(Location& location, std::string_view key, std::string_view value) {
@@ -35,12 +41,17 @@ absl::Status Tree::InsertIntoFullLeaf(Location& location, std::string_view key, 
   constexpr unsigned kMostNodes = kMaxLevel + 3;
   const unsigned nodes = at_right_edge ? std::min<unsigned>(kMostNodes, location.path.size() + 2) : 3;
   if (absl::Status status = heap_.ReserveNodes(nodes); !status.ok()) return status;
+  if (at_right_edge && location.path[LayerRootIndex(location.path)].node->level() >= kMaxLevel) {
+    return Damaged(location.leaf().node, "below a node of the highest level");
+  }
   const absl::StatusOr<Entry> entry = MakeEntry(key, value, location.leaf().depth);
   if (!entry.ok()) return entry.status();
   if (at_right_edge) return AppendAtRightEdge(location, *entry);
   auto entries = EntriesOf(*location.leaf().node);
   entries.insert(entries.begin() + location.leaf().position, *entry);
-  return SplitNode(location.path, i, entries);
+  const absl::Status status = SplitNode(location.path, i, entries);
+  if (!status.ok()) DiscardEntry(*entry);
+  return status;
 }
 
 bool Tree::IsAtRightEdge(const Location& location) const {

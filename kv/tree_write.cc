@@ -43,7 +43,9 @@ absl::Status Tree::Locate(std::string_view key, Location* location) const {
     }
     const Perm perm = node->perm();
     const unsigned level = node->level();
-    if (level >= level_bound || perm.count() > kSlots) return Damaged(node, "this can't be a node of the tree");
+    if (level >= level_bound) return Damaged(node, "a child's level is not below its parent's");
+    // What is written next may take any of these nodes' free slots.
+    if (!perm.IsWellFormed()) return Damaged(node, "the permutation word");
     if (IsObsolete(node->lock())) return Damaged(node, "a node with two references");
     const uint64_t slice = SliceAt(key, depth);
     path.push_back({node, 0, lowest_slice, depth, is_layer_root});
@@ -58,7 +60,6 @@ absl::Status Tree::Locate(std::string_view key, Location* location) const {
       level_bound = level;
       is_layer_root = false;
     } else {
-      if (!perm.IsWellFormed()) return Damaged(node, "the permutation word");
       if (absl::Status status = PlaceInLeaf(key, FindSlice(*node, perm, slice), location); !status.ok()) return status;
       if (location->outcome == Location::Outcome::kFound && location->kind == Kind::kLayer) {
         next = image_.NodeAt(node->child(perm.slot(path.back().position)));
@@ -112,6 +113,12 @@ absl::Status Tree::PlaceInLeaf(std::string_view key, SliceRange range, Location*
   if (position == range.end) return absl::OkStatus();
   const Kind kind = kinds.kind(perm.slot(position));
   if (KindRank(kind) > rank) return absl::OkStatus();
+  if (IsEnd(kind)) {
+    // Its record is about to be changed or retired, so it had better be this key's.
+    const RecordView record = image_.RecordAt(leaf.record(perm.slot(position)).offset());
+    if (record.is_null()) return Damaged(&leaf, "a reference to a record leads nowhere");
+    if (record.key() != key) return Damaged(&leaf, "an entry leads to the record of another key");
+  }
   if (kind != Kind::kMore) {
     location->kind = kind;
     location->outcome = Location::Outcome::kFound;

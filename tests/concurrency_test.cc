@@ -320,6 +320,37 @@ TEST_F(ConcurrencyTest, WritersDontLoseEachOthersWork) {
   }
 }
 
+// Ascending and descending writers around an ever growing right edge, with deletes: roots grow and shrink below those who are
+// on their way down from them. Once, a descent that had read the root's word before it grew and its version after took the
+// old root for the new: a put went into a leaf that no longer covered its key, and a shortcut led past all that came later.
+TEST_F(ConcurrencyTest, WritesBesideAGrowingRootAreFoundAgain) {
+  constexpr uint64_t kWriters = 3;
+  const uint64_t rounds = Scaled(60);
+  Crew crew;
+  std::atomic<uint64_t> highest{0};
+  crew.StartReaders(1, 10, [&](Random& random) {
+    // What no writer ever had: a reader's way down is enough to make a shortcut.
+    (void)store_->Get(U64Key(highest.load() * 4 + random.Below(4096)));
+  });
+  for (uint64_t writer = 0; writer < kWriters; ++writer) {
+    crew.StartWriter([&, writer] {
+      for (uint64_t round = 0; round < rounds; ++round) {
+        // From an empty tree to some levels, and back.
+        for (uint64_t i = 0; i < 1500; ++i) {
+          const uint64_t key = i * kWriters + writer;
+          ASSERT_OK(store_->Put(U64Key(key), WordValue(key)));
+          highest.store(key, std::memory_order_relaxed);
+          if (i % 8 == 7) std::this_thread::yield();
+          const absl::StatusOr<std::string> found = store_->Get(U64Key(key));
+          ASSERT_TRUE(found.ok() && WordOf(*found) == key) << "key " << key << ": " << found.status();
+        }
+        for (uint64_t i = 1500; i-- > 0;) ASSERT_OK(store_->Delete(U64Key(i * kWriters + writer)));
+      }
+    });
+  }
+  crew.Join();
+}
+
 // Right after an open the background pass counts what is alive, while writers and readers are at work.
 TEST_F(ConcurrencyTest, TheBackgroundPassCountsWhileOthersWrite) {
   const uint64_t keys = Scaled(30'000);

@@ -1,0 +1,123 @@
+// Space comes back: each of these left some of it unused, once.
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "kv/sealkv.h"
+#include "tests/check_clean.h"
+#include "tests/memory_store.h"
+#include "tests/model.h"
+#include "tests/random.h"
+#include "tests/status.h"
+
+namespace sealkv {
+namespace {
+
+using testing::MemoryStore;
+using testing::Random;
+using testing::WordValue;
+
+// Puts records until the store is full; returns their keys.
+std::vector<std::string> Fill(const MemoryStore& store, size_t value_bytes) {
+  std::vector<std::string> keys;
+  for (uint64_t i = 0;; ++i) {
+    std::string key = "key " + std::to_string(1'000'000 + i);
+    const absl::Status status = store->Put(key, std::string(value_bytes, 'v'));
+    if (!status.ok()) {
+      EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+      return keys;
+    }
+    keys.push_back(std::move(key));
+  }
+}
+
+// Merges retire two nodes at a time: a count that was tried at multiples of 64 stepped over them all.
+TEST(SpaceTest, WhatIsRetiredIsFreedHoweverManyComeAtATime) {
+  MemoryStore store(16 << 20);
+  ASSERT_OK(store.Format());
+  constexpr uint64_t kKeys = 100'000;
+  const uint64_t seed = testing::TestSeed();
+  Random put(seed);
+  for (uint64_t i = 0; i < kKeys; ++i) ASSERT_OK(store->Put(U64Key(put.Next()), WordValue(1)));
+  uint64_t most = 0;
+  Random deleted(seed);
+  for (uint64_t i = 0; i < kKeys; ++i) {
+    ASSERT_OK(store->Delete(U64Key(deleted.Next())));
+    most = std::max(most, store->GetStats().bytes_retired);
+  }
+  EXPECT_LT(most, 256u << 10);
+}
+
+TEST(SpaceTest, NodesOfADeletedLoadMakeRoomForRecords) {
+  MemoryStore store(2 << 20);
+  ASSERT_OK(store.Format());
+  uint64_t keys = 0;
+  while (store->Put(U64Key(keys * 7919 % 10'000'019), WordValue(keys)).ok()) ++keys;
+  for (uint64_t i = 0; i < keys; ++i) ASSERT_OK(store->Delete(U64Key(i * 7919 % 10'000'019)));
+  // All of it but a few segments.
+  const Stats stats = store->GetStats();
+  uint64_t put = 0;
+  while (store->Put("record " + std::to_string(put), std::string(1000, 'r')).ok()) ++put;
+  EXPECT_GT(put * 1000, stats.capacity_bytes * 8 / 10);
+  EXPECT_TRUE(testing::IsClean(store.memory().span()));
+}
+
+// A reader who stays keeps them: what he knows may lead there.
+TEST(SpaceTest, NodeSegmentsStayWhileAReaderIsThere) {
+  MemoryStore store(1 << 20);
+  ASSERT_OK(store.Format());
+  ASSERT_OK(store->Put("pinned", "a value of no 8 bytes"));
+  uint64_t keys = 0;
+  while (store->Put(U64Key(keys), WordValue(keys)).ok()) ++keys;
+  absl::StatusOr<PinnedValue> pinned = store->GetPinned("pinned");
+  ASSERT_OK(pinned);
+  for (uint64_t i = 0; i < keys; ++i) ASSERT_OK(store->Delete(U64Key(i)));
+  const std::string large(store->GetStats().segment_bytes, 'l');
+  EXPECT_TRUE(absl::IsResourceExhausted(store->Put("large", large)));
+  EXPECT_EQ(pinned->view(), "a value of no 8 bytes");
+  { const PinnedValue gone = *std::move(pinned); }
+  EXPECT_OK(store->Put("large", large));
+}
+
+TEST(SpaceTest, APutThatFailsLeavesTheRoomForSmallerOnes) {
+  MemoryStore store(1 << 20);
+  ASSERT_OK(store.Format());
+  const std::vector<std::string> keys = Fill(store, 400);
+  const uint64_t records_a_segment = store->GetStats().segment_bytes / (24 + 16 + 400);
+  for (size_t i = 0; i < keys.size(); ++i) {
+    if (i % records_a_segment * 10 < records_a_segment * 6) continue;
+    ASSERT_OK(store->Delete(keys[i]));
+  }
+  ASSERT_OK(store.Reopen());
+  ASSERT_OK(store->WaitUntilSpaceIsKnown());
+  EXPECT_TRUE(absl::IsResourceExhausted(store->Put("too large for any of them", std::string(4000, 'l'))));
+  EXPECT_GT(Fill(store, 399).size(), keys.size() / 10);
+}
+
+// The last segment was full of deleted records, which were freed, and then another one was looked for.
+TEST(SpaceTest, WhatThePutItselfFreesItUses) {
+  for (const size_t capacity : {size_t{64} << 10, size_t{256} << 10, size_t{1} << 20}) {
+    MemoryStore store(capacity);
+    ASSERT_OK(store.Format());
+    const std::vector<std::string> keys = Fill(store, 400);
+    const uint64_t records_a_segment = store->GetStats().segment_bytes / (24 + 16 + 400);
+    for (uint64_t i = 0; i < records_a_segment; ++i) ASSERT_OK(store->Delete(keys[keys.size() - 1 - i]));
+    EXPECT_OK(store->Put("new", std::string(400, 'v'))) << "capacity " << capacity;
+  }
+}
+
+TEST(SpaceTest, AnIteratorAtTheEndOfItsRangeHoldsNothingBack) {
+  MemoryStore store(1 << 20);
+  ASSERT_OK(store.Format());
+  for (int i = 0; i < 100; ++i) ASSERT_OK(store->Put("key " + std::to_string(i), "value"));
+  const std::unique_ptr<Iterator> up = store->NewIterator({.upper = "key 5"});
+  for (up->SeekToFirst(); up->Valid();) up->Next();
+  const std::unique_ptr<Iterator> down = store->NewIterator({.lower = "key 5"});
+  for (down->SeekToLast(); down->Valid();) down->Prev();
+  for (int i = 0; i < 20'000; ++i) ASSERT_OK(store->Put("overwritten", std::string(400, 'x')));
+}
+
+}  // namespace
+}  // namespace sealkv
