@@ -18,10 +18,11 @@ namespace sealkv::internal {
 
 #define SEALKV_INLINE [[gnu::always_inline]] inline
 
-template <typename Search>
+// `TreeView` is Tree, but in tests that change the tree between two steps.
+template <typename Search, typename TreeView = Tree>
 class Descender {
  public:
-  Descender(const Tree& tree, std::string_view key, Purpose purpose, Descent& result)
+  Descender(const TreeView& tree, std::string_view key, Purpose purpose, Descent& result)
       : tree_(tree), key_(key), purpose_(purpose), result_(result) {}
 
   SEALKV_INLINE void Run() const {
@@ -222,7 +223,7 @@ class Descender {
     return Next::kDone;
   }
 
-  const Tree& tree_;
+  const TreeView& tree_;
   const std::string_view key_;
   const Purpose purpose_;
   // Written field by field, and never copied: a copy would be made of loads wider than the stores before it, and such a load

@@ -1,0 +1,110 @@
+// A descent that meets a change of the tree between two of its steps, each at its worst moment.
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "kv/descent_impl.h"
+#include "kv/recovery.h"
+#include "tests/memory_store.h"
+#include "tests/status.h"
+
+namespace sealkv::internal {
+namespace {
+
+// A tree that runs an action once, right after somebody has read the root word.
+class HookedTree {
+ public:
+  HookedTree(const Tree& tree, std::function<void()> after_root) : tree_(tree), after_root_(std::move(after_root)) {}
+
+  const Node* Root() const {
+    const Node* const root = tree_.Root();
+    if (auto action = std::exchange(after_root_, nullptr)) action();
+    return root;
+  }
+  LockWord StableVersion(const Node& node) const { return tree_.StableVersion(node); }
+  bool IsObsolete(LockWord version) const { return tree_.IsObsolete(version); }
+  const Image& image() const { return tree_.image(); }
+  bool LookupShortcut(uint64_t slice, const Node** node, LockWord* version) const {
+    return tree_.LookupShortcut(slice, node, version);
+  }
+  unsigned ShortcutShift(uint64_t first, uint64_t last) const { return tree_.ShortcutShift(first, last); }
+  void OfferShortcut(uint64_t slice, unsigned shift, const Node& node, LockWord version) const {
+    tree_.OfferShortcut(slice, shift, node, version);
+  }
+  absl::StatusOr<std::string_view> PrefixOf(const Node& root, char (&bytes)[8]) const { return tree_.PrefixOf(root, bytes); }
+
+ private:
+  const Tree& tree_;
+  mutable std::function<void()> after_root_;
+};
+
+// A second tree over a store's memory, to descend in.
+class DescentTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_OK(store_.Format());
+    const absl::StatusOr<Image> image = OpenImage(daxfile::DaxFile::OverMemory(store_.memory().span()));
+    ASSERT_OK(image);
+    image_ = *image;
+    heap_ = std::make_unique<Heap>(image_, persist_, epochs_, kGeneration);
+    tree_ = std::make_unique<Tree>(image_, persist_, *heap_, kGeneration);
+    tree_->EnableShortcuts();
+  }
+  void Put(uint64_t key) { ASSERT_OK(store_->Put(U64Key(key), "8 bytes.")); }
+
+  static constexpr uint32_t kGeneration = 1;
+  testing::MemoryStore store_{4 << 20};
+  Image image_;
+  daxfile::Persist persist_{daxfile::Persist::Mode::kCpu};
+  Epochs epochs_;
+  std::unique_ptr<Heap> heap_;
+  std::unique_ptr<Tree> tree_;
+};
+
+// The old root lives on below the new one, and is neither obsolete nor locked when its version is read.
+TEST_F(DescentTest, ARootThatIsTheRootNoLongerIsNotTakenForIt) {
+  for (uint64_t i = 0; i < 14 * 14; ++i) Put(i);  // two levels, full
+  const HookedTree tree(*tree_, [this] {
+    Put(1000);                                // a root above the old one
+    ASSERT_OK(store_->Delete(U64Key(190)));  // room in the last leaf below the old one
+  });
+  const std::string key = U64Key(2000);
+  Descent met, clean;
+  Descender<ScalarSearch, HookedTree>(tree, key, Purpose::kWrite, met).Run();
+  tree_->Descend(key, Purpose::kWrite, clean);
+  EXPECT_EQ(met.node, clean.node) << "a leaf that doesn't cover the key";
+}
+
+// The same with what the way tells about the nodes on it.
+TEST_F(DescentTest, NoShortcutComesOfARootThatIsTheRootNoLonger) {
+  constexpr uint64_t kStep = uint64_t{1} << 40;
+  for (uint64_t i = 0; i < 14 * 14 * 14; ++i) Put(i * kStep);
+  const uint64_t beyond = 14 * 14 * 14 * kStep;
+  const HookedTree tree(*tree_, [&] { Put(beyond); });
+  const std::string key = U64Key(beyond + 40 * kStep);
+  Descent met, by_shortcut, from_root;
+  Descender<ScalarSearch, HookedTree>(tree, key, Purpose::kRead, met).Run();
+  for (uint64_t i = 1; i < 100; ++i) Put(beyond + i * kStep);
+  tree_->Descend(key, Purpose::kRead, by_shortcut);
+  tree_->ForgetShortcuts();
+  tree_->Descend(key, Purpose::kRead, from_root);
+  EXPECT_EQ(by_shortcut.node, from_root.node);
+}
+
+// A node at the right edge covers less once it has a neighbour: what knows it by its version must notice.
+TEST_F(DescentTest, AShortcutToTheRightEdgeIsVoidOnceTheTreeHasGrownBeyondIt) {
+  constexpr uint64_t kStep = uint64_t{1} << 40;
+  Descent descent;
+  for (uint64_t i = 0; i < 20'000; ++i) {
+    Put(i * kStep);
+    const std::string next = U64Key((i + 1) * kStep);
+    tree_->Descend(next, Purpose::kRead, descent);  // leaves a shortcut where the next key will be
+    tree_->Descend(U64Key(i * kStep), Purpose::kRead, descent);
+    ASSERT_EQ(descent.range.end - descent.range.begin, 1u) << "key " << i << " isn't found";
+  }
+}
+
+}  // namespace
+}  // namespace sealkv::internal
