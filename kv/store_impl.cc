@@ -173,6 +173,7 @@ absl::Status StoreImpl::WriteLocked(std::string_view key, const Descent* descent
                                     absl::FunctionRef<absl::Status(Location&)> operation) {
   std::unique_lock<WriterLock> lock(writer_lock_, std::adopt_lock);
   if (!background_has_begun_) BeginBackgroundPass();
+  bool has_released = false;
   for (;;) {
     Location location;
     absl::Status status =
@@ -189,7 +190,8 @@ absl::Status StoreImpl::WriteLocked(std::string_view key, const Descent* descent
         waiting_for_space_.fetch_sub(1, std::memory_order_relaxed);
         continue;
       }
-      if (ReleaseNodeSpace()) continue;
+      // Once: what the attempt takes for its nodes would be released again, and again.
+      if (!std::exchange(has_released, true) && ReleaseNodeSpace()) continue;
     }
     return status;
   }
