@@ -149,9 +149,8 @@ class Persist {
 
   // OK, or the first msync error since this object was made. Once it is set nothing written since can be trusted to be
   // durable: the caller must stop acknowledging writes. Always OK in Mode::kCpu.
-  absl::Status status() const {
-    return msync_errno_.load(std::memory_order_relaxed) == 0 ? absl::OkStatus() : MsyncError();
-  }
+  absl::Status status() const { return is_ok() ? absl::OkStatus() : MsyncError(); }
+  bool is_ok() const { return msync_errno_.load(std::memory_order_relaxed) == 0; }
 
   Mode mode() const { return mode_; }
 

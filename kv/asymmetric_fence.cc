@@ -20,7 +20,7 @@ const bool kHasMembarrier = Register();
 }
 
 void HeavyFence() {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  __builtin_ia32_mfence();
   if (!internal_fence::kHasMembarrier || Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return;
   // A process that was forked off registers for itself. Going on without the barrier is not an option.
   if (!Register() || !Membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) std::abort();

@@ -25,7 +25,7 @@ inline void LightFence() {
   if (internal_fence::kHasMembarrier) [[likely]] {
     std::atomic_signal_fence(std::memory_order_seq_cst);
   } else {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    __builtin_ia32_mfence();
   }
 }
 

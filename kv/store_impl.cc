@@ -28,8 +28,6 @@ bool SizesFit(std::string_view key, size_t value_bytes) {
   return key.size() <= kMaxKeyBytes && value_bytes <= kMaxValueBytes;
 }
 
-bool NothingInLeaf(const Descent&) { return false; }
-
 absl::Status KeyNotFound() { return absl::NotFoundError("no such key"); }
 
 }  // namespace
@@ -139,19 +137,9 @@ std::unique_ptr<Iterator> StoreImpl::NewIterator(Range range) const {
 
 // ---- writes
 
-absl::Status StoreImpl::ReadOnlyError() const {
-  return absl::PermissionDeniedError(absl::StrCat(file_.path(), ": the store is open for reading only."));
-}
-
 // The way down is walked before the lock is taken. A locked instruction waits for every earlier store, so behind the
 // fence of the last commit: here that is over by the time that the cache misses of this descent are.
-template <typename InLeaf>
-absl::Status StoreImpl::Write(std::string_view key, InLeaf in_leaf,
-                              absl::FunctionRef<absl::Status(Location&)> operation) {
-  if (generation_ == 0) return ReadOnlyError();
-  // After an msync that failed nothing more is acknowledged.
-  if (absl::Status status = file_.persist().status(); !status.ok()) return status;
-  Descent descent;
+inline bool StoreImpl::DescendAndLock(std::string_view key, Descent& descent) {
   bool is_locked, knows_leaf;
   {
     const EpochGuard guard(epochs_);
@@ -162,10 +150,20 @@ absl::Status StoreImpl::Write(std::string_view key, InLeaf in_leaf,
   }
   // Nobody waits in an epoch: it would hold back the space that whoever has the lock may need.
   if (!is_locked) writer_lock_.lock();
-  if (knows_leaf && in_leaf(descent)) {
-    writer_lock_.unlock();
-    return file_.persist().status();
-  }
+  return knows_leaf;
+}
+
+inline bool StoreImpl::IsWritable() const { return generation_ != 0 && file_.persist().is_ok(); }
+
+absl::Status StoreImpl::NotWritableError() const {
+  if (generation_ != 0) return file_.persist().status();
+  return absl::PermissionDeniedError(absl::StrCat(file_.path(), ": the store is open for reading only."));
+}
+
+absl::Status StoreImpl::Write(std::string_view key, absl::FunctionRef<absl::Status(Location&)> operation) {
+  if (!IsWritable()) return NotWritableError();
+  Descent descent;
+  const bool knows_leaf = DescendAndLock(key, descent);
   return WriteLocked(key, knows_leaf ? &descent : nullptr, operation);
 }
 
@@ -199,29 +197,41 @@ absl::Status StoreImpl::WriteLocked(std::string_view key, const Descent* descent
 
 absl::Status StoreImpl::Put(std::string_view key, std::string_view value, bool only_if_absent) {
   if (!SizesFit(key, value.size())) return SizeError(key, value.size());
-  const bool is_word = key.size() == kSliceBytes && value.size() == sizeof(uint64_t);
-  return Write(
-      key,
-      [&](const Descent& descent) {
-        if (!is_word) return false;
-        uint64_t new_value;
-        std::memcpy(&new_value, value.data(), sizeof(new_value));
-        uint64_t* word = Tree::InlineWord(descent, key);
-        if (word == nullptr) return tree_.InsertInlineWord(descent, new_value);
-        if (only_if_absent) return false;
-        tree_.StoreValueWord(const_cast<Node&>(*descent.node), word, new_value);
-        return true;
-      },
-      [&](Location& location) {
-        if (location.outcome != Location::Outcome::kFound) return tree_.Insert(location, key, value);
-        if (only_if_absent) return absl::AlreadyExistsError("the key is there already");
-        return tree_.Update(location, key, value);
-      });
+  if (!IsWritable()) return NotWritableError();
+  Descent descent;
+  const bool knows_leaf = DescendAndLock(key, descent);
+  if (knows_leaf && key.size() == kSliceBytes && value.size() == sizeof(uint64_t) &&
+      PutWord(key, value, only_if_absent, descent)) {
+    writer_lock_.unlock();
+    return file_.persist().status();
+  }
+  return PutLocked(key, value, only_if_absent, knows_leaf ? &descent : nullptr);
+}
+
+// What most puts of an 8-byte key and value come down to. False, and nothing was changed: not this one.
+inline bool StoreImpl::PutWord(std::string_view key, std::string_view value, bool only_if_absent,
+                               const Descent& descent) {
+  uint64_t new_value;
+  std::memcpy(&new_value, value.data(), sizeof(new_value));
+  uint64_t* const word = Tree::InlineWord(descent, key);
+  if (word == nullptr) return tree_.InsertInlineWord(descent, new_value);
+  if (only_if_absent) return false;
+  tree_.StoreValueWord(const_cast<Node&>(*descent.node), word, new_value);
+  return true;
+}
+
+absl::Status StoreImpl::PutLocked(std::string_view key, std::string_view value, bool only_if_absent,
+                                  const Descent* descent) {
+  return WriteLocked(key, descent, [&](Location& location) {
+    if (location.outcome != Location::Outcome::kFound) return tree_.Insert(location, key, value);
+    if (only_if_absent) return absl::AlreadyExistsError("the key is there already");
+    return tree_.Update(location, key, value);
+  });
 }
 
 absl::Status StoreImpl::Delete(std::string_view key) {
   if (key.size() > kMaxKeyBytes) return KeyNotFound();
-  return Write(key, NothingInLeaf, [&](Location& location) {
+  return Write(key, [&](Location& location) {
     if (location.outcome != Location::Outcome::kFound) return KeyNotFound();
     return tree_.Erase(location, key);
   });
@@ -230,7 +240,7 @@ absl::Status StoreImpl::Delete(std::string_view key) {
 absl::StatusOr<uint64_t> StoreImpl::Add(std::string_view key, uint64_t delta) {
   if (!SizesFit(key, sizeof(uint64_t))) return SizeError(key, sizeof(uint64_t));
   uint64_t sum = delta;
-  const absl::Status status = Write(key, NothingInLeaf, [&](Location& location) {
+  const absl::Status status = Write(key, [&](Location& location) {
     if (location.outcome != Location::Outcome::kFound) {
       return tree_.Insert(location, key, {reinterpret_cast<const char*>(&delta), sizeof(delta)});
     }
@@ -247,7 +257,7 @@ absl::StatusOr<uint64_t> StoreImpl::Add(std::string_view key, uint64_t delta) {
 absl::StatusOr<uint64_t> StoreImpl::CompareAndSwap(std::string_view key, uint64_t expected, uint64_t desired) {
   if (key.size() > kMaxKeyBytes) return KeyNotFound();
   uint64_t before = 0;
-  const absl::Status status = Write(key, NothingInLeaf, [&](Location& location) {
+  const absl::Status status = Write(key, [&](Location& location) {
     if (location.outcome != Location::Outcome::kFound) return KeyNotFound();
     uint64_t* word = tree_.ValueWord(location);
     if (word == nullptr) return absl::FailedPreconditionError("CompareAndSwap needs a value of 8 bytes");

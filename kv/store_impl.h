@@ -48,14 +48,18 @@ class StoreImpl {
   template <typename Use>
   absl::Status Read(std::string_view key, Use use) const;
 
-  // Runs one write under the writer lock: everything common to all of them. `in_leaf` is tried first, where a descent before
-  // the lock led to a leaf that is still the same: a callable (const Descent&) that returns whether it did all there is to
-  // do. Else `operation` does it.
-  template <typename InLeaf>
-  absl::Status Write(std::string_view key, InLeaf in_leaf, absl::FunctionRef<absl::Status(Location&)> operation);
+  // Everything common to all writes: down to the leaf, the lock, the operation, the lock's release.
+  absl::Status Write(std::string_view key, absl::FunctionRef<absl::Status(Location&)> operation);
+  bool IsWritable() const;
+  absl::Status NotWritableError() const;
+  // Descends, then takes the writer lock. Whether the descent led to a leaf, and that is unchanged.
+  bool DescendAndLock(std::string_view key, Descent& descent);
+  // With the lock, which it lets go of; `descent` is nullptr if the leaf isn't known.
   absl::Status WriteLocked(std::string_view key, const Descent* descent,
                            absl::FunctionRef<absl::Status(Location&)> operation);
-  absl::Status ReadOnlyError() const;
+  bool PutWord(std::string_view key, std::string_view value, bool only_if_absent, const Descent& descent);
+  absl::Status PutLocked(std::string_view key, std::string_view value, bool only_if_absent, const Descent* descent);
+
   void BeginBackgroundPass();
   bool StepBackgroundPass();  // true: through
   // Makes segments of nothing but free nodes usable for anything. Whether there were any.
