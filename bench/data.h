@@ -30,13 +30,13 @@ struct DataOptions {
 // Makes keys and values in buffers of its own. Each thread has one.
 class Data {
  public:
-  explicit Data(const DataOptions& options) : options_(options), value_(options.value_bytes, '\0') {
+  explicit Data(const DataOptions& options) : options_(options), order_(Scatter(options.seed)), value_(options.value_bytes, '\0') {
     for (size_t i = 0; i < value_.size(); ++i) value_[i] = static_cast<char>(Scatter(options.seed + i));
     key_.resize(options.key_kind == KeyKind::kU64 ? sizeof(uint64_t) : options.key_bytes, 'k');
   }
 
   // The index-th key in random order: its number, and its bytes (in key(), good until the next call).
-  uint64_t RandomKey(uint64_t index) { return SetKey(Scatter(index ^ Scatter(options_.seed))); }
+  uint64_t RandomKey(uint64_t index) { return SetKey(Scatter(index ^ order_)); }
   // The index-th key in ascending order.
   uint64_t SequentialKey(uint64_t index) { return SetKey(index); }
   std::string_view key() const { return key_; }
@@ -53,7 +53,8 @@ class Data {
     uint64_t word = Word(number, 0);
     if (value.size() < sizeof(word)) return value.empty() || std::memcmp(value.data() + 1, reinterpret_cast<char*>(&word) + 1, value.size() - 1) == 0;
     std::memcpy(&word, value.data(), sizeof(word));
-    return IsWordOf(number, last_round, word) &&
+    if (!IsWordOf(number, last_round, word)) return false;
+    return value.size() == sizeof(word) ||
            std::memcmp(value.data() + sizeof(word), value_.data() + sizeof(word), value.size() - sizeof(word)) == 0;
   }
   static uint64_t Word(uint64_t number, uint8_t round) { return (Scatter(~number) & ~uint64_t{0xff}) | round; }
@@ -77,6 +78,7 @@ class Data {
   }
 
   const DataOptions options_;
+  const uint64_t order_;
   std::string key_;
   std::string value_;
 };

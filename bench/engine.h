@@ -23,9 +23,12 @@ struct Key {
   std::string_view bytes;
 };
 
+// Instead of a path: memory of the process, on huge pages where they may be had, as a mapping of persistent memory is.
+inline constexpr std::string_view kInMemory = "memory";
+
 struct EngineOptions {
   DataOptions data;
-  std::string path;
+  std::string path;  // or kInMemory
   uint64_t capacity_bytes = 0;
   daxfile::Tier weakest_tier = daxfile::Tier::kVolatile;
   bool use_existing = false;

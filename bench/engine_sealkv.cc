@@ -1,8 +1,12 @@
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "bench/engine.h"
@@ -15,6 +19,7 @@ class SealkvEngine : public Engine {
  public:
   absl::Status Open(const EngineOptions& options) override {
     path_ = options.path;
+    if (path_ == kInMemory) return OpenInMemory(options.capacity_bytes);
     store_options_ = {.capacity_bytes = options.capacity_bytes, .weakest_tier = options.weakest_tier};
     absl::StatusOr<std::unique_ptr<Store>> store =
         options.use_existing ? Store::Open(path_, store_options_) : Store::Create(path_, store_options_);
@@ -60,6 +65,7 @@ class SealkvEngine : public Engine {
   }
 
   absl::StatusOr<std::vector<double>> TimeOpensAfterKill(int times) override {
+    if (path_ == kInMemory) return absl::UnimplementedError("memory ends with its process; give a path with --db");
     std::vector<double> seconds;
     for (int i = 0; i < times; ++i) {
       store_.reset();
@@ -74,6 +80,22 @@ class SealkvEngine : public Engine {
   }
 
  private:
+  absl::Status OpenInMemory(uint64_t bytes) {
+    constexpr uint64_t kHugePageBytes = 2 << 20;
+    store_.reset();
+    memory_.reset();
+    memory_bytes_ = (bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+    memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kHugePageBytes, memory_bytes_)));
+    if (memory_ == nullptr) return absl::ResourceExhaustedError(absl::StrCat("no memory for ", memory_bytes_, " bytes"));
+    madvise(memory_.get(), memory_bytes_, MADV_HUGEPAGE);
+    std::memset(memory_.get(), 0, memory_bytes_);
+    absl::StatusOr<std::unique_ptr<Store>> store =
+        Store::Format(daxfile::DaxFile::OverMemory({memory_.get(), memory_bytes_}));
+    if (!store.ok()) return store.status();
+    store_ = *std::move(store);
+    return absl::OkStatus();
+  }
+
   // A child opens the store, writes, and kills itself with SIGKILL between two writes, without closing anything.
   absl::Status WriteAndDie() {
     const pid_t child = fork();
@@ -92,8 +114,14 @@ class SealkvEngine : public Engine {
     return absl::InternalError(absl::StrCat(path_, ": the process that was to be killed couldn't open or write it"));
   }
 
+  struct Free {
+    void operator()(std::byte* memory) const { std::free(memory); }
+  };
+
   std::string path_;
   Options store_options_;
+  std::unique_ptr<std::byte[], Free> memory_;  // kInMemory only; the store goes before it
+  uint64_t memory_bytes_ = 0;
   std::unique_ptr<Store> store_;
 };
 

@@ -34,8 +34,9 @@ ABSL_FLAG(uint32_t, key_size, 16, "bytes of a key (key_kind=string; at least 16)
 ABSL_FLAG(std::string, key_kind, "u64", "u64: 8-byte integers; string: hexadecimal digits and filler");
 ABSL_FLAG(uint64_t, seek_nexts, 100, "records that seekrandom reads from each place");
 ABSL_FLAG(uint64_t, seed, 0, "another seed gives other keys and values");
-ABSL_FLAG(bool, histogram, false, "print percentiles of the latency (of every 16th operation)");
-ABSL_FLAG(std::string, db, "", "path of the store (default: a temporary file in /dev/shm)");
+ABSL_FLAG(bool, histogram, false, "print percentiles of the latency (of every 64th operation)");
+ABSL_FLAG(std::string, db, "", "path of the store, or 'memory': memory of the process, on huge pages where they may be had "
+          "(default: a temporary file in /dev/shm)");
 ABSL_FLAG(bool, use_existing_db, false, "open the store at --db instead of making it");
 ABSL_FLAG(bool, keep, false, "don't remove the store at the end");
 ABSL_FLAG(std::string, tier, "volatile", "weakest durability tier accepted: volatile, msync, map-sync, device-dax, static-dax");
@@ -192,9 +193,9 @@ absl::Status Main(const Plan& plan) {
   std::cout << absl::StrFormat("records %d, keys %d bytes, values %d bytes, threads %d; store %s\n", plan.workload.num,
                                Data(plan.workload.data).key().size(), plan.workload.data.value_bytes,
                                plan.workload.threads, plan.engine.path);
-  const bool is_ours = !plan.engine.use_existing && !absl::GetFlag(FLAGS_keep);
+  const bool is_ours = plan.engine.path != kInMemory && !plan.engine.use_existing && !absl::GetFlag(FLAGS_keep);
   // A store that somebody has at --db isn't ours to remove.
-  if (!plan.engine.use_existing && access(plan.engine.path.c_str(), F_OK) == 0) {
+  if (plan.engine.path != kInMemory && !plan.engine.use_existing && access(plan.engine.path.c_str(), F_OK) == 0) {
     return absl::AlreadyExistsError(absl::StrCat(plan.engine.path, " exists: use it with --use_existing_db, or remove it"));
   }
   const StoreFile file(plan.engine.path, is_ours);
@@ -216,7 +217,7 @@ constexpr char kUsage[] =
     "Every read is checked: a wrong value ends the run with exit code 1.\n\n"
     "examples:\n"
     "  kvbench                                             a million 8-byte pairs in a file in /dev/shm\n"
-    "  kvbench --num=5000000 --repetitions=3               the numbers of docs/performance.md\n"
+    "  kvbench --db=memory --num=5000000 --repetitions=3   on huge pages, as a mapping of persistent memory is\n"
     "  kvbench --key_kind=string --key_size=24 --value_size=100 --histogram\n"
     "  kvbench --benchmarks=fillrandom,open --engines=sealkv\n"
     "  kvbench --db=/mnt/pmem/bench --tier=map-sync        on persistent memory; refuses anything weaker\n"

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::array<std::string_view, 10> kNames = {"fillseq", "fillrandom", "overwrite",  "readrandom",   "readmissing",
                                                      "readseq", "readreverse", "seekrandom", "deleterandom", "open"};
-constexpr uint64_t kSampleEvery = 16;
+constexpr uint64_t kSampleEvery = 64;  // reading the clock waits for all that is under way
 constexpr uint64_t kProgressEvery = 4096;
 constexpr int kOpens = 21;
 
@@ -46,7 +46,14 @@ class Run {
  public:
   Run(std::string_view workload, const WorkloadOptions& options, Subject& subject, Progress& progress,
       const std::atomic<bool>& stop)
-      : workload_(workload), options_(options), subject_(subject), engine_(*subject.engine), progress_(progress), stop_(stop) {}
+      : workload_(workload),
+        operate_(OperationOf(workload)),
+        order_(Scatter(std::hash<std::string_view>()(workload)) >> 1),
+        options_(options),
+        subject_(subject),
+        engine_(*subject.engine),
+        progress_(progress),
+        stop_(stop) {}
 
   absl::StatusOr<Result> Go() {
     if (workload_ == "open") return TimeOpens();
@@ -63,6 +70,18 @@ class Run {
   }
 
  private:
+  // Everything that a loop of operations needs to know of its name is found out before it: the less the benchmark does
+  // between two operations, the more of the engine is measured.
+  using Operation = absl::Status (Run::*)(Share& share, uint64_t i);
+  static Operation OperationOf(std::string_view workload) {
+    if (IsFill(workload)) return &Run::Fill;
+    if (workload == "overwrite") return &Run::Overwrite;
+    if (workload == "readrandom") return &Run::ReadRandom;
+    if (workload == "readmissing") return &Run::ReadMissing;
+    if (workload == "seekrandom") return &Run::SeekRandom;
+    return &Run::DeleteRandom;
+  }
+
   Result NewResult(uint64_t operations) const {
     Result result;
     result.engine = subject_.name;
@@ -106,10 +125,10 @@ class Run {
     for (uint64_t i = first; i < last && share.status.ok(); ++i) {
       if (i % kSampleEvery == 0) {
         const uint64_t begin = NowNs();
-        share.status = Operate(share, i);
+        share.status = (this->*operate_)(share, i);
         share.latency_ns.Add(NowNs() - begin);
       } else {
-        share.status = Operate(share, i);
+        share.status = (this->*operate_)(share, i);
       }
       if (i % kProgressEvery == 0) {
         if (first == 0) progress_.Show(i * total / std::max<uint64_t>(1, last), total);
@@ -121,32 +140,33 @@ class Run {
 
   // Picks one of the keys that the last fill put, in an order of its own for each workload.
   Key AnyKey(Share& share, uint64_t i) const {
-    const uint64_t index = Scatter(i + (Scatter(std::hash<std::string>()(workload_)) >> 1)) % options_.num;
+    const uint64_t index = Scatter(i + order_) % options_.num;
     const uint64_t number = subject_.has_random_keys ? share.data.RandomKey(index) : share.data.SequentialKey(index);
     return {number, share.data.key()};
   }
 
-  absl::Status Operate(Share& share, uint64_t i) {
-    if (IsFill(workload_)) {
-      const uint64_t number = subject_.has_random_keys ? share.data.RandomKey(i) : share.data.SequentialKey(i);
-      return Write(share, {number, share.data.key()});
-    }
-    if (workload_ == "overwrite") return Write(share, AnyKey(share, i));
-    if (workload_ == "readrandom") return Read(share, AnyKey(share, i));
-    if (workload_ == "readmissing") {
-      // Beyond all indexes that were filled; the random order is a bijection, so these are other keys.
-      const uint64_t number = subject_.has_random_keys ? share.data.RandomKey(options_.num + i) : share.data.SequentialKey(options_.num + i);
-      const Key key{number, share.data.key()};
-      if (engine_.Get(key, &share.value)) return absl::DataLossError("a key was found that was never written");
-      share.bytes += key.bytes.size();
-      return absl::OkStatus();
-    }
-    if (workload_ == "seekrandom") {
-      const uint64_t seen = engine_.Scan(AnyKey(share, i), options_.seek_nexts, false, &share.sum);
-      share.bytes += seen * (share.data.key().size() + options_.data.value_bytes);
-      return absl::OkStatus();
-    }
-    const Key key = AnyKey(share, i);  // deleterandom: some are gone already
+  absl::Status Fill(Share& share, uint64_t i) {
+    const uint64_t number = subject_.has_random_keys ? share.data.RandomKey(i) : share.data.SequentialKey(i);
+    return Write(share, {number, share.data.key()});
+  }
+  absl::Status Overwrite(Share& share, uint64_t i) { return Write(share, AnyKey(share, i)); }
+  absl::Status ReadRandom(Share& share, uint64_t i) { return Read(share, AnyKey(share, i)); }
+  absl::Status ReadMissing(Share& share, uint64_t i) {
+    // Beyond all indexes that were filled; the random order is a bijection, so these are other keys.
+    const uint64_t index = options_.num + i;
+    const uint64_t number = subject_.has_random_keys ? share.data.RandomKey(index) : share.data.SequentialKey(index);
+    const Key key{number, share.data.key()};
+    if (engine_.Get(key, &share.value)) return absl::DataLossError("a key was found that was never written");
+    share.bytes += key.bytes.size();
+    return absl::OkStatus();
+  }
+  absl::Status SeekRandom(Share& share, uint64_t i) {
+    const uint64_t seen = engine_.Scan(AnyKey(share, i), options_.seek_nexts, false, &share.sum);
+    share.bytes += seen * (share.data.key().size() + options_.data.value_bytes);
+    return absl::OkStatus();
+  }
+  absl::Status DeleteRandom(Share& share, uint64_t i) {
+    const Key key = AnyKey(share, i);  // some are gone already
     engine_.Delete(key);
     share.bytes += key.bytes.size();
     return absl::OkStatus();
@@ -197,6 +217,8 @@ class Run {
   }
 
   const std::string workload_;
+  const Operation operate_;
+  const uint64_t order_;
   const WorkloadOptions& options_;
   Subject& subject_;
   Engine& engine_;
