@@ -30,7 +30,8 @@ struct DataOptions {
 // Makes keys and values in buffers of its own. Each thread has one.
 class Data {
  public:
-  explicit Data(const DataOptions& options) : options_(options), order_(Scatter(options.seed)), value_(options.value_bytes, '\0') {
+  explicit Data(const DataOptions& options)
+      : options_(options), order_(Scatter(options.seed)), value_(options.value_bytes, '\0') {
     for (size_t i = 0; i < value_.size(); ++i) value_[i] = static_cast<char>(Scatter(options.seed + i));
     key_.resize(options.key_kind == KeyKind::kU64 ? sizeof(uint64_t) : options.key_bytes, 'k');
   }
@@ -51,7 +52,8 @@ class Data {
   bool IsValueOf(uint64_t number, uint8_t last_round, std::string_view value) {
     if (value.size() != value_.size()) return false;
     uint64_t word = Word(number, 0);
-    if (value.size() < sizeof(word)) return value.empty() || std::memcmp(value.data() + 1, reinterpret_cast<char*>(&word) + 1, value.size() - 1) == 0;
+    if (value.size() < sizeof(word))
+      return value.empty() || std::memcmp(value.data() + 1, reinterpret_cast<char*>(&word) + 1, value.size() - 1) == 0;
     std::memcpy(&word, value.data(), sizeof(word));
     if (!IsWordOf(number, last_round, word)) return false;
     return value.size() == sizeof(word) ||

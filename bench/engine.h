@@ -1,5 +1,5 @@
-// What is measured: a store behind one interface. A call costs every engine the same: one virtual call, and a key that is
-// given both as a number and as bytes, so that engines for integers needn't parse.
+// What is measured: a store behind one interface. A call costs every engine the same: one virtual call, and a key that
+// is given both as a number and as bytes, so that engines for integers needn't parse.
 #ifndef SEALKV_BENCH_ENGINE_H_
 #define SEALKV_BENCH_ENGINE_H_
 

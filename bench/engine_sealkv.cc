@@ -86,7 +86,8 @@ class SealkvEngine : public Engine {
     memory_.reset();
     memory_bytes_ = (bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
     memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kHugePageBytes, memory_bytes_)));
-    if (memory_ == nullptr) return absl::ResourceExhaustedError(absl::StrCat("no memory for ", memory_bytes_, " bytes"));
+    if (memory_ == nullptr)
+      return absl::ResourceExhaustedError(absl::StrCat("no memory for ", memory_bytes_, " bytes"));
     madvise(memory_.get(), memory_bytes_, MADV_HUGEPAGE);
     std::memset(memory_.get(), 0, memory_bytes_);
     absl::StatusOr<std::unique_ptr<Store>> store =

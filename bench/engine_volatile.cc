@@ -14,7 +14,9 @@ struct Integers {
   using ValueType = uint64_t;
   static uint64_t ToKey(const Key& key) { return key.number; }
   static void SetValue(std::string_view value, uint64_t* to) { std::memcpy(to, value.data(), sizeof(*to)); }
-  static std::string_view Bytes(const uint64_t& value) { return {reinterpret_cast<const char*>(&value), sizeof(value)}; }
+  static std::string_view Bytes(const uint64_t& value) {
+    return {reinterpret_cast<const char*>(&value), sizeof(value)};
+  }
 };
 
 struct Strings {
@@ -75,7 +77,6 @@ std::unique_ptr<Engine> Make(const std::string& name, bool integers) {
   if (integers) return std::make_unique<VolatileEngine<Map, Integers>>(name + "<uint64_t, uint64_t>, volatile");
   return std::make_unique<VolatileEngine<Map, Strings>>(name + "<string, string>, volatile");
 }
-
 
 }  // namespace
 

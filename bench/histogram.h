@@ -1,5 +1,5 @@
-// A histogram of latencies: log-linear buckets, as HdrHistogram's (Tene), which Debian doesn't package for C++. 128 buckets
-// to each power of two, so a percentile is off by less than 1 %.
+// A histogram of latencies: log-linear buckets, as HdrHistogram's (Tene), which Debian doesn't package for C++. 128
+// buckets to each power of two, so a percentile is off by less than 1 %.
 #ifndef SEALKV_BENCH_HISTOGRAM_H_
 #define SEALKV_BENCH_HISTOGRAM_H_
 

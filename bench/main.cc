@@ -14,18 +14,20 @@
 #include "absl/flags/parse.h"
 #include "absl/flags/usage.h"
 #include "absl/flags/usage_config.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "bench/engine.h"
 #include "bench/report.h"
 #include "bench/workload.h"
 
-ABSL_FLAG(std::vector<std::string>, benchmarks, std::vector<std::string>({"fillrandom", "readrandom", "overwrite", "seekrandom", "readseq"}),
+ABSL_FLAG(std::vector<std::string>, benchmarks,
+          std::vector<std::string>({"fillrandom", "readrandom", "overwrite", "seekrandom", "readseq"}),
           "what to run, in this order: fillseq, fillrandom (these begin with an empty store), overwrite, readrandom, "
           "readmissing, readseq, readreverse, seekrandom, deleterandom, open");
-ABSL_FLAG(std::vector<std::string>, engines, std::vector<std::string>({"sealkv", "btree_map"}), "what to measure: sealkv, std_map, btree_map");
+ABSL_FLAG(std::vector<std::string>, engines, std::vector<std::string>({"sealkv", "btree_map"}),
+          "what to measure: sealkv, std_map, btree_map");
 ABSL_FLAG(uint64_t, num, 1000000, "number of records");
 ABSL_FLAG(uint64_t, reads, 0, "number of reads (0: as many as records)");
 ABSL_FLAG(uint32_t, threads, 1, "number of threads");
@@ -35,11 +37,13 @@ ABSL_FLAG(std::string, key_kind, "u64", "u64: 8-byte integers; string: hexadecim
 ABSL_FLAG(uint64_t, seek_nexts, 100, "records that seekrandom reads from each place");
 ABSL_FLAG(uint64_t, seed, 0, "another seed gives other keys and values");
 ABSL_FLAG(bool, histogram, false, "print percentiles of the latency (of every 64th operation)");
-ABSL_FLAG(std::string, db, "", "path of the store, or 'memory': memory of the process, on huge pages where they may be had "
+ABSL_FLAG(std::string, db, "",
+          "path of the store, or 'memory': memory of the process, on huge pages where they may be had "
           "(default: a temporary file in /dev/shm)");
 ABSL_FLAG(bool, use_existing_db, false, "open the store at --db instead of making it");
 ABSL_FLAG(bool, keep, false, "don't remove the store at the end");
-ABSL_FLAG(std::string, tier, "volatile", "weakest durability tier accepted: volatile, msync, map-sync, device-dax, static-dax");
+ABSL_FLAG(std::string, tier, "volatile",
+          "weakest durability tier accepted: volatile, msync, map-sync, device-dax, static-dax");
 ABSL_FLAG(uint64_t, capacity, 0, "bytes of the store (0: enough for the benchmarks asked for)");
 ABSL_FLAG(uint32_t, repetitions, 1, "run the whole list so many times, report each benchmark's median");
 ABSL_FLAG(std::string, json, "", "write the results to this file, in Google Benchmark's format (-: standard output)");
@@ -66,7 +70,8 @@ struct Plan {
 
 absl::Status Contains(const std::vector<std::string>& names, const std::string& name, const char* what) {
   if (std::find(names.begin(), names.end(), name) != names.end()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("no such ", what, ": '", name, "'. There are: ", absl::StrJoin(names, ", ")));
+  return absl::InvalidArgumentError(
+      absl::StrCat("no such ", what, ": '", name, "'. There are: ", absl::StrJoin(names, ", ")));
 }
 
 // Nodes and records of one fill, twice that for splitting and slack, and the records that each overwrite leaves behind:
@@ -76,7 +81,8 @@ uint64_t CapacityFor(const Plan& plan) {
   const bool is_inline = data.key_kind == KeyKind::kU64 && data.value_bytes == sizeof(uint64_t);
   const uint64_t record_bytes = is_inline ? 0 : 24 + (data.key_bytes + 7) / 8 * 8 + (data.value_bytes + 7) / 8 * 8;
   const bool leaves_records = data.value_bytes != sizeof(uint64_t);
-  const auto overwrites = static_cast<uint64_t>(std::count(plan.benchmarks.begin(), plan.benchmarks.end(), "overwrite"));
+  const auto overwrites =
+      static_cast<uint64_t>(std::count(plan.benchmarks.begin(), plan.benchmarks.end(), "overwrite"));
   const uint64_t bytes_per_record = 80 + record_bytes * (1 + (leaves_records ? overwrites : 0));
   return (uint64_t{64} << 20) + plan.workload.num * bytes_per_record * 5 / 4;
 }
@@ -94,7 +100,8 @@ absl::StatusOr<Plan> MakePlan() {
   const std::string kind = absl::GetFlag(FLAGS_key_kind);
   if (absl::Status status = Contains({"u64", "string"}, kind, "key kind"); !status.ok()) return status;
   const auto tier = daxfile::TierFromName(absl::GetFlag(FLAGS_tier));
-  if (!tier.has_value()) return absl::InvalidArgumentError(absl::StrCat("no such tier: '", absl::GetFlag(FLAGS_tier), "'"));
+  if (!tier.has_value())
+    return absl::InvalidArgumentError(absl::StrCat("no such tier: '", absl::GetFlag(FLAGS_tier), "'"));
   WorkloadOptions& workload = plan.workload;
   workload.data = {.key_kind = kind == "u64" ? KeyKind::kU64 : KeyKind::kString,
                    .key_bytes = absl::GetFlag(FLAGS_key_size),
@@ -106,7 +113,8 @@ absl::StatusOr<Plan> MakePlan() {
   workload.seek_nexts = absl::GetFlag(FLAGS_seek_nexts);
   plan.repetitions = absl::GetFlag(FLAGS_repetitions);
   if (workload.num == 0) return absl::InvalidArgumentError("--num must be at least 1");
-  if (workload.threads == 0 || workload.threads > 1024) return absl::InvalidArgumentError("--threads must be 1 to 1024");
+  if (workload.threads == 0 || workload.threads > 1024)
+    return absl::InvalidArgumentError("--threads must be 1 to 1024");
   if (plan.repetitions == 0) return absl::InvalidArgumentError("--repetitions must be at least 1");
   if (workload.data.key_kind == KeyKind::kString && (workload.data.key_bytes < 16 || workload.data.key_bytes > 65536)) {
     return absl::InvalidArgumentError("--key_size must be 16 to 65536");
@@ -115,7 +123,8 @@ absl::StatusOr<Plan> MakePlan() {
     return absl::InvalidArgumentError("--use_existing_db needs --db=PATH");
   }
   plan.is_temporary = absl::GetFlag(FLAGS_db).empty();
-  plan.engine.path = plan.is_temporary ? absl::StrCat("/dev/shm/kvbench.", getpid(), ".store") : absl::GetFlag(FLAGS_db);
+  plan.engine.path =
+      plan.is_temporary ? absl::StrCat("/dev/shm/kvbench.", getpid(), ".store") : absl::GetFlag(FLAGS_db);
   plan.engine.weakest_tier = *tier;
   plan.engine.data = workload.data;
   plan.engine.use_existing = absl::GetFlag(FLAGS_use_existing_db);
@@ -159,17 +168,21 @@ absl::StatusOr<std::vector<Result>> RunList(const Plan& plan, const StoreFile& f
   for (const std::string& benchmark : plan.benchmarks) {
     for (size_t i = 0; i < subjects.size(); ++i) {
       if (IsFill(benchmark) && !is_empty[i]) {
-        if (plan.engine.use_existing) return absl::InvalidArgumentError("a fill begins with an empty store: it can't use an existing one");
+        if (plan.engine.use_existing)
+          return absl::InvalidArgumentError("a fill begins with an empty store: it can't use an existing one");
         if (absl::Status status = OpenSubject(plan, subjects[i], file); !status.ok()) return status;
       }
       is_empty[i] = false;
       absl::StatusOr<Result> result = RunWorkload(benchmark, plan.workload, subjects[i], progress, stop);
       if (absl::IsUnimplemented(result.status())) {
-        if (is_first) std::cout << absl::StrFormat("%-12s : left out: %s  [%s]\n", benchmark, std::string(result.status().message()), subjects[i].name);
+        if (is_first)
+          std::cout << absl::StrFormat("%-12s : left out: %s  [%s]\n", benchmark,
+                                       std::string(result.status().message()), subjects[i].name);
         continue;
       }
       if (!result.ok()) {
-        return absl::Status(result.status().code(), absl::StrCat(subjects[i].name, " ", benchmark, ": ", std::string(result.status().message())));
+        return absl::Status(result.status().code(), absl::StrCat(subjects[i].name, " ", benchmark, ": ",
+                                                                 std::string(result.status().message())));
       }
       std::cout << Line(*result, absl::GetFlag(FLAGS_histogram) || benchmark == "open") << std::endl;
       results.push_back(*std::move(result));
@@ -196,7 +209,8 @@ absl::Status Main(const Plan& plan) {
   const bool is_ours = plan.engine.path != kInMemory && !plan.engine.use_existing && !absl::GetFlag(FLAGS_keep);
   // A store that somebody has at --db isn't ours to remove.
   if (plan.engine.path != kInMemory && !plan.engine.use_existing && access(plan.engine.path.c_str(), F_OK) == 0) {
-    return absl::AlreadyExistsError(absl::StrCat(plan.engine.path, " exists: use it with --use_existing_db, or remove it"));
+    return absl::AlreadyExistsError(
+        absl::StrCat(plan.engine.path, " exists: use it with --use_existing_db, or remove it"));
   }
   const StoreFile file(plan.engine.path, is_ours);
   std::vector<std::vector<Result>> runs;

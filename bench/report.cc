@@ -20,16 +20,18 @@ double NsPerOperation(const Result& result) { return PerOperation(result, result
 }  // namespace
 
 std::string Line(const Result& result, bool with_percentiles) {
-  std::string line = absl::StrFormat("%-12s : %10.3f micros/op %9.0f ops/sec; %7.1f MB/s  [%s]", result.benchmark,
-                                     NsPerOperation(result) / 1e3, static_cast<double>(result.operations) / result.seconds,
-                                     static_cast<double>(result.bytes) / result.seconds / 1e6, result.engine);
+  std::string line =
+      absl::StrFormat("%-12s : %10.3f micros/op %9.0f ops/sec; %7.1f MB/s  [%s]", result.benchmark,
+                      NsPerOperation(result) / 1e3, static_cast<double>(result.operations) / result.seconds,
+                      static_cast<double>(result.bytes) / result.seconds / 1e6, result.engine);
   if (result.persist.fences > 0 || result.persist.lines_flushed > 0) {
     absl::StrAppendFormat(&line, "  %.2f flushes/op %.2f fences/op %.1f pm_bytes/op",
                           PerOperation(result, static_cast<double>(result.persist.lines_flushed)),
                           PerOperation(result, static_cast<double>(result.persist.fences)),
                           PerOperation(result, static_cast<double>(result.persist.bytes_stored)));
   }
-  if (result.bytes_per_record.has_value()) absl::StrAppendFormat(&line, "  %.1f bytes/record", *result.bytes_per_record);
+  if (result.bytes_per_record.has_value())
+    absl::StrAppendFormat(&line, "  %.1f bytes/record", *result.bytes_per_record);
   if (!result.note.empty()) absl::StrAppend(&line, "  (", result.note, ")");
   if (with_percentiles && result.latency_ns.count() > 0) {
     absl::StrAppendFormat(&line, "\n%15sns: p50 %d  p90 %d  p99 %d  p99.9 %d  p99.99 %d  max %d", "",

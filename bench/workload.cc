@@ -13,8 +13,9 @@
 namespace sealkv::bench {
 namespace {
 
-constexpr std::array<std::string_view, 10> kNames = {"fillseq", "fillrandom", "overwrite",  "readrandom",   "readmissing",
-                                                     "readseq", "readreverse", "seekrandom", "deleterandom", "open"};
+constexpr std::array<std::string_view, 10> kNames = {"fillseq",      "fillrandom", "overwrite",   "readrandom",
+                                                     "readmissing",  "readseq",    "readreverse", "seekrandom",
+                                                     "deleterandom", "open"};
 constexpr uint64_t kSampleEvery = 64;  // reading the clock waits for all that is under way
 constexpr uint64_t kProgressEvery = 4096;
 constexpr int kOpens = 21;
@@ -65,7 +66,8 @@ class Run {
     const bool is_read = !IsWrite(workload_);
     uint64_t operations = is_read && options_.reads > 0 ? options_.reads : options_.num;
     if (workload_ == "readseq" || workload_ == "readreverse") return Walk();
-    if (workload_ == "seekrandom") operations = std::max<uint64_t>(1, operations / std::max<uint64_t>(1, options_.seek_nexts));
+    if (workload_ == "seekrandom")
+      operations = std::max<uint64_t>(1, operations / std::max<uint64_t>(1, options_.seek_nexts));
     return RunThreads(operations);
   }
 
@@ -104,7 +106,8 @@ class Run {
     } else {
       std::vector<std::thread> running;
       for (unsigned i = 0; i < threads; ++i) {
-        running.emplace_back([&, i] { RunShare(*shares[i], operations * i / threads, operations * (i + 1) / threads, operations); });
+        running.emplace_back(
+            [&, i] { RunShare(*shares[i], operations * i / threads, operations * (i + 1) / threads, operations); });
       }
       for (std::thread& thread : running) thread.join();
     }
@@ -179,7 +182,8 @@ class Run {
 
   absl::Status Read(Share& share, const Key& key) {
     if (!engine_.Get(key, &share.value)) return absl::DataLossError("a key that was written wasn't found");
-    if (!share.data.IsValueOf(key.number, subject_.round, share.value)) return absl::DataLossError("a wrong value was read");
+    if (!share.data.IsValueOf(key.number, subject_.round, share.value))
+      return absl::DataLossError("a wrong value was read");
     share.bytes += key.bytes.size() + share.value.size();
     return absl::OkStatus();
   }

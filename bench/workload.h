@@ -31,9 +31,9 @@ struct Result {
   uint64_t operations = 0;
   double seconds = 0;
   double cpu_seconds = 0;
-  uint64_t bytes = 0;              // of keys and values that went in or out
+  uint64_t bytes = 0;  // of keys and values that went in or out
   daxfile::PersistCounters persist;
-  Histogram latency_ns;            // of every 64th operation
+  Histogram latency_ns;                    // of every 64th operation
   std::optional<double> bytes_per_record;  // of persistent memory, after a fill
   std::string note;
 };

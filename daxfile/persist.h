@@ -157,8 +157,7 @@ class Persist {
  private:
   // What an observer, or a mode other than the CPU's, makes of each.
   void ObserveStore(const uint64_t* word, uint64_t value, const std::source_location& site) const;
-  void ObserveCopy(void* to, const void* from, size_t bytes, bool non_temporal,
-                   const std::source_location& site) const;
+  void ObserveCopy(void* to, const void* from, size_t bytes, bool non_temporal, const std::source_location& site) const;
   void FlushOtherwise(const void* address, size_t bytes, const std::source_location& site);
   void FenceOtherwise(const std::source_location& site);
   void RememberPages(const void* address, size_t bytes);

@@ -1,11 +1,11 @@
 // A store-then-load barrier whose cost lies on one side. Two threads that each store one word and then load the other's
 // can't both miss the other's store, if each has a full fence in between. Where one of the sides runs millions of times
-// as often as the other, its fence shrinks to an order to the compiler, and the other side's grows to a system call that
-// makes every running thread of the process execute a full fence: membarrier(2), Linux 4.14.
+// as often as the other, its fence shrinks to an order to the compiler, and the other side's grows to a system call
+// that makes every running thread of the process execute a full fence: membarrier(2), Linux 4.14.
 //
-// It is more than the fence's own cost: a locked instruction or mfence waits for all earlier stores, those that an sfence
-// holds back included, so one of them at the head of each operation exposes the whole wait for the write-back of the
-// operation before.
+// It is more than the fence's own cost: a locked instruction or mfence waits for all earlier stores, those that an
+// sfence holds back included, so one of them at the head of each operation exposes the whole wait for the write-back of
+// the operation before.
 //
 // Origin: asymmetric Dekker synchronisation (Dice, Huang, Yang, 2001); liburcu's "memb" flavour.
 #ifndef SEALKV_KV_ASYMMETRIC_FENCE_H_

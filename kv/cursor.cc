@@ -187,8 +187,8 @@ bool Cursor::LeafAscends(const Frame& frame) const {
   return true;
 }
 
-// Whether a node's slices ascend, and lie between its bounds. Where they don't, a seek may pass by what a walk finds; so the
-// background pass, which counts by both, must know.
+// Whether a node's slices ascend, and lie between its bounds. Where they don't, a seek may pass by what a walk finds;
+// so the background pass, which counts by both, must know.
 bool Cursor::LiesWithin(const Frame& frame) const {
   uint64_t least = frame.low;
   // An inner node's first slice isn't looked at.
@@ -308,8 +308,8 @@ Cursor::Result Cursor::StepUp(Direction direction) {
     has_left_leaf_ = true;
   }
   if (slot_->epoch() != epochs_.current()) {
-    // Let go of what was freed meanwhile, if all that is remembered is still part of the tree. In this order: what was so
-    // after `now` was read is retired no earlier than that.
+    // Let go of what was freed meanwhile, if all that is remembered is still part of the tree. In this order: what was
+    // so after `now` was read is retired no earlier than that.
     const uint64_t now = epochs_.current();
     if (!FramesAreCurrent()) return Result::kChanged;
     epochs_.Refresh(slot_, now);
@@ -354,8 +354,10 @@ Cursor::Result Cursor::ReadRecord(RecordRef ref) {
   const Frame& frame = frames_.back();
   const RecordView record = tree_.image().RecordAt(ref.offset());
   if (record.is_null()) return Fail(frame.node, "a reference to a record leads nowhere");
-  // A record that another entry should lead to would make the walk jump, and whoever pages through a store go in circles.
-  if (record.key().size() < frame.depth || SliceAt(record.key(), frame.depth) != leaf_.slice(frame.perm.slot(frame.position))) {
+  // A record that another entry should lead to would make the walk jump, and whoever pages through a store go in
+  // circles.
+  if (record.key().size() < frame.depth ||
+      SliceAt(record.key(), frame.depth) != leaf_.slice(frame.perm.slot(frame.position))) {
     return Fail(frame.node, "an entry leads to the record of another key");
   }
   if (observer_ != nullptr) {

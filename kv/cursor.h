@@ -1,5 +1,5 @@
-// A position in the key order, moved optimistically: the way down is remembered with each node's version; where a version
-// has changed since, the cursor finds its place again by key.
+// A position in the key order, moved optimistically: the way down is remembered with each node's version; where a
+// version has changed since, the cursor finds its place again by key.
 //
 // A leaf is read once, into a copy, when the cursor reaches it: what it then shows is that leaf as of one moment.
 // Records are read where they lie. The cursor's epoch keeps all that it points to; it is renewed from leaf to leaf.

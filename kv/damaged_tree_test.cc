@@ -51,8 +51,8 @@ class DamagedTreeTest : public ::testing::Test {
   Image image_;
 };
 
-// The pass goes on where it left off, 256 entries at a time: an entry there that led to the first record sent it back to
-// the beginning for ever.
+// The pass goes on where it left off, 256 entries at a time: an entry there that led to the first record sent it back
+// to the beginning for ever.
 TEST_F(DamagedTreeTest, TheBackgroundPassEndsThoughAKeyLeadsBack) {
   for (const int i : {255, 256, 257}) ReferenceOf(i) = ReferenceOf(0);
   ASSERT_OK(store_.Open());
@@ -104,7 +104,7 @@ TEST_F(DamagedTreeTest, ADamagedPermutationOfAnInnerNodeTakesNoChildAway) {
   const unsigned count = Perm(sound).count();
   ASSERT_LT(count, kSlots);
   for (unsigned bit = 4 * count + 4; bit < 60; ++bit) {
-    Root()->key_words[Node::kPermWord] = sound ^ uint64_t{1} << bit;
+    Root()->key_words[Node::kPermWord] = sound ^ uint64_t { 1 } << bit;
     ASSERT_OK(store_.Open());
     for (int i = 0; i < 30; ++i) (void)store_->Put(KeyOf(500) + std::to_string(i), "splits leaves");
     for (int i = 0; i < kKeys; ++i) ASSERT_OK(store_->Get(KeyOf(i))) << "bit " << bit << ", key " << i;
@@ -113,8 +113,8 @@ TEST_F(DamagedTreeTest, ADamagedPermutationOfAnInnerNodeTakesNoChildAway) {
   }
 }
 
-// A seek passes by what lies to the left of a separator that moved down, and a walk doesn't. The pass, which seeks after
-// each pause, must not take the one for the other: what it didn't count is given away.
+// A seek passes by what lies to the left of a separator that moved down, and a walk doesn't. The pass, which seeks
+// after each pause, must not take the one for the other: what it didn't count is given away.
 TEST_F(DamagedTreeTest, TheBackgroundPassNoticesASeparatorOutOfPlace) {
   for (unsigned position = 1; position < Root()->perm().count(); ++position) {
     uint64_t& separator = Root()->key_words[Root()->perm().slot(position)];

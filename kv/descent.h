@@ -1,9 +1,9 @@
 // The way down, optimistically: read a node, then make sure that nobody wrote to it. No store, no lock. Readers and
 // writers share it; a writer then locks, and sees whether the leaf is still as it was.
 //
-// Hand over hand: a child's version is read before the node that led to it is looked at again. So at some moment both were
-// as read, and what the way says about the child (that it is part of the tree, and which slices it covers) was true of that
-// version of it.
+// Hand over hand: a child's version is read before the node that led to it is looked at again. So at some moment both
+// were as read, and what the way says about the child (that it is part of the tree, and which slices it covers) was
+// true of that version of it.
 #ifndef SEALKV_KV_DESCENT_H_
 #define SEALKV_KV_DESCENT_H_
 

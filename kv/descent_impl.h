@@ -1,9 +1,9 @@
-// The descent's code, for one kind of search. Included by the two files that compile it, each for the instructions that its
-// search needs; nothing else includes it.
+// The descent's code, for one kind of search. Included by the two files that compile it, each for the instructions that
+// its search needs; nothing else includes it.
 //
-// Between the fence of one operation and the first cache miss of the next each instruction counts (docs/performance.md), so
-// all of the common way is inlined into one function, and its state (Step) lives in registers: nothing that is called takes
-// its address.
+// Between the fence of one operation and the first cache miss of the next each instruction counts
+// (docs/performance.md), so all of the common way is inlined into one function, and its state (Step) lives in
+// registers: nothing that is called takes its address.
 #ifndef SEALKV_KV_DESCENT_IMPL_H_
 #define SEALKV_KV_DESCENT_IMPL_H_
 
@@ -89,8 +89,8 @@ class Descender {
     at.node = tree_.Root();
     if (at.node == nullptr) return Damaged(nullptr, "the root word");
     at.version = tree_.StableVersion(*at.node);
-    // The root word has no version. So it is looked at again: when this version was read, the node was the root, which it
-    // may cease to be without becoming obsolete.
+    // The root word has no version. So it is looked at again: when this version was read, the node was the root, which
+    // it may cease to be without becoming obsolete.
     if (tree_.Root() != at.node) return Next::kRestart;
     if (tree_.IsObsolete(at.version)) return Damaged(at.node, "a node with two references");
     return Next::kGoOn;
@@ -147,7 +147,8 @@ class Descender {
     if (position + 1 < count) way.high = at.node->slice(perm.slot(position + 1)) - 1;
   }
 
-  // How far the keys spread is seen by the outermost separators two levels down. A hint only: it need not be consistent.
+  // How far the keys spread is seen by the outermost separators two levels down. A hint only: it need not be
+  // consistent.
   SEALKV_INLINE void LearnBuckets(Way& way, const Step& root, uint64_t slice, Perm perm, unsigned count) const {
     if (count < 2) return;
     const Node* const left = tree_.image().NodeAt(root.node->child(perm.slot(0)));
@@ -226,8 +227,9 @@ class Descender {
   const TreeView& tree_;
   const std::string_view key_;
   const Purpose purpose_;
-  // Written field by field, and never copied: a copy would be made of loads wider than the stores before it, and such a load
-  // waits until these stores have reached the cache, behind everything before them. It would end all overlap of operations.
+  // Written field by field, and never copied: a copy would be made of loads wider than the stores before it, and such a
+  // load waits until these stores have reached the cache, behind everything before them. It would end all overlap of
+  // operations.
   Descent& result_;
 };
 

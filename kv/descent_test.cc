@@ -33,7 +33,9 @@ class HookedTree {
   void OfferShortcut(uint64_t slice, unsigned shift, const Node& node, LockWord version) const {
     tree_.OfferShortcut(slice, shift, node, version);
   }
-  absl::StatusOr<std::string_view> PrefixOf(const Node& root, char (&bytes)[8]) const { return tree_.PrefixOf(root, bytes); }
+  absl::StatusOr<std::string_view> PrefixOf(const Node& root, char (&bytes)[8]) const {
+    return tree_.PrefixOf(root, bytes);
+  }
 
  private:
   const Tree& tree_;
@@ -67,7 +69,7 @@ class DescentTest : public ::testing::Test {
 TEST_F(DescentTest, ARootThatIsTheRootNoLongerIsNotTakenForIt) {
   for (uint64_t i = 0; i < 14 * 14; ++i) Put(i);  // two levels, full
   const HookedTree tree(*tree_, [this] {
-    Put(1000);                                // a root above the old one
+    Put(1000);                               // a root above the old one
     ASSERT_OK(store_->Delete(U64Key(190)));  // room in the last leaf below the old one
   });
   const std::string key = U64Key(2000);

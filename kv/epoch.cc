@@ -44,7 +44,8 @@ EpochSlot* EpochSlots::Take() {
   for (Chunk* chunk = &first_;;) {
     for (size_t i = 0; i < kSlotsPerChunk; ++i) {
       EpochSlot& slot = chunk->slots[(hint + i) % kSlotsPerChunk];
-      if (!slot.is_taken_.load(std::memory_order_relaxed) && !slot.is_taken_.exchange(true, std::memory_order_acquire)) {
+      if (!slot.is_taken_.load(std::memory_order_relaxed) &&
+          !slot.is_taken_.exchange(true, std::memory_order_acquire)) {
         return &slot;
       }
     }

@@ -1,13 +1,14 @@
-// When may memory that a reader could still be looking at be used again? Epoch-based reclamation (Fraser, 2004): a reader
-// announces the epoch it began in, in a slot; what was retired in epoch t is free once every announced epoch is later.
+// When may memory that a reader could still be looking at be used again? Epoch-based reclamation (Fraser, 2004): a
+// reader announces the epoch it began in, in a slot; what was retired in epoch t is free once every announced epoch is
+// later.
 //
 // A thread has a slot of its own for what begins and ends in one call (EpochGuard): a plain store announces it, for the
-// fence that must follow is on the side of whoever frees (kv/asymmetric_fence.h). What outlives a call, or travels between
-// threads, takes a slot for itself (Enter).
+// fence that must follow is on the side of whoever frees (kv/asymmetric_fence.h). What outlives a call, or travels
+// between threads, takes a slot for itself (Enter).
 //
-// Why not liburcu: an RCU read-side section belongs to a thread, and a PinnedValue or an Iterator may be handed to another
-// one, or be held while its own thread writes (which would wait for itself). And slots can later lie where readers of
-// other processes reach them.
+// Why not liburcu: an RCU read-side section belongs to a thread, and a PinnedValue or an Iterator may be handed to
+// another one, or be held while its own thread writes (which would wait for itself). And slots can later lie where
+// readers of other processes reach them.
 #ifndef SEALKV_KV_EPOCH_H_
 #define SEALKV_KV_EPOCH_H_
 
@@ -100,7 +101,8 @@ class Epochs {
 
   std::atomic<uint64_t> current_{1};
   const std::shared_ptr<EpochSlots> thread_slots_;
-  EpochSlots kept_slots_;  // whoever moves from a thread's slot to one of these is announced here before it leaves there
+  EpochSlots
+      kept_slots_;  // whoever moves from a thread's slot to one of these is announced here before it leaves there
 };
 
 // In an epoch for the length of a scope, on one thread.

@@ -1,5 +1,5 @@
-// Sixteen bits of a key's rest, kept in the reference of a kMore entry: of several keys that share a slice, a get fetches
-// only the record whose fingerprint fits.
+// Sixteen bits of a key's rest, kept in the reference of a kMore entry: of several keys that share a slice, a get
+// fetches only the record whose fingerprint fits.
 #ifndef SEALKV_KV_FINGERPRINT_H_
 #define SEALKV_KV_FINGERPRINT_H_
 

@@ -9,7 +9,7 @@ namespace sealkv::internal {
 namespace {
 
 constexpr unsigned kRecordGranuleBytes = 16;
-constexpr uint64_t kLeastRoomBytes = 256;  // a segment with less isn't worth remembering
+constexpr uint64_t kLeastRoomBytes = 256;   // a segment with less isn't worth remembering
 constexpr size_t kSmallRecordBytes = 1024;  // assembled on the stack and copied at once
 
 }  // namespace
@@ -130,8 +130,8 @@ void Heap::LeaveAppendSegment(uint64_t segment) {
   }
 }
 
-// A small record is put together on the stack and copied at once. Of a large one the value is copied from where it is, but
-// for the lines that it shares with the key and with the padding: no line is written twice.
+// A small record is put together on the stack and copied at once. Of a large one the value is copied from where it is,
+// but for the lines that it shares with the key and with the padding: no line is written twice.
 void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags) {
   const uint64_t head_bytes = ValueOffset(key.size());
   const uint64_t bytes = head_bytes + Pad8(value.size());
@@ -239,8 +239,8 @@ bool Heap::ReleaseEmptyNodeSegments() {
   const uint64_t free_before = segments_.free_count();
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
     const SegmentState& state = segments_.state(segment);
-    const bool is_empty = state.kind == SegmentKind::kNodes && state.origin == SegmentState::Origin::kCounted &&
-                          state.live_bytes == 0;
+    const bool is_empty =
+        state.kind == SegmentKind::kNodes && state.origin == SegmentState::Origin::kCounted && state.live_bytes == 0;
     if (is_empty) segments_.Release(segment);
   }
   return segments_.free_count() > free_before;

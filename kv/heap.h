@@ -1,7 +1,7 @@
 // Where nodes and records live: allocation, retirement, and the count of what is alive.
 //
-// Allocating and freeing inside a segment touches no persistent memory: what no reference leads to does not exist after a
-// crash. Records are appended to a segment, nodes are 256-byte slots.
+// Allocating and freeing inside a segment touches no persistent memory: what no reference leads to does not exist after
+// a crash. Records are appended to a segment, nodes are 256-byte slots.
 //
 // Thread safety: none; the store's writer lock guards it.
 #ifndef SEALKV_KV_HEAP_H_

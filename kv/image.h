@@ -1,5 +1,5 @@
-// The mapped file as the store sees it: offsets become pointers here, and nowhere else. Every look-up checks that what it
-// points to lies inside the file, so that no content of the file, however damaged, leads out of the mapping.
+// The mapped file as the store sees it: offsets become pointers here, and nowhere else. Every look-up checks that what
+// it points to lies inside the file, so that no content of the file, however damaged, leads out of the mapping.
 #ifndef SEALKV_KV_IMAGE_H_
 #define SEALKV_KV_IMAGE_H_
 
@@ -39,16 +39,19 @@ class Image {
   // nullptr if no node can be at this offset.
   Node* NodeAt(Offset offset) const {
     const uint64_t at = Raw(offset);
-    if (at % kNodeBytes != 0 || at < header_bytes_ || at >= size_bytes_) [[unlikely]] return nullptr;
+    if (at % kNodeBytes != 0 || at < header_bytes_ || at >= size_bytes_) [[unlikely]]
+      return nullptr;
     return reinterpret_cast<Node*>(base_ + at);
   }
 
   // A null view if no record can be at this offset. The checksum is not looked at.
   RecordView RecordAt(Offset offset) const {
     const uint64_t at = Raw(offset);
-    if (at % 8 != 0 || at < header_bytes_ || at + sizeof(RecordHeader) > size_bytes_) [[unlikely]] return RecordView();
+    if (at % 8 != 0 || at < header_bytes_ || at + sizeof(RecordHeader) > size_bytes_) [[unlikely]]
+      return RecordView();
     const RecordView record(base_ + at);
-    if (record.bytes() > size_bytes_ - at) [[unlikely]] return RecordView();
+    if (record.bytes() > size_bytes_ - at) [[unlikely]]
+      return RecordView();
     return record;
   }
 

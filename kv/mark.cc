@@ -37,7 +37,8 @@ bool Marker::Step(unsigned entries) {
     }
     // Each step begins where the last one ended, so a damaged tree mustn't lead it back.
     if (has_last_key_ && cursor.key() <= std::string_view(last_key_)) {
-      status_ = absl::DataLossError("store damaged: keys out of order. Run `kvdump check` to learn how much is affected.");
+      status_ =
+          absl::DataLossError("store damaged: keys out of order. Run `kvdump check` to learn how much is affected.");
       is_done_ = true;
       return true;
     }

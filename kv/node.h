@@ -16,7 +16,8 @@
 //   N1  An entry that `perm` doesn't name does not exist. Slots that it doesn't name hold anything.
 //   N2  A named slot's slice, kind and level never change. Its reference word may, by one Store.
 //   N3  Entries ascend by (slice, rank of kind); among kMore entries of one slice, by key; at most kMaxTies of these.
-//   N4  In an inner node, entry i covers the slices from its own (entry 0: from the node's own lower bound, its slice is
+//   N4  In an inner node, entry i covers the slices from its own (entry 0: from the node's own lower bound, its slice
+//   is
 //       not looked at) to before that of entry i+1. Equal slices are never parted by two nodes.
 //   N5  Only the root of a layer below the top has a prefix.
 //
@@ -73,8 +74,8 @@ constexpr unsigned KindRank(Kind kind) {
   return kind == Kind::kLayer ? 9 : static_cast<unsigned>(kind);
 }
 
-// The permutation word: nibble 0 is the count; nibbles 1..14 are the 14 slots, first those in use in key order, then the
-// free ones; nibble 15 is 0.
+// The permutation word: nibble 0 is the count; nibbles 1..14 are the 14 slots, first those in use in key order, then
+// the free ones; nibble 15 is 0.
 class Perm {
  public:
   static constexpr uint64_t kEmptyRaw = 0x0fedcba987654320;
@@ -117,13 +118,14 @@ class Perm {
     return count() <= kSlots && seen == 0xfffc && raw_ >> 60 == 0;
   }
 
-  // Whether the first free slot is one, and no other position names it: all that writing to it asks of a permutation that
-  // may be damaged. All nibbles are compared with it at once.
+  // Whether the first free slot is one, and no other position names it: all that writing to it asks of a permutation
+  // that may be damaged. All nibbles are compared with it at once.
   constexpr bool NamesFreeSlotOnce() const {
     constexpr uint64_t kOnes = 0x0111111111111110;  // nibbles 1..14
     const uint64_t free_slot = slot(count());
     const uint64_t differs = raw_ ^ free_slot * kOnes;
-    const uint64_t high_bits = ((differs & 7 * kOnes) + 7 * kOnes) | differs;  // a nibble's is clear where it is the slot
+    const uint64_t high_bits =
+        ((differs & 7 * kOnes) + 7 * kOnes) | differs;  // a nibble's is clear where it is the slot
     return count() < kSlots && free_slot >= kFirstSlot && std::popcount(~high_bits & 8 * kOnes) == 1;
   }
 
@@ -162,8 +164,8 @@ class Kinds {
   uint64_t raw_;
 };
 
-// The lock word: volatile, though it lies in persistent memory, for it carries the generation of the open that wrote it;
-// one of another generation reads as unlocked (invariant 6 of docs/design.md).
+// The lock word: volatile, though it lies in persistent memory, for it carries the generation of the open that wrote
+// it; one of another generation reads as unlocked (invariant 6 of docs/design.md).
 //
 //   BITS    SIZE  MEANING
 //   0       1     locked: a writer changes the node, or a change is not yet durable

@@ -9,9 +9,9 @@
 //   24             k     key             then zeros to the next multiple of 8
 //   24 + pad8(k)   v     value           then zeros to the next multiple of 8
 //
-// Records are 8-aligned, so an 8-byte value is one aligned word, and applications may read integers and structs in place.
-// The checksum covers all from offset 4 on, but not an 8-byte value: Add and CompareAndSwap change that in place by one
-// store, which no checksum could follow.
+// Records are 8-aligned, so an 8-byte value is one aligned word, and applications may read integers and structs in
+// place. The checksum covers all from offset 4 on, but not an 8-byte value: Add and CompareAndSwap change that in place
+// by one store, which no checksum could follow.
 #ifndef SEALKV_KV_RECORD_H_
 #define SEALKV_KV_RECORD_H_
 
@@ -54,7 +54,9 @@ class RecordView {
 
   bool is_null() const { return at_ == nullptr; }
   const RecordHeader& header() const { return *reinterpret_cast<const RecordHeader*>(at_); }
-  std::string_view key() const { return {reinterpret_cast<const char*>(at_) + sizeof(RecordHeader), header().key_bytes()}; }
+  std::string_view key() const {
+    return {reinterpret_cast<const char*>(at_) + sizeof(RecordHeader), header().key_bytes()};
+  }
   std::string_view value() const {
     return {reinterpret_cast<const char*>(at_) + ValueOffset(header().key_bytes()), header().value_bytes};
   }
@@ -72,8 +74,8 @@ class RecordView {
   const std::byte* at_ = nullptr;
 };
 
-// The checksum of a record whose header and padded key are the `head_bytes` at `head` (the checksum field is skipped) and
-// whose value is `value`, wherever that lies: hash of the head, then of the value with the first as its seed.
+// The checksum of a record whose header and padded key are the `head_bytes` at `head` (the checksum field is skipped)
+// and whose value is `value`, wherever that lies: hash of the head, then of the value with the first as its seed.
 uint32_t RecordChecksum(const void* head, size_t head_bytes, std::string_view value);
 
 }  // namespace sealkv::internal

@@ -91,8 +91,8 @@ absl::Status CheckIdentity(const Superblock& superblock, uint64_t file_bytes, co
   }
   const uint64_t segment_bytes_log2 = superblock.segment_bytes_log2;
   if (segment_bytes_log2 < Superblock::kMinSegmentBytesLog2 || segment_bytes_log2 > Superblock::kMaxSegmentBytesLog2 ||
-      superblock.segment_count != superblock.capacity_bytes >> segment_bytes_log2 ||
-      superblock.header_segments == 0 || superblock.header_segments >= superblock.segment_count ||
+      superblock.segment_count != superblock.capacity_bytes >> segment_bytes_log2 || superblock.header_segments == 0 ||
+      superblock.header_segments >= superblock.segment_count ||
       Superblock::kSegmentTableOffset + superblock.segment_count * sizeof(uint64_t) >
           uint64_t{superblock.header_segments} << segment_bytes_log2) {
     return absl::DataLossError(absl::StrCat(path, ": superblock contradicts itself (geometry, offset 16)."));
@@ -133,8 +133,8 @@ absl::Status FormatImage(daxfile::DaxFile& file) {
 
 absl::StatusOr<Image> OpenImage(const daxfile::DaxFile& file) {
   if (file.size_bytes() < Superblock::kSegmentTableOffset) {
-    return absl::FailedPreconditionError(absl::StrCat(file.path(), ": not a SealKV store: too short (",
-                                                      file.size_bytes(), " bytes)."));
+    return absl::FailedPreconditionError(
+        absl::StrCat(file.path(), ": not a SealKV store: too short (", file.size_bytes(), " bytes)."));
   }
   const auto& superblock = *reinterpret_cast<const Superblock*>(file.data());
   if (absl::Status status = CheckIdentity(superblock, file.size_bytes(), file.path()); !status.ok()) return status;

@@ -12,9 +12,8 @@ namespace sealkv {
 namespace {
 
 daxfile::OpenOptions FileOptions(const Options& options) {
-  return {.weakest_tier = options.weakest_tier,
-          .emulate_on_dram = options.emulate_on_dram,
-          .read_only = options.read_only};
+  return {
+      .weakest_tier = options.weakest_tier, .emulate_on_dram = options.emulate_on_dram, .read_only = options.read_only};
 }
 
 }  // namespace

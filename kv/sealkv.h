@@ -6,8 +6,9 @@
 //   absl::Status put = (*store)->Put("ada", "countess");       // durable when it returns OK
 //   absl::StatusOr<std::string> value = (*store)->Get("ada");  // "countess"
 //
-// KEYS AND VALUES are byte strings: keys of 0 to kMaxKeyBytes, values of 0 to kMaxValueBytes, any bytes. Keys are ordered
-// as by memcmp, a prefix before what it is a prefix of. Store integers big-endian (U64Key) to have them in number order.
+// KEYS AND VALUES are byte strings: keys of 0 to kMaxKeyBytes, values of 0 to kMaxValueBytes, any bytes. Keys are
+// ordered as by memcmp, a prefix before what it is a prefix of. Store integers big-endian (U64Key) to have them in
+// number order.
 //
 // DURABILITY. A write that returned OK survives the end of the process at any instruction, and on every tier but
 // `volatile` a power cut too. A write that hasn't returned is, after a crash, there whole or not at all. A read never
@@ -79,8 +80,8 @@ struct Range {
 };
 
 // A value where it lies in the store: no copy. The bytes stay as they are for as long as the object lives, whatever is
-// put or deleted meanwhile (8-byte values are copied, for they change in place). It holds back the reuse of freed space:
-// don't keep it for long. Must not outlive the Store.
+// put or deleted meanwhile (8-byte values are copied, for they change in place). It holds back the reuse of freed
+// space: don't keep it for long. Must not outlive the Store.
 class PinnedValue {
  public:
   PinnedValue(PinnedValue&&) noexcept;
@@ -99,9 +100,9 @@ class PinnedValue {
   std::string_view view_;
 };
 
-// Walks keys in order, in both directions. Not on any key until the first Seek. Sees each node of the tree as it was when
-// the iterator reached it: keys put or deleted while it walks may or may not be seen, every other key is seen exactly
-// once. Holds back the reuse of freed space while it stands on a key. Must not outlive the Store.
+// Walks keys in order, in both directions. Not on any key until the first Seek. Sees each node of the tree as it was
+// when the iterator reached it: keys put or deleted while it walks may or may not be seen, every other key is seen
+// exactly once. Holds back the reuse of freed space while it stands on a key. Must not outlive the Store.
 class Iterator {
  public:
   virtual ~Iterator() = default;
@@ -127,8 +128,8 @@ struct Stats {
   uint64_t segment_bytes = 0;
   uint64_t segments_total = 0;
   uint64_t segments_header = 0;  // superblock and segment table
-  // What follows is known once the background pass after an open is through (`space_is_known`); until then segments that
-  // were in use at open count as wholly used.
+  // What follows is known once the background pass after an open is through (`space_is_known`); until then segments
+  // that were in use at open count as wholly used.
   bool space_is_known = false;
   uint64_t segments_free = 0;
   uint64_t segments_nodes = 0;
@@ -175,8 +176,8 @@ class Store {
   std::vector<absl::StatusOr<std::string>> MultiGet(std::span<const std::string_view> keys) const;
   absl::StatusOr<bool> Exists(std::string_view key) const;
 
-  // NotFound if the key isn't there. Needs no space, so a full store can always be emptied. Cost: (1, 1), and sometimes a
-  // merge of nodes after it.
+  // NotFound if the key isn't there. Needs no space, so a full store can always be emptied. Cost: (1, 1), and sometimes
+  // a merge of nodes after it.
   absl::Status Delete(std::string_view key);
 
   // Adds to an 8-byte value, read as an unsigned integer in the machine's byte order (little-endian), wrapping, and
@@ -191,8 +192,8 @@ class Store {
 
   Stats GetStats() const;
 
-  // Waits until the background pass that finds reusable space after an open is through. Nobody needs to call this: it is
-  // there for tests and tools that want GetStats() to be exact.
+  // Waits until the background pass that finds reusable space after an open is through. Nobody needs to call this: it
+  // is there for tests and tools that want GetStats() to be exact.
   absl::Status WaitUntilSpaceIsKnown();
 
  private:

@@ -1,9 +1,9 @@
-// Where a slice stands among a node's entries. The one computation that every step of every descent makes, so it is done
-// with vector instructions where the CPU has them (chosen at run time: the binary runs everywhere, under valgrind too).
-// Here is the plain form, and the choice; kv/search_avx512.h has the other.
+// Where a slice stands among a node's entries. The one computation that every step of every descent makes, so it is
+// done with vector instructions where the CPU has them (chosen at run time: the binary runs everywhere, under valgrind
+// too). Here is the plain form, and the choice; kv/search_avx512.h has the other.
 //
-// Both look at a node that may be changing, or damaged: whatever it holds, they stay inside of it, and the caller finds out
-// from its version that what they say is void.
+// Both look at a node that may be changing, or damaged: whatever it holds, they stay inside of it, and the caller finds
+// out from its version that what they say is void.
 #ifndef SEALKV_KV_SEARCH_H_
 #define SEALKV_KV_SEARCH_H_
 

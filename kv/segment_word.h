@@ -7,8 +7,8 @@
 //   40..47  8     zero
 //   48..63  16    check: a mix of the bits below and the segment's index; a damaged word is found by it
 //
-// A free segment's word is 0. Of a large run only the first segment's word is written; the others stay 0, so that taking
-// and releasing a run of any length is one store.
+// A free segment's word is 0. Of a large run only the first segment's word is written; the others stay 0, so that
+// taking and releasing a run of any length is one store.
 #ifndef SEALKV_KV_SEGMENT_WORD_H_
 #define SEALKV_KV_SEGMENT_WORD_H_
 

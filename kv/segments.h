@@ -1,7 +1,8 @@
 // The segment table and its volatile side: which segments are free, what the others are used for, how full they are.
 //
 // Only the table's words are persistent. All else here is worked out again after each open: a segment that the table
-// names as used when the store is opened is `kUnknown` until the background pass (kv/mark.h) has counted what lives in it.
+// names as used when the store is opened is `kUnknown` until the background pass (kv/mark.h) has counted what lives in
+// it.
 //
 // Thread safety: none; the store's writer lock guards it.
 #ifndef SEALKV_KV_SEGMENTS_H_
@@ -47,8 +48,8 @@ class Segments {
   SegmentState& state(uint64_t segment) { return states_.get()[segment]; }
   const SegmentState& state(uint64_t segment) const { return states_.get()[segment]; }
 
-  // Looks at all words of the table that weren't looked at yet. Linear in their number; only the background pass, a large
-  // run and statistics need it.
+  // Looks at all words of the table that weren't looked at yet. Linear in their number; only the background pass, a
+  // large run and statistics need it.
   void ScanAll();
 
   uint64_t count() const { return image_.segment_count(); }

@@ -12,7 +12,8 @@ void Shortcuts::Offer(uint64_t slice, unsigned shift, uint64_t offset, LockWord 
   Bucket& bucket = buckets[IndexOf(slice >> shift)];
   uint64_t head = bucket.head.load(std::memory_order_relaxed);
   // Somebody else is at it: theirs is as good.
-  if ((head & kBusy) != 0 || !bucket.head.compare_exchange_strong(head, head | kBusy, std::memory_order_acq_rel)) return;
+  if ((head & kBusy) != 0 || !bucket.head.compare_exchange_strong(head, head | kBusy, std::memory_order_acq_rel))
+    return;
   bucket.version.store(version.raw(), std::memory_order_release);
   bucket.tag.store(slice >> shift, std::memory_order_release);
   const uint64_t count = (head & ~(kCountOne - 1)) + kCountOne;

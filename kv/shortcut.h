@@ -1,15 +1,16 @@
-// A cache of the way: for a bucket of slices of the top layer, the deepest inner node that covers all of it. A descent that
-// begins there skips the upper levels. On 5·10⁶ random keys these are 4 of 7, and what counts more than their latency: with
-// them gone the CPU's reorder window reaches from one operation's fence to the next one's cache misses, so that the
-// write-back hides behind these (docs/performance.md).
+// A cache of the way: for a bucket of slices of the top layer, the deepest inner node that covers all of it. A descent
+// that begins there skips the upper levels. On 5·10⁶ random keys these are 4 of 7, and what counts more than their
+// latency: with them gone the CPU's reorder window reaches from one operation's fence to the next one's cache misses,
+// so that the write-back hides behind these (docs/performance.md).
 //
-// Volatile, and never trusted: an entry names the version that the node had, and holds only as long as that is unchanged.
-// That is enough because
+// Volatile, and never trusted: an entry names the version that the node had, and holds only as long as that is
+// unchanged. That is enough because
 //   - a node's version changes whenever what it covers shrinks (and whenever anything else in it changes);
 //   - a node slot that is used again goes on counting from the version that it had (Tree::WriteNode);
 //   - no node slot becomes memory for anything else while a shortcut may know it (Tree::ForgetShortcuts).
 //
-// Direct-mapped by (slice >> shift), where the shift follows the spread of the keys, as the root node's separators show it.
+// Direct-mapped by (slice >> shift), where the shift follows the spread of the keys, as the root node's separators show
+// it.
 //
 // Thread safety: any.
 #ifndef SEALKV_KV_SHORTCUT_H_
@@ -26,7 +27,7 @@ namespace sealkv::internal {
 
 class Shortcuts {
  public:
-  static constexpr unsigned kBucketsLog2 = 13;  // 192 KiB; 2^12 … 2^16 measured alike, 2^10 slower
+  static constexpr unsigned kBucketsLog2 = 13;  // 192 KiB; 2^16 measured alike
 
   Shortcuts() = default;
   ~Shortcuts() { delete[] buckets_.load(); }

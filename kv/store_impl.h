@@ -42,8 +42,8 @@ class StoreImpl {
   absl::Status WaitUntilSpaceIsKnown();
 
  private:
-  // Finds the record or value of a key and gives it to `use`, a callable (std::string_view value, bool is_word): a word's
-  // bytes are a copy on the caller's stack. The caller is in an epoch.
+  // Finds the record or value of a key and gives it to `use`, a callable (std::string_view value, bool is_word): a
+  // word's bytes are a copy on the caller's stack. The caller is in an epoch.
   bool ReadInlineWord(std::string_view key, uint64_t* value) const;
   template <typename Use>
   absl::Status Read(std::string_view key, Use use) const;

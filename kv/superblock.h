@@ -1,5 +1,5 @@
-// The superblock: the first 2 KiB of the file. What it says about itself never changes after creation and is covered by a
-// checksum; the words that change lie in lines of their own.
+// The superblock: the first 2 KiB of the file. What it says about itself never changes after creation and is covered by
+// a checksum; the words that change lie in lines of their own.
 //
 //   OFFSET  SIZE  NAME                    MEANING
 //   0       8     magic                   kMagic; stored last: without it there is no store here

@@ -1,15 +1,16 @@
 // The tree: lookups, and every commit that changes what a lookup finds.
 //
-// A tree of trees (Masstree): inside a layer, keys are 8-byte integers (slices); where several keys share a slice and go
-// on, the entry leads to another layer, that compares the next 8 bytes. See kv/node.h for the node and docs/design.md for
-// the argument why each commit is safe.
+// A tree of trees (Masstree): inside a layer, keys are 8-byte integers (slices); where several keys share a slice and
+// go on, the entry leads to another layer, that compares the next 8 bytes. See kv/node.h for the node and
+// docs/design.md for the argument why each commit is safe.
 //
 // Every change becomes visible by exactly one of three commits, each one aligned 8-byte store:
 //   CommitPerm       a node's perm word: insert, delete, split, merge, a layer made or dropped
 //   CommitReference  an entry's reference word: update, a layer's root replaced
 //   CommitRoot       the superblock's root word: the top layer's root replaced
 //
-// Thread safety: Find and Descend may be called by any thread that is in an epoch; everything else needs the writer lock.
+// Thread safety: Find and Descend may be called by any thread that is in an epoch; everything else needs the writer
+// lock.
 #ifndef SEALKV_KV_TREE_H_
 #define SEALKV_KV_TREE_H_
 
@@ -47,8 +48,8 @@ struct PathStep {
 };
 using Path = absl::InlinedVector<PathStep, 24>;
 
-// Where a key is, or would be. The path is the whole way, or, while `has_path` is false, the leaf alone: most writes need no
-// more.
+// Where a key is, or would be. The path is the whole way, or, while `has_path` is false, the leaf alone: most writes
+// need no more.
 struct Location {
   enum class Outcome : uint8_t {
     kFound,          // path.back() is at its entry
@@ -85,8 +86,8 @@ class Tree {
     kHasAvx512 ? DescendAvx512(key, purpose, result) : DescendScalar(key, purpose, result);
   }
 
-  // Whether the key may be there, and by which entry, given a descent for reading. What goes on behind its slice is only
-  // told apart by its record: the caller compares. kRestart: the leaf has changed, descend again. DataLoss.
+  // Whether the key may be there, and by which entry, given a descent for reading. What goes on behind its slice is
+  // only told apart by its record: the caller compares. kRestart: the leaf has changed, descend again. DataLoss.
   enum class LeafStep : uint8_t { kRestart, kAbsent, kFound };
   absl::StatusOr<LeafStep> Find(const Descent& descent, std::string_view key, Found* found) const;
 
@@ -104,14 +105,14 @@ class Tree {
   const Node* Root() const { return image_.NodeAt(static_cast<Offset>(Node::Load(image_.superblock().root))); }
   const Image& image() const { return image_; }
 
-  // The prefix of a layer, given its root. DataLoss if there is none where the root says. `inline_bytes` backs the result
-  // of 8-byte prefixes.
+  // The prefix of a layer, given its root. DataLoss if there is none where the root says. `inline_bytes` backs the
+  // result of 8-byte prefixes.
   absl::StatusOr<std::string_view> PrefixOf(const Node& root, char (&inline_bytes)[8]) const;
   // Its length alone, without touching a record.
   static size_t PrefixBytes(const Node& root);
 
-  // Shortcuts (kv/shortcut.h) are used from here on, until they are forgotten. In between no node segment may be released;
-  // and after that none until all readers from before have left.
+  // Shortcuts (kv/shortcut.h) are used from here on, until they are forgotten. In between no node segment may be
+  // released; and after that none until all readers from before have left.
   void ForgetShortcuts() {
     shortcuts_are_enabled_.store(false, std::memory_order_seq_cst);
     shortcuts_.Clear();

@@ -1,6 +1,6 @@
-// The three commits, and what is written before them. A caller that made anything new reachable has flushed and fenced it
-// before. A commit ends with the fence after which its word is durable; until then the node is locked, so that no reader
-// returns what a power cut could take back.
+// The three commits, and what is written before them. A caller that made anything new reachable has flushed and fenced
+// it before. A commit ends with the fence after which its word is durable; until then the node is locked, so that no
+// reader returns what a power cut could take back.
 #include <algorithm>
 #include <cstring>
 
@@ -68,8 +68,8 @@ Node& Tree::WriteNode(unsigned level, std::span<const Entry> entries, PrefixKind
   fresh.key_words[Node::kKindsWord] = kinds.raw();
   fresh.ref_words[Node::kPrefixWord] = prefix_word;
   Node& node = *image_.NodeAt(heap_.TakeNode());
-  // The one word that somebody may look at before the node is published: who comes by an old shortcut sees by it that what
-  // he looks for is gone.
+  // The one word that somebody may look at before the node is published: who comes by an old shortcut sees by it that
+  // what he looks for is gone.
   persist_.Store(&node.ref_words[Node::kLockWord], node.lock().Renewed(generation_).raw());
   persist_.Copy(&node.key_words, &fresh.key_words, sizeof(fresh.key_words));
   persist_.Copy(&node.ref_words[Node::kPrefixWord], &fresh.ref_words[Node::kPrefixWord],

@@ -7,13 +7,15 @@
 namespace sealkv::internal {
 namespace {
 
-// Where to part the entries: as near to the middle as can be without parting equal slices. A slice has at most 13 entries
-// (9 ends and 4 ties), so 14 can always be parted.
+// Where to part the entries: as near to the middle as can be without parting equal slices. A slice has at most 13
+// entries (9 ends and 4 ties), so 14 can always be parted.
 size_t SplitPoint(std::span<const Entry> entries) {
   size_t best = 0;
   for (size_t i = 1; i < entries.size(); ++i) {
     if (entries[i - 1].slice == entries[i].slice) continue;
-    const auto distance = [&](size_t at) { return std::abs(2 * static_cast<long>(at) - static_cast<long>(entries.size())); };
+    const auto distance = [&](size_t at) {
+      return std::abs(2 * static_cast<long>(at) - static_cast<long>(entries.size()));
+    };
     if (best == 0 || distance(i) < distance(best)) best = i;
   }
   return best;
@@ -66,9 +68,10 @@ bool Tree::IsAtRightEdge(const Location& location) const {
   return true;
 }
 
-// An ascending load: the full nodes stay as they are, and full; one new leaf (below new inner nodes, where the old ones are
-// full too) joins the lowest ancestor with a free slot. What the old nodes covered behind their last key is the new leaf's
-// from the commit on, so they are locked across it: their versions change, and with these whoever was on his way to them.
+// An ascending load: the full nodes stay as they are, and full; one new leaf (below new inner nodes, where the old ones
+// are full too) joins the lowest ancestor with a free slot. What the old nodes covered behind their last key is the new
+// leaf's from the commit on, so they are locked across it: their versions change, and with these whoever was on his way
+// to them.
 absl::Status Tree::AppendAtRightEdge(Location& location, const Entry& entry) {
   Path& path = location.path;
   size_t i = path.size() - 1;
@@ -86,7 +89,8 @@ absl::Status Tree::AppendAtRightEdge(Location& location, const Entry& entry) {
     }
     added.ref = Raw(image_.OffsetOf(&WriteNode(parent.node->level(), {&added, 1})));
   }
-  // Full up to the root: a new root above the old one. Only a layer's root has a prefix, so one with a prefix is copied.
+  // Full up to the root: a new root above the old one. Only a layer's root has a prefix, so one with a prefix is
+  // copied.
   Node& old_root = *path[i].node;
   const Kinds kinds = old_root.kinds();
   Node* left = &old_root;
@@ -101,8 +105,9 @@ absl::Status Tree::AppendAtRightEdge(Location& location, const Entry& entry) {
   return absl::OkStatus();
 }
 
-// Replacing a child by two takes two free slots in its parent. Where there aren't two, the parent is split first, for which
-// its own parent needs two… Splits the topmost that must be; each is a commit of its own. Clears `path` if it did.
+// Replacing a child by two takes two free slots in its parent. Where there aren't two, the parent is split first, for
+// which its own parent needs two… Splits the topmost that must be; each is a commit of its own. Clears `path` if it
+// did.
 absl::Status Tree::MakeRoomAbove(Path& path, size_t i) {
   const size_t leaf = i;
   while (!path[i].is_layer_root && path[i - 1].node->perm().count() > kMaxChildrenToSplitBelow) --i;

@@ -15,8 +15,8 @@ struct KeyedRecord {
   Offset record;
 };
 
-// How many bytes from `depth` on all these keys share, in whole slices, so that each keeps at least one byte beyond. The
-// keys ascend, so what the first and the last share all share.
+// How many bytes from `depth` on all these keys share, in whole slices, so that each keeps at least one byte beyond.
+// The keys ascend, so what the first and the last share all share.
 size_t CommonPrefixBytes(std::span<const KeyedRecord> keys, size_t depth) {
   size_t shortest = SIZE_MAX;
   for (const KeyedRecord& key : keys) shortest = std::min(shortest, key.key.size());
@@ -85,9 +85,8 @@ absl::Status Tree::InsertIntoNewLayer(Location& location, std::string_view key, 
     return prefix.status();
   }
   std::array<Entry, kMaxTies + 1> entries;
-  std::transform(keys.begin(), keys.end(), entries.begin(), [&](const KeyedRecord& keyed) {
-    return RecordEntry(keyed.key, keyed.record, depth + prefix_bytes);
-  });
+  std::transform(keys.begin(), keys.end(), entries.begin(),
+                 [&](const KeyedRecord& keyed) { return RecordEntry(keyed.key, keyed.record, depth + prefix_bytes); });
   const Node& root = WriteNode(0, entries, prefix->kind, prefix->word);
   WriteFreeSlot(node, perm, {location.slice, Kind::kLayer, Raw(image_.OffsetOf(&root))});
   persist_.Fence();
@@ -98,8 +97,8 @@ absl::Status Tree::InsertIntoNewLayer(Location& location, std::string_view key, 
 }
 
 // The key shares only the beginning of a layer's prefix (or ends within it). A new root takes the shared part, in whole
-// slices, as its prefix, and holds the new key beside the old layer, whose root is copied with what is left of the prefix
-// behind the slice that leads to it.
+// slices, as its prefix, and holds the new key beside the old layer, whose root is copied with what is left of the
+// prefix behind the slice that leads to it.
 absl::Status Tree::InsertBesidePrefix(Location& location, std::string_view key, std::string_view value) {
   Path& path = location.path;
   const size_t i = path.size() - 1;
@@ -127,7 +126,8 @@ absl::Status Tree::InsertBesidePrefix(Location& location, std::string_view key, 
   }
   const Node& copy = WriteNode(old_root.level(), EntriesOf(old_root), lower->kind, lower->word);
   const Entry layer{SliceAt(*prefix, shared), Kind::kLayer, Raw(image_.OffsetOf(&copy))};
-  const bool key_is_first = std::pair(entry->slice, KindRank(entry->kind)) < std::pair(layer.slice, KindRank(layer.kind));
+  const bool key_is_first =
+      std::pair(entry->slice, KindRank(entry->kind)) < std::pair(layer.slice, KindRank(layer.kind));
   const Entry entries[] = {key_is_first ? *entry : layer, key_is_first ? layer : *entry};
   Node& new_root = WriteNode(0, entries, upper->kind, upper->word);
   persist_.Fence();

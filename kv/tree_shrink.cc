@@ -1,14 +1,14 @@
-// After a delete: nodes that became nearly empty are merged, empty ones dropped, layers of one key pulled up, roots of one
-// child replaced by it. Each is one commit. None is needed for a correct tree, so each is left undone where it would need
-// space that isn't there.
+// After a delete: nodes that became nearly empty are merged, empty ones dropped, layers of one key pulled up, roots of
+// one child replaced by it. Each is one commit. None is needed for a correct tree, so each is left undone where it
+// would need space that isn't there.
 #include "kv/fingerprint.h"
 #include "kv/tree.h"
 
 namespace sealkv::internal {
 namespace {
 
-// A sparse node is merged with a sibling if this many entries at most come together: far enough from full not to be split
-// again at once.
+// A sparse node is merged with a sibling if this many entries at most come together: far enough from full not to be
+// split again at once.
 constexpr unsigned kMergedCountMax = 9;
 
 }  // namespace
@@ -30,8 +30,8 @@ void Tree::Rebalance(Path& path) {
   }
 }
 
-// Drops the node path[*i], and the nodes above it that have no other child, from the node above these. Sets *i to that one;
-// false if there is none.
+// Drops the node path[*i], and the nodes above it that have no other child, from the node above these. Sets *i to that
+// one; false if there is none.
 bool Tree::DropEmpty(Path& path, size_t* i) {
   const size_t bottom = *i;
   size_t top = bottom;
@@ -68,12 +68,12 @@ bool Tree::MergeWithSibling(Path& path, size_t i) {
 
     auto entries = EntriesOf(*left);
     auto right_entries = EntriesOf(*right);
-    // In its own node the first child's slice isn't looked at; behind others it is the bound that the parent had for it.
+    // In its own node the first child's slice isn't looked at; behind others it is the bound that the parent had for
+    // it.
     if (left->level() > 0 && !right_entries.empty()) right_entries[0].slice = parent.node->slice(right_slot);
     entries.insert(entries.end(), right_entries.begin(), right_entries.end());
     const Node& merged = WriteNode(left->level(), entries);
-    WriteFreeSlot(*parent.node, perm,
-                  {parent.node->slice(left_slot), Kind::kEndsWith0, Raw(image_.OffsetOf(&merged))});
+    WriteFreeSlot(*parent.node, perm, {parent.node->slice(left_slot), Kind::kEndsWith0, Raw(image_.OffsetOf(&merged))});
     persist_.Fence();
     CommitPerm(*parent.node, perm.Insert(left_position).Remove(left_position + 1).Remove(left_position + 1));
     MakeObsolete(*left);
@@ -83,8 +83,8 @@ bool Tree::MergeWithSibling(Path& path, size_t i) {
   return false;
 }
 
-// The root path[i] of a layer has few entries. An inner one with one child gives way to it; a leaf with one key gives the
-// key back to the entry that leads to the layer.
+// The root path[i] of a layer has few entries. An inner one with one child gives way to it; a leaf with one key gives
+// the key back to the entry that leads to the layer.
 void Tree::ShrinkLayer(Path& path, size_t i) {
   Node* root = path[i].node;
   while (root->level() > 0 && root->perm().count() == 1) {

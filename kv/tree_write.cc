@@ -90,8 +90,8 @@ absl::Status Tree::CompletePath(std::string_view key, Location* location) const 
   const PathStep leaf = location->leaf();
   const Location::Outcome outcome = location->outcome;
   if (absl::Status status = Locate(key, location); !status.ok()) return status;
-  const bool is_the_same = location->leaf().node == leaf.node && location->leaf().position == leaf.position &&
-                           location->outcome == outcome;
+  const bool is_the_same =
+      location->leaf().node == leaf.node && location->leaf().position == leaf.position && location->outcome == outcome;
   return is_the_same ? absl::OkStatus() : Damaged(leaf.node, "a node with two references");
 }
 

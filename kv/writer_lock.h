@@ -1,6 +1,6 @@
 // The mutex that writers queue behind. Its unlock is a plain store: a locked instruction there (as in std::mutex) would
-// wait for the fence of the commit before it, and the next operation couldn't begin to read in the meantime. Who wants to
-// sleep pays instead, with a heavy fence (kv/asymmetric_fence.h).
+// wait for the fence of the commit before it, and the next operation couldn't begin to read in the meantime. Who wants
+// to sleep pays instead, with a heavy fence (kv/asymmetric_fence.h).
 //
 // A BasicLockable, for std::unique_lock and std::condition_variable_any. Not recursive, not fair.
 #ifndef SEALKV_KV_WRITER_LOCK_H_

@@ -1,5 +1,5 @@
-// Whatever is wrong with a file, an option or an argument: its own clear Status, with the path and what to do about it; and
-// nothing is changed by finding out.
+// Whatever is wrong with a file, an option or an argument: its own clear Status, with the path and what to do about it;
+// and nothing is changed by finding out.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -46,7 +46,8 @@ std::string BytesOf(const std::string& path) {
 }
 
 void WriteBytes(const std::string& path, const std::string& bytes) {
-  std::ofstream(path, std::ios::binary | std::ios::trunc).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  std::ofstream(path, std::ios::binary | std::ios::trunc)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
 class BadInputTest : public ::testing::Test {
@@ -121,7 +122,8 @@ TEST_F(BadInputTest, MissingFile) {
 TEST_F(BadInputTest, Directory) {
   const absl::Status status = Store::Open(directory_).status();
   EXPECT_TRUE(IsError(status, StatusCode::kFailedPrecondition, {directory_, "directory", "Name a "}));
-  EXPECT_TRUE(IsError(Store::Create(directory_, OnDram(kCapacityBytes)).status(), StatusCode::kAlreadyExists, {directory_}));
+  EXPECT_TRUE(
+      IsError(Store::Create(directory_, OnDram(kCapacityBytes)).status(), StatusCode::kAlreadyExists, {directory_}));
 }
 
 // Opening a FIFO would wait for a writer for ever.
@@ -279,7 +281,8 @@ TEST_F(BadInputTest, ASecondWriterIsToldWhoTheFirstIs) {
   {
     const OtherProcess reader(path, read_only);
     ASSERT_TRUE(reader.is_open());
-    EXPECT_TRUE(IsError(Store::Open(path, OnDram()).status(), StatusCode::kUnavailable, {path, std::to_string(reader.pid())}));
+    EXPECT_TRUE(
+        IsError(Store::Open(path, OnDram()).status(), StatusCode::kUnavailable, {path, std::to_string(reader.pid())}));
     EXPECT_OK(Store::Open(path, read_only)) << "readers share";
   }
   EXPECT_OK(Store::Open(path, OnDram())) << "the lock ends with the process";
@@ -366,7 +369,8 @@ TEST_F(BadInputTest, KeyOrValueTooLarge) {
   const std::string longest_key(kMaxKeyBytes, 'k');
   const std::string too_long = longest_key + "k";
   const std::string limit = std::to_string(kMaxKeyBytes);
-  EXPECT_TRUE(IsError(store->Put(too_long, "v"), StatusCode::kInvalidArgument, {std::to_string(kMaxKeyBytes + 1), limit}));
+  EXPECT_TRUE(
+      IsError(store->Put(too_long, "v"), StatusCode::kInvalidArgument, {std::to_string(kMaxKeyBytes + 1), limit}));
   EXPECT_TRUE(IsError(store->PutIfAbsent(too_long, "v"), StatusCode::kInvalidArgument, {limit}));
   EXPECT_TRUE(IsError(store->Add(too_long, 1).status(), StatusCode::kInvalidArgument, {limit}));
   EXPECT_TRUE(absl::IsNotFound(store->Get(too_long).status()));

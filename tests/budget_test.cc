@@ -68,7 +68,8 @@ class Costs {
 
 // Lines that a record of this size can touch at most, wherever it begins (records are 8-aligned).
 uint64_t MostRecordLines(size_t key_bytes, size_t value_bytes) {
-  return (internal::RecordBytes(key_bytes, value_bytes) + daxfile::kCacheLineBytes - 8 - 1) / daxfile::kCacheLineBytes + 1;
+  return (internal::RecordBytes(key_bytes, value_bytes) + daxfile::kCacheLineBytes - 8 - 1) / daxfile::kCacheLineBytes +
+         1;
 }
 
 class BudgetTest : public ::testing::Test {

@@ -1,5 +1,5 @@
-// Readers and writers at once: readers take no lock, and yet see only what was acknowledged, in the order it was; iterators
-// show every key that stays, exactly once and in order, whatever is put and deleted around it.
+// Readers and writers at once: readers take no lock, and yet see only what was acknowledged, in the order it was;
+// iterators show every key that stays, exactly once and in order, whatever is put and deleted around it.
 //
 // The work is bounded by counts, so the test ends on any machine. Made to run under ThreadSanitizer as well:
 //   bazel test --config=tsan //tests:concurrency_test
@@ -33,7 +33,8 @@ using testing::WordValue;
 
 constexpr size_t kCapacityBytes = size_t{256} << 20;
 
-// A key's value in a round: it tells the key and the round, so a reader can judge it alone. Of 8 bytes, and of other sizes.
+// A key's value in a round: it tells the key and the round, so a reader can judge it alone. Of 8 bytes, and of other
+// sizes.
 std::string ValueOf(uint64_t id, uint64_t round, bool is_word) {
   if (is_word) return WordValue(id << 32 | round);
   const std::string stamp = std::to_string(id) + ":" + std::to_string(round) + ":";
@@ -103,7 +104,8 @@ TEST_F(ConcurrencyTest, ReadsGoForward) {
   constexpr uint64_t kKeys = 64;
   const uint64_t rounds = Scaled(3000);
   const auto key_of = [](uint64_t id) {
-    return id % 2 == 0 ? U64Key(id) : std::string("a common prefix of 8·n by") + std::to_string(id % 5) + std::to_string(id);
+    return id % 2 == 0 ? U64Key(id)
+                       : std::string("a common prefix of 8·n by") + std::to_string(id % 5) + std::to_string(id);
   };
   const auto is_word = [](uint64_t id) { return id % 4 < 2; };
   const auto put_round = [&](uint64_t round) {
@@ -165,7 +167,7 @@ TEST_F(ConcurrencyTest, IteratorsShowAllThatStays) {
   for (uint64_t i = 0; i < 300; ++i) stable[U64Key(i * 1000)] = WordValue(i);
   for (uint64_t i = 0; i < 40; ++i) {
     const std::string number = std::to_string(i);
-    stable["8 bytes:" + number] = "record " + number;                        // ties, or in a layer
+    stable["8 bytes:" + number] = "record " + number;                         // ties, or in a layer
     stable["one of a kind " + number + std::string(30, 'x')] = "r" + number;  // its layer comes and goes
     stable[std::string(i, 'a')] = number;
   }
@@ -268,7 +270,8 @@ TEST_F(ConcurrencyTest, PinnedValuesStay) {
   crew.Join();
 }
 
-// Several writers: no increment is lost, no compare-and-swap succeeds twice, each writer's own keys are as it left them.
+// Several writers: no increment is lost, no compare-and-swap succeeds twice, each writer's own keys are as it left
+// them.
 TEST_F(ConcurrencyTest, WritersDontLoseEachOthersWork) {
   constexpr uint64_t kWriters = 4;
   const uint64_t increments = Scaled(20'000);
@@ -310,7 +313,8 @@ TEST_F(ConcurrencyTest, WritersDontLoseEachOthersWork) {
   for (uint64_t writer = 0; writer < kWriters; ++writer) {
     for (uint64_t slot = 0; slot < 100 && slot < increments; ++slot) {
       const uint64_t last = (increments - 1 - slot) / 100 * 100 + slot;
-      const absl::StatusOr<std::string> value = store_->Get("writer " + std::to_string(writer) + ": " + std::to_string(slot));
+      const absl::StatusOr<std::string> value =
+          store_->Get("writer " + std::to_string(writer) + ": " + std::to_string(slot));
       if (last % 3 == 0) {
         EXPECT_TRUE(absl::IsNotFound(value.status()));
       } else {
@@ -320,9 +324,10 @@ TEST_F(ConcurrencyTest, WritersDontLoseEachOthersWork) {
   }
 }
 
-// Ascending and descending writers around an ever growing right edge, with deletes: roots grow and shrink below those who are
-// on their way down from them. Once, a descent that had read the root's word before it grew and its version after took the
-// old root for the new: a put went into a leaf that no longer covered its key, and a shortcut led past all that came later.
+// Ascending and descending writers around an ever growing right edge, with deletes: roots grow and shrink below those
+// who are on their way down from them. Once, a descent that had read the root's word before it grew and its version
+// after took the old root for the new: a put went into a leaf that no longer covered its key, and a shortcut led past
+// all that came later.
 TEST_F(ConcurrencyTest, WritesBesideAGrowingRootAreFoundAgain) {
   constexpr uint64_t kWriters = 3;
   const uint64_t rounds = Scaled(60);
@@ -354,8 +359,11 @@ TEST_F(ConcurrencyTest, WritesBesideAGrowingRootAreFoundAgain) {
 // Right after an open the background pass counts what is alive, while writers and readers are at work.
 TEST_F(ConcurrencyTest, TheBackgroundPassCountsWhileOthersWrite) {
   const uint64_t keys = Scaled(30'000);
-  const auto key_of = [](uint64_t i) { return i % 2 == 0 ? U64Key(i) : "/a/path/" + std::to_string(i % 97) + "/" + std::to_string(i); };
-  for (uint64_t i = 0; i < keys; ++i) ASSERT_OK(store_->Put(key_of(i), i % 3 == 0 ? WordValue(i) : std::string(i % 60, 'v')));
+  const auto key_of = [](uint64_t i) {
+    return i % 2 == 0 ? U64Key(i) : "/a/path/" + std::to_string(i % 97) + "/" + std::to_string(i);
+  };
+  for (uint64_t i = 0; i < keys; ++i)
+    ASSERT_OK(store_->Put(key_of(i), i % 3 == 0 ? WordValue(i) : std::string(i % 60, 'v')));
   for (uint64_t life = 0; life < 3; ++life) {
     ASSERT_OK(store_.Reopen());
     Crew crew;
@@ -378,7 +386,8 @@ TEST_F(ConcurrencyTest, TheBackgroundPassCountsWhileOthersWrite) {
     crew.Join();
     const std::unique_ptr<Iterator> iterator = store_->NewIterator();
     testing::Model contents;
-    for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) contents.emplace(iterator->key(), iterator->value());
+    for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next())
+      contents.emplace(iterator->key(), iterator->value());
     ASSERT_OK(iterator->status());
     EXPECT_TRUE(testing::GetsAs(*store_, contents));
   }

@@ -1,4 +1,6 @@
 // The crash images are those of the Px86 model: no more, no fewer. Small logs, whose images can be counted by hand.
+#include "tests/crash/crash_images.h"
+
 #include <cstdint>
 #include <cstring>
 #include <set>
@@ -7,7 +9,6 @@
 
 #include "daxfile/dax_file.h"
 #include "gtest/gtest.h"
-#include "tests/crash/crash_images.h"
 #include "tests/crash/recorder.h"
 #include "tests/memory_store.h"
 

@@ -1,8 +1,9 @@
 // The crash tests can fail: whatever flush, fence or non-temporal copy is left out, some image tells.
 //
-// For each line of source that asked the seam for one, found in the recordings and not listed by hand, the recordings are
-// explored as if that line hadn't. A mutant that no image tells from the real thing is a survivor: a redundant flush, or a
-// hole in the harness. The redundant ones are listed below, with the reason why; any other survivor fails the test.
+// For each line of source that asked the seam for one, found in the recordings and not listed by hand, the recordings
+// are explored as if that line hadn't. A mutant that no image tells from the real thing is a survivor: a redundant
+// flush, or a hole in the harness. The redundant ones are listed below, with the reason why; any other survivor fails
+// the test.
 #include <sys/wait.h>
 #include <unistd.h>
 

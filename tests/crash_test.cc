@@ -1,7 +1,7 @@
 // After any crash the store opens with exactly the acknowledged operations, and the one in flight whole or not at all:
-// every kind of operation, crashed at every store and every fence, in every state that the cache could leave the memory in
-// (or, where these are more than 4,096, a selection). See crash/crash_images.h for the model, crash/scenarios.cc for the
-// operations, crash/oracle.cc for what is asked of each image.
+// every kind of operation, crashed at every store and every fence, in every state that the cache could leave the memory
+// in (or, where these are more than 4,096, a selection). See crash/crash_images.h for the model, crash/scenarios.cc for
+// the operations, crash/oracle.cc for what is asked of each image.
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -32,7 +32,8 @@ class Table : public ::testing::Environment {
 
  private:
   static void PrintRow(const std::string& kind, const Exploration& found) {
-    std::printf("%-44s %8lu %9lu %10lu %9lu\n", kind.c_str(), found.points, found.images, found.judgements, found.failures);
+    std::printf("%-44s %8lu %9lu %10lu %9lu\n", kind.c_str(), found.points, found.images, found.judgements,
+                found.failures);
   }
   static inline std::vector<std::pair<std::string, Exploration>> rows_;
   static inline Exploration total_;

@@ -1,6 +1,6 @@
-// Stores of earlier versions can be read. tests/golden/ holds one for each version of the format: the bytes of a small store
-// in which everything that the format knows occurs. They are never regenerated, for then they would prove nothing; a new
-// version of the format adds a file:
+// Stores of earlier versions can be read. tests/golden/ holds one for each version of the format: the bytes of a small
+// store in which everything that the format knows occurs. They are never regenerated, for then they would prove
+// nothing; a new version of the format adds a file:
 //   bazel run //tests:golden_test -- --regenerate="$PWD/tests/golden/v1_1.txt"
 //
 // The files are text: first the size, then the lines of 32 bytes that aren't all zero, as `offset hexadecimal-bytes`.
@@ -77,7 +77,8 @@ std::string ToText(const Memory& memory) {
     const auto* line = reinterpret_cast<const unsigned char*>(memory.data() + at);
     if (std::all_of(line, line + kLineBytes, [](unsigned char byte) { return byte == 0; })) continue;
     text << at << " ";
-    for (size_t i = 0; i < kLineBytes; ++i) text << "0123456789abcdef"[line[i] >> 4] << "0123456789abcdef"[line[i] & 15];
+    for (size_t i = 0; i < kLineBytes; ++i)
+      text << "0123456789abcdef"[line[i] >> 4] << "0123456789abcdef"[line[i] & 15];
     text << "\n";
   }
   return text.str();
@@ -130,7 +131,8 @@ TEST_P(GoldenTest, HasEverythingThatTheFormatKnows) {
   for (const SegmentKind kind : {SegmentKind::kNodes, SegmentKind::kRecords, SegmentKind::kLarge}) {
     EXPECT_TRUE(shape.segments.contains(kind)) << "no segment of kind " << static_cast<int>(kind);
   }
-  for (const size_t bytes : {0, 8, 32}) EXPECT_TRUE(shape.layer_prefix_bytes.contains(bytes)) << "no prefix of " << bytes;
+  for (const size_t bytes : {0, 8, 32})
+    EXPECT_TRUE(shape.layer_prefix_bytes.contains(bytes)) << "no prefix of " << bytes;
   EXPECT_GE(shape.top_level, 1u);
 }
 
@@ -153,7 +155,8 @@ TEST_P(GoldenTest, GoesOnWorking) {
   EXPECT_TRUE(testing::IsClean(memory_.span()));
 }
 
-INSTANTIATE_TEST_SUITE_P(, GoldenTest, ::testing::Values("v1_0"), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(, GoldenTest, ::testing::Values("v1_0"),
+                         [](const auto& info) { return std::string(info.param); });
 
 int Regenerate(const char* path) {
   testing::MemoryStore store(kMemoryBytes);

@@ -1,5 +1,5 @@
-// The kinds of keys that randomised tests use. Each is made to meet a part of the tree: slices of 8 bytes, ties, layers and
-// their prefixes, keys that end where others go on.
+// The kinds of keys that randomised tests use. Each is made to meet a part of the tree: slices of 8 bytes, ties, layers
+// and their prefixes, keys that end where others go on.
 #ifndef SEALKV_TESTS_KEY_SHAPES_H_
 #define SEALKV_TESTS_KEY_SHAPES_H_
 
@@ -75,8 +75,19 @@ inline KeyMaker AllBytes() {
 
 inline KeyMaker Paths() {
   return [](Random& random) {
-    static constexpr std::string_view kParts[] = {"usr", "share", "doc", "lib", "x86_64-linux-gnu", "python3", "locale",
-                                                  "a", "changelog.Debian.gz", "copyright", "LC_MESSAGES", ".", "include"};
+    static constexpr std::string_view kParts[] = {"usr",
+                                                  "share",
+                                                  "doc",
+                                                  "lib",
+                                                  "x86_64-linux-gnu",
+                                                  "python3",
+                                                  "locale",
+                                                  "a",
+                                                  "changelog.Debian.gz",
+                                                  "copyright",
+                                                  "LC_MESSAGES",
+                                                  ".",
+                                                  "include"};
     std::string key = "/";
     for (uint64_t depth = random.Between(1, 7); depth > 0; --depth) {
       key.append(kParts[random.Below(13)]).append("/");
@@ -88,7 +99,8 @@ inline KeyMaker Paths() {
 // Up to the longest allowed. Few of them share much, some nearly all.
 inline KeyMaker LongKeys() {
   return [](Random& random) {
-    static constexpr size_t kLengths[] = {0, 8, 255, 1000, 4096, 30'000, kMaxKeyBytes - 9, kMaxKeyBytes - 1, kMaxKeyBytes};
+    static constexpr size_t kLengths[] = {0,           8, 255, 1000, 4096, 30'000, kMaxKeyBytes - 9, kMaxKeyBytes - 1,
+                                          kMaxKeyBytes};
     std::string key(kLengths[random.Below(9)], 'k');
     if (!key.empty() && random.OneIn(2)) key[random.Below(key.size())] = 'j';
     if (!key.empty() && random.OneIn(2)) key.back() = static_cast<char>('a' + random.Below(26));

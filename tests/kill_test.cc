@@ -1,9 +1,9 @@
-// A process is killed at any moment, a hundred times over, and the store it wrote to holds what it had acknowledged, and
-// the operation in flight whole or not at all.
+// A process is killed at any moment, a hundred times over, and the store it wrote to holds what it had acknowledged,
+// and the operation in flight whole or not at all.
 //
-// The victim is this program again (exec). It does the operations that follow from a seed, and notes in a log outside the
-// store when it begins one and when it is through; the log's pages belong to the kernel and survive the victim. A pipe
-// tells the test how far it is, so that the moment to kill is counted in operations and not in time.
+// The victim is this program again (exec). It does the operations that follow from a seed, and notes in a log outside
+// the store when it begins one and when it is through; the log's pages belong to the kernel and survive the victim. A
+// pipe tells the test how far it is, so that the moment to kill is counted in operations and not in time.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -46,11 +46,12 @@ struct Operation {
   std::string value;
 };
 
-// Operation `number` of a run: the same for the victim, that does it, and for the test, that knows what should be there.
+// Operation `number` of a run: the same for the victim, that does it, and for the test, that knows what should be
+// there.
 Operation OperationOf(uint64_t seed, uint64_t number) {
-  static const std::vector<testing::KeyMaker> makers = {testing::key_shapes::Paths(), testing::key_shapes::CommonPrefixes(),
-                                                        testing::key_shapes::ShortStrings(),
-                                                        [](Random& random) { return U64Key(random.Below(300)); }};
+  static const std::vector<testing::KeyMaker> makers = {
+      testing::key_shapes::Paths(), testing::key_shapes::CommonPrefixes(), testing::key_shapes::ShortStrings(),
+      [](Random& random) { return U64Key(random.Below(300)); }};
   Random random(seed * 1'000'003 + number);
   Random key_random(random.Below(4000));  // so many different keys at most
   Operation operation{Operation::Action::kPut, makers[key_random.Below(4)](key_random), ""};
@@ -136,8 +137,8 @@ class Victim {
       } else {
         dup2(pipe_ends[1], kProgressFd);
       }
-      execl("/proc/self/exe", "kill_test", "--victim", store_path.c_str(), log_path.c_str(), std::to_string(seed).c_str(),
-            std::to_string(first).c_str(), nullptr);
+      execl("/proc/self/exe", "kill_test", "--victim", store_path.c_str(), log_path.c_str(),
+            std::to_string(seed).c_str(), std::to_string(first).c_str(), nullptr);
       _exit(3);
     }
     close(pipe_ends[1]);
@@ -145,8 +146,8 @@ class Victim {
   }
   ~Victim() { close(progress_fd_); }
 
-  // Kills it when it has told of so much progress, and a little later: right after a dot it is always at the beginning of
-  // an operation. Whether it was alive until then.
+  // Kills it when it has told of so much progress, and a little later: right after a dot it is always at the beginning
+  // of an operation. Whether it was alive until then.
   bool KillAfter(uint64_t dots, uint64_t pauses) {
     char bytes[256];
     while (dots > 0) {
@@ -178,7 +179,8 @@ class KillTest : public ::testing::Test {
       const absl::StatusOr<std::unique_ptr<Store>> store =
           Store::Create(store_path_, {.capacity_bytes = 32 << 20, .weakest_tier = daxfile::Tier::kVolatile});
       ASSERT_OK(store);
-      std::printf("SEALKV_TEST_SEED=%lu, tier %s\n", seed, std::string(daxfile::TierName((*store)->GetStats().tier)).c_str());
+      std::printf("SEALKV_TEST_SEED=%lu, tier %s\n", seed,
+                  std::string(daxfile::TierName((*store)->GetStats().tier)).c_str());
     }
     Random random(seed);
     for (uint64_t life = 0; life < kills; ++life) {
@@ -188,8 +190,8 @@ class KillTest : public ::testing::Test {
       ASSERT_NO_FATAL_FAILURE(CatchUp(seed)) << "life " << life;
       ASSERT_NO_FATAL_FAILURE(Verify(seed)) << "life " << life << ", after operation " << begun_;
     }
-    std::printf("%lu kills, %lu operations, %lu of them in flight (%lu were there), %zu keys at the end\n", kills, begun_,
-                in_flight_, in_flight_there_, model_.size());
+    std::printf("%lu kills, %lu operations, %lu of them in flight (%lu were there), %zu keys at the end\n", kills,
+                begun_, in_flight_, in_flight_there_, model_.size());
   }
 
   void TearDown() override {
@@ -224,7 +226,8 @@ class KillTest : public ::testing::Test {
       Apply(operation, &with_it);
       const absl::StatusOr<std::string> value = (*store)->Get(operation.key);
       const auto expected = with_it.find(operation.key);
-      const bool is_there = value.ok() ? expected != with_it.end() && *value == expected->second : expected == with_it.end();
+      const bool is_there =
+          value.ok() ? expected != with_it.end() && *value == expected->second : expected == with_it.end();
       in_flight_there_ += is_there;
       if (is_there) model_ = std::move(with_it);
     }
@@ -257,7 +260,8 @@ TEST_F(KillTest, TierMsync) {
 
 int main(int argc, char** argv) {
   if (argc == 6 && std::string_view(argv[1]) == "--victim") {
-    return sealkv::RunVictim(argv[2], argv[3], std::strtoull(argv[4], nullptr, 10), std::strtoull(argv[5], nullptr, 10));
+    return sealkv::RunVictim(argv[2], argv[3], std::strtoull(argv[4], nullptr, 10),
+                             std::strtoull(argv[5], nullptr, 10));
   }
   ::testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();

@@ -96,8 +96,8 @@ inline ::testing::AssertionResult ScansAs(const Store& store, const Model& model
   for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next(), ++expected) {
     if (expected == model.end()) return ::testing::AssertionFailure() << "too much: " << Printable(iterator->key());
     if (iterator->key() != expected->first) {
-      return ::testing::AssertionFailure() << "forward: wanted " << Printable(expected->first) << ", got "
-                                           << Printable(iterator->key());
+      return ::testing::AssertionFailure()
+             << "forward: wanted " << Printable(expected->first) << ", got " << Printable(iterator->key());
     }
     if (iterator->value() != expected->second) {
       return ::testing::AssertionFailure() << "value of " << Printable(expected->first) << ": wanted "
@@ -113,7 +113,8 @@ inline ::testing::AssertionResult ScansAs(const Store& store, const Model& model
     }
   }
   if (!iterator->status().ok()) return ::testing::AssertionFailure() << iterator->status().ToString();
-  if (backward != model.rend()) return ::testing::AssertionFailure() << "backward: missing " << Printable(backward->first);
+  if (backward != model.rend())
+    return ::testing::AssertionFailure() << "backward: missing " << Printable(backward->first);
   return ::testing::AssertionSuccess();
 }
 
@@ -124,8 +125,8 @@ inline ::testing::AssertionResult GetsAs(const Store& store, const Model& model)
     const absl::Status status = store.Get(key, &value);
     if (!status.ok()) return ::testing::AssertionFailure() << "get " << Printable(key) << ": " << status.ToString();
     if (value != expected) {
-      return ::testing::AssertionFailure() << "get " << Printable(key) << ": wanted " << Printable(expected) << ", got "
-                                           << Printable(value);
+      return ::testing::AssertionFailure()
+             << "get " << Printable(key) << ": wanted " << Printable(expected) << ", got " << Printable(value);
     }
   }
   return ::testing::AssertionSuccess();

@@ -1,5 +1,7 @@
 // The store does what std::map does: random operations of every kind, over every shape of key, while it grows, stays,
 // shrinks, becomes empty and is reopened.
+#include "tests/model.h"
+
 #include <algorithm>
 #include <iostream>
 #include <memory>
@@ -13,7 +15,6 @@
 #include "tests/check_clean.h"
 #include "tests/key_shapes.h"
 #include "tests/memory_store.h"
-#include "tests/model.h"
 #include "tests/random.h"
 #include "tests/status.h"
 
@@ -242,19 +243,28 @@ class ModelRun {
     for (uint64_t seeks = random_.Between(1, 3); seeks > 0; --seeks) {
       const std::string key = Key();
       switch (random_.Below(6)) {
-        case 0: iterator->SeekToFirst(), expected.SeekToFirst(); break;
-        case 1: iterator->SeekToLast(), expected.SeekToLast(); break;
+        case 0:
+          iterator->SeekToFirst(), expected.SeekToFirst();
+          break;
+        case 1:
+          iterator->SeekToLast(), expected.SeekToLast();
+          break;
         case 2:
-        case 3: iterator->Seek(key), expected.Seek(key); break;
-        default: iterator->SeekForPrev(key), expected.SeekForPrev(key); break;
+        case 3:
+          iterator->Seek(key), expected.Seek(key);
+          break;
+        default:
+          iterator->SeekForPrev(key), expected.SeekForPrev(key);
+          break;
       }
       const unsigned forward_percent = random_.OneIn(3) ? 50 : 100 * random_.Below(2);
       for (uint64_t steps = random_.Below(random_.OneIn(10) ? 100 : 10);; --steps) {
         ASSERT_OK(iterator->status());
         ASSERT_EQ(iterator->Valid(), expected.Valid()) << "after a seek of " << Printable(key);
         if (!iterator->Valid()) break;
-        ASSERT_TRUE(iterator->key() == expected.key()) << "after a seek of " << Printable(key) << ": wanted "
-            << Printable(expected.key()) << ", got " << Printable(iterator->key());
+        ASSERT_TRUE(iterator->key() == expected.key())
+            << "after a seek of " << Printable(key) << ": wanted " << Printable(expected.key()) << ", got "
+            << Printable(iterator->key());
         ASSERT_TRUE(iterator->value() == expected.value()) << Printable(expected.key());
         if (steps == 0) break;
         if (random_.Percent(forward_percent)) {
@@ -294,7 +304,9 @@ class ModelRun {
       is_forward ? iterator->Next() : iterator->Prev();
     }
     ASSERT_OK(iterator->status());
-    const auto is_out_of_order = [&](const std::string& a, const std::string& b) { return is_forward ? a >= b : a <= b; };
+    const auto is_out_of_order = [&](const std::string& a, const std::string& b) {
+      return is_forward ? a >= b : a <= b;
+    };
     ASSERT_EQ(std::adjacent_find(seen.begin(), seen.end(), is_out_of_order), seen.end());
     std::erase_if(seen, [&](const std::string& key) { return touched.contains(key); });
     ModelIterator expected(model_, {});
@@ -390,8 +402,8 @@ TEST_P(ModelTest, StaysSmall) {
   }
 }
 
-// The smallest stores, mostly full: what can't be written changes nothing, deletes always work, and what they free can be
-// used again.
+// The smallest stores, mostly full: what can't be written changes nothing, deletes always work, and what they free can
+// be used again.
 TEST_P(ModelTest, FillsUp) {
   const uint64_t runs = Scaled(HasLongKeys() ? 10 : 40);
   uint64_t writes_without_space = 0;

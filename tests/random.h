@@ -44,8 +44,8 @@ class Random {
   uint64_t state_;
 };
 
-// The seed of this run: SEALKV_TEST_SEED replays one (`bazel test --test_env=SEALKV_TEST_SEED=7 …`). Without it the seed
-// is fixed: a test that passed passes again.
+// The seed of this run: SEALKV_TEST_SEED replays one (`bazel test --test_env=SEALKV_TEST_SEED=7 …`). Without it the
+// seed is fixed: a test that passed passes again.
 inline uint64_t TestSeed() {
   const char* given = std::getenv("SEALKV_TEST_SEED");
   return given != nullptr ? std::strtoull(given, nullptr, 0) : 20240607;

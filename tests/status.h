@@ -26,7 +26,8 @@ inline ::testing::AssertionResult IsOk(const absl::Status& status) {
 inline ::testing::AssertionResult IsError(const absl::Status& status, absl::StatusCode code,
                                           std::initializer_list<std::string_view> parts = {}) {
   if (status.code() != code) {
-    return ::testing::AssertionFailure() << "wanted " << absl::StatusCodeToString(code) << ", got " << status.ToString();
+    return ::testing::AssertionFailure() << "wanted " << absl::StatusCodeToString(code) << ", got "
+                                         << status.ToString();
   }
   const std::string message(status.message());
   for (const std::string_view part : parts) {

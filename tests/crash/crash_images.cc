@@ -8,8 +8,8 @@ namespace {
 
 constexpr size_t kCompleteContents = 256;  // a line with no more than this is listed completely when asked to
 
-// Subsets of `count` things, as bit masks: all of them if they are no more than `most`; else none, all, each alone, all but
-// one, each prefix, and random ones.
+// Subsets of `count` things, as bit masks: all of them if they are no more than `most`; else none, all, each alone, all
+// but one, each prefix, and random ones.
 std::vector<uint64_t> Subsets(unsigned count, size_t most, testing::Random& random) {
   std::vector<uint64_t> subsets;
   if (count < 20 && (uint64_t{1} << count) <= most) {
@@ -147,9 +147,10 @@ LineChoices DurabilityModel::ChoicesOf(uint64_t line, size_t most, testing::Rand
     choices.contents.push_back(content);
   };
   for (uint32_t bundles = 0; bundles <= pending.bundles; ++bundles) {
-    const auto bundle_words = static_cast<unsigned>(
-        std::count_if(pending.words.begin(), pending.words.end(),
-                      [&](const auto& word) { return !word.is_non_temporal && word.bundle == bundles; }));
+    const auto bundle_words =
+        static_cast<unsigned>(std::count_if(pending.words.begin(), pending.words.end(), [&](const auto& word) {
+          return !word.is_non_temporal && word.bundle == bundles;
+        }));
     for (const uint64_t partial : Subsets(bundle_words, kCompleteContents, random)) {
       // The whole of a bundle is the next round's nothing.
       if (bundle_words > 0 && partial == (uint64_t{1} << bundle_words) - 1) continue;

@@ -88,8 +88,8 @@ class Explorer {
     if (result_.first_failures.size() < kFailuresKept) result_.first_failures.push_back(Describe(image, complaint));
   }
 
-  // Nodes are locked by a generation once the fence that began it is behind. (Format sets it back to 0, and writes all the
-  // nodes it leaves anew.)
+  // Nodes are locked by a generation once the fence that began it is behind. (Format sets it back to 0, and writes all
+  // the nodes it leaves anew.)
   void FollowGeneration(const Event& event) {
     constexpr uint64_t kGenerationWord = offsetof(internal::Superblock, generation) / kWordBytes;
     if (event.kind == EventKind::kFence) generation_ = generation_stored_;

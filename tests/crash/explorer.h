@@ -1,4 +1,5 @@
-// Walks over a recording, makes the crash images at each store and fence of its operations, and judges each distinct one.
+// Walks over a recording, makes the crash images at each store and fence of its operations, and judges each distinct
+// one.
 #ifndef SEALKV_TESTS_CRASH_EXPLORER_H_
 #define SEALKV_TESTS_CRASH_EXPLORER_H_
 
@@ -25,10 +26,10 @@ struct ExploreOptions {
 };
 
 struct Exploration {
-  uint64_t points = 0;           // stores, fences and ends of operations
-  uint64_t points_sampled = 0;   // those with too many images to try all
-  uint64_t images = 0;           // distinct
-  uint64_t judgements = 0;       // an image is judged again where other states are allowed
+  uint64_t points = 0;          // stores, fences and ends of operations
+  uint64_t points_sampled = 0;  // those with too many images to try all
+  uint64_t images = 0;          // distinct
+  uint64_t judgements = 0;      // an image is judged again where other states are allowed
   uint64_t failures = 0;
   std::vector<std::string> first_failures;
 };

@@ -1,5 +1,5 @@
-// Where the lock words of nodes are in an image: words that are volatile by design, though they lie in persistent memory.
-// After a crash they may hold anything; no shadow knows them.
+// Where the lock words of nodes are in an image: words that are volatile by design, though they lie in persistent
+// memory. After a crash they may hold anything; no shadow knows them.
 #ifndef SEALKV_TESTS_CRASH_LOCK_WORDS_H_
 #define SEALKV_TESTS_CRASH_LOCK_WORDS_H_
 
@@ -12,8 +12,8 @@
 
 namespace sealkv::crash {
 
-// Calls visit(index of the word) for the lock word of each node slot in a node segment. Nothing if this isn't the image of
-// a store. Looks at the words only, and never outside of them.
+// Calls visit(index of the word) for the lock word of each node slot in a node segment. Nothing if this isn't the image
+// of a store. Looks at the words only, and never outside of them.
 template <typename Visit>
 void ForEachLockWord(std::span<const uint64_t> words, Visit visit) {
   using internal::Superblock;
@@ -30,7 +30,8 @@ void ForEachLockWord(std::span<const uint64_t> words, Visit visit) {
     if (word.kind() != internal::SegmentKind::kNodes || !word.IsWellFormed(segment, superblock.segment_count)) continue;
     const uint64_t first = (segment << log2) / sizeof(uint64_t);
     const uint64_t end = first + (uint64_t{1} << log2) / sizeof(uint64_t);
-    for (uint64_t node = first; node < end; node += kNodeWords) visit(node + kNodeWords / 2 + internal::Node::kLockWord);
+    for (uint64_t node = first; node < end; node += kNodeWords)
+      visit(node + kNodeWords / 2 + internal::Node::kLockWord);
   }
 }
 

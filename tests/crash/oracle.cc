@@ -40,7 +40,8 @@ const Model* FindState(const Store& store, std::span<const State* const> allowed
         ++at;
         continue;
       }
-      *complaint = "the scan shows " + testing::Printable(iterator->key()) + " = " + testing::Printable(iterator->value());
+      *complaint =
+          "the scan shows " + testing::Printable(iterator->key()) + " = " + testing::Printable(iterator->value());
       candidates[i] = nullptr;
     }
   }
@@ -104,7 +105,8 @@ std::string GoOn(Store& store, Model* model) {
   return put("8 bytes:after the crash", "x");
 }
 
-std::string JudgeStore(std::unique_ptr<Store> store, std::span<std::byte> image, std::span<const State* const> allowed) {
+std::string JudgeStore(std::unique_ptr<Store> store, std::span<std::byte> image,
+                       std::span<const State* const> allowed) {
   std::string complaint;
   const Model* model = FindState(*store, allowed, &complaint);
   if (model == nullptr) return complaint.empty() ? "a store where there should be none" : complaint;

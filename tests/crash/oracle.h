@@ -1,4 +1,5 @@
-// Judges a crash image: it must open, be sound, hold one of the states that are allowed, leak nothing, and go on working.
+// Judges a crash image: it must open, be sound, hold one of the states that are allowed, leak nothing, and go on
+// working.
 #ifndef SEALKV_TESTS_CRASH_ORACLE_H_
 #define SEALKV_TESTS_CRASH_ORACLE_H_
 

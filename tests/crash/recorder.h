@@ -1,8 +1,9 @@
-// Logs what passes the persistence seam: each word stored, each copy, flush and fence, with the line of source that asked
-// for it and the operation it belongs to. From the log, crash_images.h makes every state that a power cut could leave.
+// Logs what passes the persistence seam: each word stored, each copy, flush and fence, with the line of source that
+// asked for it and the operation it belongs to. From the log, crash_images.h makes every state that a power cut could
+// leave.
 //
-// The recorder also keeps a shadow: the memory as the log says it must be. A store that reached the memory without passing
-// the seam is found by comparing the two (FindBypassingStore).
+// The recorder also keeps a shadow: the memory as the log says it must be. A store that reached the memory without
+// passing the seam is found by comparing the two (FindBypassingStore).
 //
 // One thread for now: actions of another one are counted as strays, and a test must find none.
 #ifndef SEALKV_TESTS_CRASH_RECORDER_H_
@@ -43,10 +44,10 @@ enum class EventKind : uint8_t { kStore, kCopy, kNonTemporalCopy, kFlush, kFence
 
 struct Event {
   EventKind kind;
-  SiteId site = 0;            // not for operation marks
-  uint64_t first_word = 0;    // kStore, copies: index of the word in memory. kFlush: index of the line
-  uint64_t count = 0;         // kStore, copies: words. kFlush: lines. Marks: number of the operation
-  size_t payload = 0;         // kStore, copies: index of the first word written in Log::payload
+  SiteId site = 0;          // not for operation marks
+  uint64_t first_word = 0;  // kStore, copies: index of the word in memory. kFlush: index of the line
+  uint64_t count = 0;       // kStore, copies: words. kFlush: lines. Marks: number of the operation
+  size_t payload = 0;       // kStore, copies: index of the first word written in Log::payload
 };
 
 struct Log {
@@ -73,8 +74,8 @@ class Recorder : public daxfile::PersistObserver {
 
   const Log& log() const { return log_; }
 
-  // The offset of a word that differs from what was stored through the seam, if there is one. Words that are, or were, the
-  // lock words of nodes don't count. To be called after each operation.
+  // The offset of a word that differs from what was stored through the seam, if there is one. Words that are, or were,
+  // the lock words of nodes don't count. To be called after each operation.
   std::optional<uint64_t> FindBypassingStore();
   // What the recorder couldn't make sense of: misaligned copies, stores outside the memory, other threads.
   const std::vector<std::string>& strays() const { return strays_; }

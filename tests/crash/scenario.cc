@@ -91,7 +91,8 @@ class Runner {
       case Action::kReopen: {
         store_.reset();
         daxfile::DaxFile file = daxfile::DaxFile::OverMemory(memory_.span(), &recorder_);
-        auto store = operation.action == Action::kFormat ? Store::Format(std::move(file)) : Store::Attach(std::move(file));
+        auto store =
+            operation.action == Action::kFormat ? Store::Format(std::move(file)) : Store::Attach(std::move(file));
         if (store.ok()) store_ = *std::move(store);
         return store.status();
       }

@@ -42,7 +42,8 @@ struct Scenario {
   std::string kind;
   size_t memory_bytes = 64 << 10;
   uint8_t memory_fill = 0;  // what the memory holds before the first Format
-  // The store begins with Format, unless the scenario is about that: then `setup` is empty and `operations` begin with it.
+  // The store begins with Format, unless the scenario is about that: then `setup` is empty and `operations` begin with
+  // it.
   std::vector<Operation> setup;
   std::vector<Operation> operations;  // these are crashed at each store and fence
   // Whether an operation that found the tree as `before` and left it as `after` did what this scenario is for.

@@ -152,7 +152,9 @@ Operations RandomOperations(uint64_t seed, size_t count) {
   testing::Model model;
   Operations operations;
   while (operations.size() < count) {
-    std::string key = random.OneIn(3) ? U64Key(random.Below(40)) : random.OneIn(2) ? maker(random) : other_maker(random);
+    std::string key = random.OneIn(3)   ? U64Key(random.Below(40))
+                      : random.OneIn(2) ? maker(random)
+                                        : other_maker(random);
     const auto near = model.lower_bound(key);
     if (near != model.end() && random.OneIn(2)) key = near->first;
     if (model.contains(key) && random.Percent(60)) {
@@ -177,8 +179,8 @@ void AddSimpleOperations(std::vector<Scenario>* all) {
                   .times = 7});
   all->push_back({.kind = "insert, record",
                   .setup = {Put("b", "1"), Put("d", "2")},
-                  .operations = {Put("c", "a value"), Put("", "empty key"), Put("a", ""), Put("e", 8), Put("12345678", "x"),
-                                 Put("longer than eight", std::string(100, 'l'))},
+                  .operations = {Put("c", "a value"), Put("", "empty key"), Put("a", ""), Put("e", 8),
+                                 Put("12345678", "x"), Put("longer than eight", std::string(100, 'l'))},
                   .happened = Inserted,
                   .times = 6});
   all->push_back({.kind = "insert, ties of one slice",
@@ -198,8 +200,8 @@ void AddSimpleOperations(std::vector<Scenario>* all) {
                   .times = 4});
   all->push_back({.kind = "update, by record",
                   .setup = {Put("a", "short"), Put(shared + "1", 2), Put(shared + "2", "long"), Put("b", "")},
-                  .operations = {Put("a", "another"), Put(shared + "1", "not a word"), Put(shared + "2", 9), Put("a", ""),
-                                 Put("b", std::string(90, 'b'))},
+                  .operations = {Put("a", "another"), Put(shared + "1", "not a word"), Put(shared + "2", 9),
+                                 Put("a", ""), Put("b", std::string(90, 'b'))},
                   .happened = UpdatedByRecord,
                   .times = 5});
   all->push_back({.kind = "kind change, inline to record",
@@ -217,11 +219,12 @@ void AddSimpleOperations(std::vector<Scenario>* all) {
                   .operations = DeleteNumbers(2, 6, 2) + DeleteBehind(shared, "b"),
                   .happened = Deleted,
                   .times = 4});
-  all->push_back({.kind = "add",
-                  .setup = {Put(U64Key(1), 1), Put("record", 2)},
-                  .operations = {Add(U64Key(1), 41), Add("record", 40), Add("new", 3), Add(U64Key(2), 4), Add("new", 5)},
-                  .happened = Always,
-                  .times = 5});
+  all->push_back(
+      {.kind = "add",
+       .setup = {Put(U64Key(1), 1), Put("record", 2)},
+       .operations = {Add(U64Key(1), 41), Add("record", 40), Add("new", 3), Add(U64Key(2), 4), Add("new", 5)},
+       .happened = Always,
+       .times = 5});
   all->push_back({.kind = "compare-and-swap",
                   .setup = {Put(U64Key(1), 1), Put("record", 2)},
                   .operations = {CompareAndSwap(U64Key(1), 1, 10), CompareAndSwap("record", 2, 20),
@@ -282,18 +285,17 @@ void AddShrinking(std::vector<Scenario>* all) {
                   .setup = PutNumbers(1, 56),
                   .operations = DeleteNumbers(15, 28),
                   .happened = LeafDropped});
-  all->push_back({.kind = "root shrinks",
-                  .setup = PutNumbers(1, 30),
-                  .operations = DeleteNumbers(3, 30),
-                  .happened = RootShrank});
+  all->push_back(
+      {.kind = "root shrinks", .setup = PutNumbers(1, 30), .operations = DeleteNumbers(3, 30), .happened = RootShrank});
   all->push_back({.kind = "root of a layer shrinks",
                   .setup = PutBehind("sixteen bytes of", "abcdefghijklmnopqrstuvwxyz"),
                   .operations = DeleteBehind("sixteen bytes of", "bcdefghijklmnopqrstuvwx"),
                   .happened = LayerRootShrank});
-  all->push_back({.kind = "deleted down to nothing",
-                  .setup = PutNumbers(1, 20) + PutBehind("sixteen bytes of", "abcdef"),
-                  .operations = DeleteNumbers(1, 20) + DeleteBehind("sixteen bytes of", "abcdef"),
-                  .happened = [](const Shape& before, const Shape& after) { return Entries(before) > 0 && Entries(after) == 0; }});
+  all->push_back(
+      {.kind = "deleted down to nothing",
+       .setup = PutNumbers(1, 20) + PutBehind("sixteen bytes of", "abcdef"),
+       .operations = DeleteNumbers(1, 20) + DeleteBehind("sixteen bytes of", "abcdef"),
+       .happened = [](const Shape& before, const Shape& after) { return Entries(before) > 0 && Entries(after) == 0; }});
 }
 
 void AddLayers(std::vector<Scenario>* all) {
@@ -358,12 +360,13 @@ void AddSpace(std::vector<Scenario>* all) {
   // The store is full of large values: deleting one and putting another releases segments and takes them again, first
   // from the end of the run. Segments 7, 8 and 9, of "b", have their words in two lines of the table.
   const Operations full = {large("f", 2), large("a", 3), large("b", 3), large("c", 3), large("d", 2), Put("e", 5)};
-  all->push_back({.kind = "run released and taken again",
-                  .setup = full,
-                  .operations = {Delete("b"), Put("in a", "new segment"), large("g", 1), large("h", 1), large("i", 1),
-                                 Delete("c"), large("j", 3)},
-                  .happened = [](const Shape& before, const Shape& after) { return before.live_segments != after.live_segments; },
-                  .times = 5});
+  all->push_back(
+      {.kind = "run released and taken again",
+       .setup = full,
+       .operations = {Delete("b"), Put("in a", "new segment"), large("g", 1), large("h", 1), large("i", 1), Delete("c"),
+                      large("j", 3)},
+       .happened = [](const Shape& before, const Shape& after) { return before.live_segments != after.live_segments; },
+       .times = 5});
   // What was deleted but not yet given back is found by the background pass.
   all->push_back({.kind = "segments released by the background pass",
                   .setup = full + Operations{Delete("b"), Delete("d")},
@@ -373,10 +376,7 @@ void AddSpace(std::vector<Scenario>* all) {
 }
 
 void AddOpening(std::vector<Scenario>* all) {
-  all->push_back({.kind = "creation",
-                  .setup = {},
-                  .operations = {Format()},
-                  .happened = Always});
+  all->push_back({.kind = "creation", .setup = {}, .operations = {Format()}, .happened = Always});
   all->push_back({.kind = "creation over other bytes",
                   .memory_fill = 0xa5,
                   .setup = {},

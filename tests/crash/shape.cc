@@ -59,7 +59,8 @@ class Walker {
   void Use(uint64_t offset, SegmentKind kind, SegmentKind other_kind) {
     const uint64_t segment = image_.SegmentOf(Offset{offset});
     shape_.live_segments.insert(owner_[segment]);
-    if (kinds_[segment] != kind && kinds_[segment] != other_kind) Contradict("a live object in a segment of another kind", offset);
+    if (kinds_[segment] != kind && kinds_[segment] != other_kind)
+      Contradict("a live object in a segment of another kind", offset);
   }
 
   void WalkNode(Offset offset) {

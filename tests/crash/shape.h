@@ -1,5 +1,5 @@
-// What a tree looks like: its nodes, layers and segments, counted by walking an image. Scenarios use it to see that what
-// they mean to test did happen; the oracle, that nothing lives in a segment that the table gives away.
+// What a tree looks like: its nodes, layers and segments, counted by walking an image. Scenarios use it to see that
+// what they mean to test did happen; the oracle, that nothing lives in a segment that the table gives away.
 //
 // Deliberately not built on kv/check.h or the store's own walks: a second opinion. Written for small trees.
 #ifndef SEALKV_TESTS_CRASH_SHAPE_H_
@@ -25,7 +25,7 @@ struct Shape {
   std::set<uint64_t> layer_roots;            // below the top
   std::multiset<size_t> layer_prefix_bytes;  // of each layer below the top
   std::map<internal::Kind, uint64_t> entries;
-  std::set<uint64_t> records;  // offsets, prefixes included
+  std::set<uint64_t> records;                          // offsets, prefixes included
   std::map<internal::SegmentKind, uint64_t> segments;  // by the table; a run counts once
   std::set<uint64_t> live_segments;                    // that something reachable lies in; of a run the first
   uint64_t node_bytes = 0;
