@@ -33,22 +33,21 @@ PendingPages* Find(const void* owner) {
 
 }  // namespace
 
-void Persist::ObserveStore(const uint64_t* word, uint64_t value, const std::source_location& site) const {
+void Persist::ObserveStore(const uint64_t* word, uint64_t value, const Site& site) const {
   if (observer_ != nullptr) observer_->OnStore(word, value, site);
 }
 
-void Persist::ObserveCopy(void* to, const void* from, size_t bytes, bool non_temporal,
-                          const std::source_location& site) const {
+void Persist::ObserveCopy(void* to, const void* from, size_t bytes, bool non_temporal, const Site& site) const {
   if (observer_ != nullptr) observer_->OnCopy(to, from, bytes, non_temporal, site);
 }
 
-void Persist::FlushOtherwise(const void* address, size_t bytes, const std::source_location& site) {
+void Persist::FlushOtherwise(const void* address, size_t bytes, const Site& site) {
   if (observer_ != nullptr) observer_->OnFlush(address, bytes, site);
   if (mode_ == Mode::kMsync) return RememberPages(address, bytes);
   pmem_flush(address, bytes);
 }
 
-void Persist::FenceOtherwise(const std::source_location& site) {
+void Persist::FenceOtherwise(const Site& site) {
   if (observer_ != nullptr) observer_->OnFence(site);
   if (mode_ == Mode::kMsync) return SyncRememberedPages();
   pmem_drain();

@@ -21,9 +21,9 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <source_location>
 
 #include "absl/status/status.h"
+#include "daxfile/site.h"
 
 namespace daxfile {
 
@@ -61,11 +61,10 @@ inline const PersistCounters& ThreadPersistCounters() { return internal::thread_
 class PersistObserver {
  public:
   virtual ~PersistObserver() = default;
-  virtual void OnStore(const uint64_t* word, uint64_t value, const std::source_location& site) = 0;
-  virtual void OnCopy(const void* to, const void* from, size_t bytes, bool non_temporal,
-                      const std::source_location& site) = 0;
-  virtual void OnFlush(const void* address, size_t bytes, const std::source_location& site) = 0;
-  virtual void OnFence(const std::source_location& site) = 0;
+  virtual void OnStore(const uint64_t* word, uint64_t value, const Site& site) = 0;
+  virtual void OnCopy(const void* to, const void* from, size_t bytes, bool non_temporal, const Site& site) = 0;
+  virtual void OnFlush(const void* address, size_t bytes, const Site& site) = 0;
+  virtual void OnFence(const Site& site) = 0;
 };
 
 // Number of cache lines that [address, address + bytes) touches.
@@ -92,7 +91,7 @@ class Persist {
   Persist& operator=(const Persist&) = delete;
 
   // Stores one aligned word atomically, after everything this thread stored before (release order). Cost: no flush.
-  void Store(uint64_t* word, uint64_t value, const std::source_location& site = std::source_location::current()) {
+  void Store(uint64_t* word, uint64_t value, const Site& site = Site::current()) {
     if (!is_plain_) [[unlikely]]
       ObserveStore(word, value, site);
     internal::thread_counters.bytes_stored += sizeof(uint64_t);
@@ -100,8 +99,7 @@ class Persist {
   }
 
   // Copies through the cache; the lines still need a Flush(). `to` must not be visible to other threads.
-  void Copy(void* to, const void* from, size_t bytes,
-            const std::source_location& site = std::source_location::current()) {
+  void Copy(void* to, const void* from, size_t bytes, const Site& site = Site::current()) {
     if (!is_plain_) [[unlikely]]
       ObserveCopy(to, from, bytes, /*non_temporal=*/false, site);
     internal::thread_counters.bytes_stored += bytes;
@@ -110,8 +108,7 @@ class Persist {
 
   // Copies around the cache where that pays; durable after the next Fence(), without a Flush(). Counts the lines it
   // touches as flushed. `to` must not be visible to other threads.
-  void CopyNonTemporal(void* to, const void* from, size_t bytes,
-                       const std::source_location& site = std::source_location::current()) {
+  void CopyNonTemporal(void* to, const void* from, size_t bytes, const Site& site = Site::current()) {
     internal::thread_counters.bytes_stored += bytes;
     internal::thread_counters.lines_flushed += LinesTouched(to, bytes);
     if (!is_plain_) [[unlikely]] {
@@ -125,14 +122,14 @@ class Persist {
   }
 
   // Starts writing back the lines of [address, address + bytes). Durable after this thread's next Fence().
-  void Flush(const void* address, size_t bytes, const std::source_location& site = std::source_location::current()) {
+  void Flush(const void* address, size_t bytes, const Site& site = Site::current()) {
     internal::thread_counters.lines_flushed += LinesTouched(address, bytes);
     if (!is_plain_) [[unlikely]]
       return FlushOtherwise(address, bytes, site);
     pmem_flush(address, bytes);
   }
   // The line of one aligned word.
-  void Flush(const uint64_t* word, const std::source_location& site = std::source_location::current()) {
+  void Flush(const uint64_t* word, const Site& site = Site::current()) {
     internal::thread_counters.lines_flushed += 1;
     if (!is_plain_) [[unlikely]]
       return FlushOtherwise(word, sizeof(*word), site);
@@ -140,7 +137,7 @@ class Persist {
   }
 
   // Waits until all that this thread flushed through this object is durable.
-  void Fence(const std::source_location& site = std::source_location::current()) {
+  void Fence(const Site& site = Site::current()) {
     internal::thread_counters.fences += 1;
     if (!is_plain_) [[unlikely]]
       return FenceOtherwise(site);
@@ -156,10 +153,10 @@ class Persist {
 
  private:
   // What an observer, or a mode other than the CPU's, makes of each.
-  void ObserveStore(const uint64_t* word, uint64_t value, const std::source_location& site) const;
-  void ObserveCopy(void* to, const void* from, size_t bytes, bool non_temporal, const std::source_location& site) const;
-  void FlushOtherwise(const void* address, size_t bytes, const std::source_location& site);
-  void FenceOtherwise(const std::source_location& site);
+  void ObserveStore(const uint64_t* word, uint64_t value, const Site& site) const;
+  void ObserveCopy(void* to, const void* from, size_t bytes, bool non_temporal, const Site& site) const;
+  void FlushOtherwise(const void* address, size_t bytes, const Site& site);
+  void FenceOtherwise(const Site& site);
   void RememberPages(const void* address, size_t bytes);
   void SyncRememberedPages();
   absl::Status MsyncError() const;

@@ -107,22 +107,22 @@ TEST(PersistCounters, CountLinesFencesAndBytesOfTheirThread) {
 
 class Notes : public PersistObserver {
  public:
-  void OnStore(const uint64_t* word, uint64_t value, const std::source_location& site) override {
+  void OnStore(const uint64_t* word, uint64_t value, const daxfile::Site& site) override {
     Note("store " + std::to_string(*word) + "->" + std::to_string(value), site);
   }
-  void OnCopy(const void*, const void*, size_t bytes, bool non_temporal, const std::source_location& site) override {
+  void OnCopy(const void*, const void*, size_t bytes, bool non_temporal, const daxfile::Site& site) override {
     Note((non_temporal ? "copy-nt " : "copy ") + std::to_string(bytes), site);
   }
-  void OnFlush(const void*, size_t bytes, const std::source_location& site) override {
+  void OnFlush(const void*, size_t bytes, const daxfile::Site& site) override {
     Note("flush " + std::to_string(bytes), site);
   }
-  void OnFence(const std::source_location& site) override { Note("fence", site); }
+  void OnFence(const daxfile::Site& site) override { Note("fence", site); }
 
   std::vector<std::string> notes;
   std::set<unsigned> lines;
 
  private:
-  void Note(std::string note, const std::source_location& site) {
+  void Note(std::string note, const daxfile::Site& site) {
     notes.push_back(std::move(note));
     EXPECT_NE(std::string(site.file_name()).find("persist_test.cc"), std::string::npos) << site.file_name();
     lines.insert(site.line());

@@ -1,4 +1,7 @@
 // The descent with its search inlined, for CPUs with AVX-512.
+#include <immintrin.h>
+
+#include <algorithm>
 #include <bit>
 #include <string_view>
 
@@ -7,8 +10,7 @@
 
 // What is defined from here on may use these instructions; what was included above may not, and so nothing that other
 // files share does.
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl,popcnt,bmi,bmi2")
+#include "kv/avx512_begin.inc"
 #include "kv/descent_impl.h"
 #include "kv/search_avx512.h"
 
@@ -19,4 +21,4 @@ void Tree::DescendAvx512(std::string_view key, Purpose purpose, Descent& result)
 }
 
 }  // namespace sealkv::internal
-#pragma GCC pop_options
+#include "kv/avx512_end.inc"

@@ -1,7 +1,11 @@
 #include "kv/search.h"
 
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512vl,popcnt,bmi,bmi2")
+#include <immintrin.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "kv/avx512_begin.inc"
 #include "kv/search_avx512.h"
 
 namespace sealkv::internal {
@@ -16,11 +20,11 @@ unsigned FindChildAvx512(const Node& node, Perm perm, uint64_t slice) {
 
 }  // namespace
 }  // namespace sealkv::internal
-#pragma GCC pop_options
+#include "kv/avx512_end.inc"
 
 namespace sealkv::internal {
 
-#if !defined(__SANITIZE_THREAD__)
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
 const bool kHasAvx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2") &&
                         __builtin_cpu_supports("popcnt");

@@ -41,7 +41,8 @@ struct ScalarSearch {
 };
 
 // Whether kv/search_avx512.h may be used. ThreadSanitizer wants atomic accesses; vector loads aren't.
-#if defined(__SANITIZE_THREAD__)
+// AddressSanitizer's stack frames aren't aligned for vectors of 64 bytes.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 inline constexpr bool kHasAvx512 = false;
 #else
 extern const bool kHasAvx512;

@@ -1,5 +1,5 @@
 // The search with AVX-512: both lines of words permuted into key order by the nibbles of `perm`, then one comparison
-// for all. To be included behind a `#pragma GCC target` that allows it, and only there: inlined into a descent it is
+// for all. To be included behind kv/avx512_begin.inc, and only there: inlined into a descent it is
 // half as long as called.
 #ifndef SEALKV_KV_SEARCH_AVX512_H_
 #define SEALKV_KV_SEARCH_AVX512_H_

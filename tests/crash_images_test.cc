@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <cstring>
 #include <set>
-#include <source_location>
 #include <vector>
 
 #include "daxfile/dax_file.h"
+#include "daxfile/site.h"
 #include "gtest/gtest.h"
 #include "tests/crash/recorder.h"
 #include "tests/memory_store.h"
@@ -148,7 +148,7 @@ TEST_F(CrashImagesTest, TheRecorderFindsAStoreThatBypassedTheSeam) {
 }
 
 TEST_F(CrashImagesTest, SitesAreTheLinesThatAsked) {
-  const uint32_t line = std::source_location::current().line() + 1;
+  const uint32_t line = daxfile::Site::current().line() + 1;
   persist().Flush(word(0), 8), persist().Fence();
   ASSERT_EQ(recorder_.log().sites.size(), 2u);
   EXPECT_EQ(recorder_.log().sites[0].line, line);

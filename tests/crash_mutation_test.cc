@@ -101,7 +101,7 @@ struct Redundant {
 constexpr Redundant kRedundant[] = {
     {"ZeroHeader", "fence", "the magic comes two fences later; this one keeps non-temporal and cached stores apart"},
     {"CommitIdentity", "fence", "Format goes on to begin a generation, whose fence covers it before Format returns"},
-    {"Segments::Take", "fence", "the fence before the commit that publishes what is put there covers the flush"},
+    {"Take", "fence", "the fence before the commit that publishes what is put there covers the flush"},
 };
 
 const char* WhyRedundant(const Site& site) {

@@ -45,10 +45,10 @@ void ReadAll(Store& store) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const std::vector<testing::Sample> samples = testing::MakeSamples();
+  static const std::vector<sealkv::testing::Sample> samples = sealkv::testing::MakeSamples();
   if (size == 0) return 0;
-  const testing::Sample& sample = samples[data[0] % samples.size()];
-  testing::Memory memory(sample.bytes.size());
+  const sealkv::testing::Sample& sample = samples[data[0] % samples.size()];
+  sealkv::testing::Memory memory(sample.bytes.size());
   std::memcpy(memory.data(), sample.bytes.data(), sample.bytes.size());
   Damage(memory.span(), data + 1, size - 1);
   daxfile::DaxFile file = daxfile::DaxFile::OverMemory(memory.span());

@@ -30,7 +30,7 @@ std::string ShortName(std::string_view function) {
 
 }  // namespace
 
-SiteId Recorder::SiteOf(const std::source_location& site, const char* action) {
+SiteId Recorder::SiteOf(const daxfile::Site& site, const char* action) {
   const std::string_view path = site.file_name();
   Site named{std::string(path.substr(path.rfind('/') + 1)), site.line(), ShortName(site.function_name()), action};
   const auto [entry, is_new] = site_ids_.emplace(std::move(named), log_.sites.size());
@@ -55,7 +55,7 @@ std::optional<uint64_t> Recorder::FirstWordOf(const void* address, size_t bytes,
   return std::nullopt;
 }
 
-void Recorder::OnStore(const uint64_t* word, uint64_t value, const std::source_location& site) {
+void Recorder::OnStore(const uint64_t* word, uint64_t value, const daxfile::Site& site) {
   const std::optional<uint64_t> first = FirstWordOf(word, kWordBytes, "store");
   if (!first.has_value()) return;
   log_.events.push_back({EventKind::kStore, SiteOf(site, "store"), *first, 1, log_.payload.size()});
@@ -63,8 +63,7 @@ void Recorder::OnStore(const uint64_t* word, uint64_t value, const std::source_l
   shadow_[*first] = value;
 }
 
-void Recorder::OnCopy(const void* to, const void* from, size_t bytes, bool non_temporal,
-                      const std::source_location& site) {
+void Recorder::OnCopy(const void* to, const void* from, size_t bytes, bool non_temporal, const daxfile::Site& site) {
   const char* action = non_temporal ? "copy-nt" : "copy";
   const std::optional<uint64_t> first = FirstWordOf(to, bytes, action);
   if (!first.has_value()) return;
@@ -77,7 +76,7 @@ void Recorder::OnCopy(const void* to, const void* from, size_t bytes, bool non_t
   std::memcpy(&shadow_[*first], from, bytes);
 }
 
-void Recorder::OnFlush(const void* address, size_t bytes, const std::source_location& site) {
+void Recorder::OnFlush(const void* address, size_t bytes, const daxfile::Site& site) {
   if (bytes == 0) return;
   const std::optional<uint64_t> first = FirstWordOf(address, bytes, "flush");
   if (!first.has_value()) return;
@@ -86,7 +85,7 @@ void Recorder::OnFlush(const void* address, size_t bytes, const std::source_loca
   log_.events.push_back({EventKind::kFlush, SiteOf(site, "flush"), first_line, last_line - first_line + 1, 0});
 }
 
-void Recorder::OnFence(const std::source_location& site) {
+void Recorder::OnFence(const daxfile::Site& site) {
   if (std::this_thread::get_id() != thread_) strays_.push_back("fence by another thread");
   log_.events.push_back({.kind = EventKind::kFence, .site = SiteOf(site, "fence")});
 }

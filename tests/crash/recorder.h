@@ -13,13 +13,13 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <source_location>
 #include <span>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "daxfile/persist.h"
+#include "daxfile/site.h"
 
 namespace sealkv::crash {
 
@@ -62,11 +62,10 @@ class Recorder : public daxfile::PersistObserver {
   // The memory must be cache-line aligned and hold still until the first event.
   explicit Recorder(std::span<std::byte> memory);
 
-  void OnStore(const uint64_t* word, uint64_t value, const std::source_location& site) override;
-  void OnCopy(const void* to, const void* from, size_t bytes, bool non_temporal,
-              const std::source_location& site) override;
-  void OnFlush(const void* address, size_t bytes, const std::source_location& site) override;
-  void OnFence(const std::source_location& site) override;
+  void OnStore(const uint64_t* word, uint64_t value, const daxfile::Site& site) override;
+  void OnCopy(const void* to, const void* from, size_t bytes, bool non_temporal, const daxfile::Site& site) override;
+  void OnFlush(const void* address, size_t bytes, const daxfile::Site& site) override;
+  void OnFence(const daxfile::Site& site) override;
 
   // Operations are numbered from 0 and don't nest.
   void BeginOperation() { log_.events.push_back({.kind = EventKind::kOperationBegin, .count = operations_}); }
@@ -81,7 +80,7 @@ class Recorder : public daxfile::PersistObserver {
   const std::vector<std::string>& strays() const { return strays_; }
 
  private:
-  SiteId SiteOf(const std::source_location& site, const char* action);
+  SiteId SiteOf(const daxfile::Site& site, const char* action);
   // Words of [address, address + bytes), as indices; nothing (and a stray) if that isn't whole words of the memory.
   std::optional<uint64_t> FirstWordOf(const void* address, size_t bytes, const char* action);
 
