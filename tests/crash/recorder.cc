@@ -13,26 +13,9 @@ Recorder::Recorder(std::span<std::byte> memory)
   log_.initial_words = shadow_;
 }
 
-namespace {
-
-// "void sealkv::internal::Tree::CommitPerm(Node&, Perm)" -> "Tree::CommitPerm".
-std::string ShortName(std::string_view function) {
-  constexpr std::string_view kAnonymous = "(anonymous namespace)::";  // as clang writes it; {anonymous}:: as gcc does
-  const size_t anonymous = function.find(kAnonymous);
-  if (anonymous != std::string_view::npos) function.remove_prefix(anonymous + kAnonymous.size());
-  function = function.substr(0, function.find('('));
-  function.remove_prefix(function.find_last_of(" &*") + 1);  // the return type; npos + 1 is 0
-  for (const std::string_view space : {"sealkv::", "internal::", "{anonymous}::"}) {
-    if (function.starts_with(space)) function.remove_prefix(space.size());
-  }
-  return std::string(function);
-}
-
-}  // namespace
-
 SiteId Recorder::SiteOf(const daxfile::Site& site, const char* action) {
   const std::string_view path = site.file_name();
-  Site named{std::string(path.substr(path.rfind('/') + 1)), site.line(), ShortName(site.function_name()), action};
+  Site named{std::string(path.substr(path.rfind('/') + 1)), site.line(), site.function_name(), action};
   const auto [entry, is_new] = site_ids_.emplace(std::move(named), log_.sites.size());
   if (is_new) log_.sites.push_back(entry->first);
   return entry->second;
