@@ -42,9 +42,10 @@ class StoreImpl {
   absl::Status WaitUntilSpaceIsKnown();
 
  private:
-  // Finds the record or value of a key and gives it to `use`, a callable (std::string_view value, bool is_word): a
-  // word's bytes are a copy on the caller's stack. The caller is in an epoch.
+  // Reads, by a caller who is in an epoch. The value of an 8-byte key, if it lies in the leaf.
   bool ReadInlineWord(std::string_view key, uint64_t* value) const;
+  // The record or value of a key goes to `use`, a callable (std::string_view value, bool is_word): a word's bytes are a
+  // copy on the caller's stack.
   template <typename Use>
   absl::Status Read(std::string_view key, Use use) const;
 
