@@ -45,7 +45,11 @@ class Data {
   // What the key's value is after it was written in a round: a word that names both, then filler.
   std::string_view ValueOf(uint64_t number, uint8_t round) {
     const uint64_t word = Word(number, round);
-    std::memcpy(value_.data(), &word, value_.size() < sizeof(word) ? value_.size() : sizeof(word));
+    if (value_.size() >= sizeof(word)) {
+      std::memcpy(value_.data(), &word, sizeof(word));
+    } else if (!value_.empty()) {
+      std::memcpy(value_.data(), &word, value_.size());
+    }
     return value_;
   }
   // Whether a value is the key's, written in any round up to `last_round`.

@@ -19,10 +19,10 @@ std::vector<Node> FullNodes(size_t count) {
     uint64_t slice = 0;
     for (unsigned i = 0; i < 10; ++i) {
       slice += random() >> 4;
-      node.key_words[perm.slot(i)] = slice;
+      node.slice_word(perm.slot(i)) = slice;
       perm = perm.Insert(i);
     }
-    node.key_words[Node::kPermWord] = perm.raw();
+    node.words[Node::kPermWord] = perm.raw();
   }
   return nodes;
 }

@@ -18,6 +18,7 @@ constexpr std::array<std::string_view, 10> kNames = {"fillseq",      "fillrandom
                                                      "deleterandom", "open"};
 constexpr uint64_t kSampleEvery = 64;  // reading the clock waits for all that is under way
 constexpr uint64_t kProgressEvery = 4096;
+static_assert(kProgressEvery % kSampleEvery == 0);
 constexpr int kOpens = 21;
 
 double CpuSeconds() {
@@ -126,17 +127,18 @@ class Run {
   void RunShare(Share& share, uint64_t first, uint64_t last, uint64_t total) {
     const daxfile::PersistCounters before = daxfile::ThreadPersistCounters();
     for (uint64_t i = first; i < last && share.status.ok(); ++i) {
+      absl::Status status;
       if (i % kSampleEvery == 0) {
         const uint64_t begin = NowNs();
-        share.status = (this->*operate_)(share, i);
+        status = (this->*operate_)(share, i);
         share.latency_ns.Add(NowNs() - begin);
+        if (i % kProgressEvery == 0 && first == 0) progress_.Show(i * total / std::max<uint64_t>(1, last), total);
+        if (i % kProgressEvery == 0 && stop_) status = absl::CancelledError("stopped");
       } else {
-        share.status = (this->*operate_)(share, i);
+        status = (this->*operate_)(share, i);
       }
-      if (i % kProgressEvery == 0) {
-        if (first == 0) progress_.Show(i * total / std::max<uint64_t>(1, last), total);
-        if (stop_) share.status = absl::CancelledError("stopped");
-      }
+      if (!status.ok()) [[unlikely]]
+        share.status = std::move(status);
     }
     share.persist = daxfile::ThreadPersistCounters() - before;
   }

@@ -1,8 +1,10 @@
 #include "daxfile/persist.h"
 
+#include <cpuid.h>
 #include <sys/mman.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -33,21 +35,39 @@ PendingPages* Find(const void* owner) {
 
 }  // namespace
 
-void Persist::ObserveStore(const uint64_t* word, uint64_t value, const Site& site) const {
+namespace internal {
+namespace {
+
+bool ClwbIsAll() {
+  unsigned eax = 7, ebx, ecx = 0, edx;
+  if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0 || (ebx & bit_CLWB) == 0) return false;
+  for (const char* variable : {"PMEM_NO_CLWB", "PMEM_NO_FLUSH"}) {
+    if (std::getenv(variable) != nullptr) return false;
+  }
+  return pmem_has_auto_flush() != 1;
+}
+
+}  // namespace
+
+const bool clwb_is_all = ClwbIsAll();
+
+}  // namespace internal
+
+void Persist::ObserveStore(const uint64_t* word, uint64_t value, Site site) const {
   if (observer_ != nullptr) observer_->OnStore(word, value, site);
 }
 
-void Persist::ObserveCopy(void* to, const void* from, size_t bytes, bool non_temporal, const Site& site) const {
+void Persist::ObserveCopy(void* to, const void* from, size_t bytes, bool non_temporal, Site site) const {
   if (observer_ != nullptr) observer_->OnCopy(to, from, bytes, non_temporal, site);
 }
 
-void Persist::FlushOtherwise(const void* address, size_t bytes, const Site& site) {
+void Persist::FlushOtherwise(const void* address, size_t bytes, Site site) {
   if (observer_ != nullptr) observer_->OnFlush(address, bytes, site);
   if (mode_ == Mode::kMsync) return RememberPages(address, bytes);
   pmem_flush(address, bytes);
 }
 
-void Persist::FenceOtherwise(const Site& site) {
+void Persist::FenceOtherwise(Site site) {
   if (observer_ != nullptr) observer_->OnFence(site);
   if (mode_ == Mode::kMsync) return SyncRememberedPages();
   pmem_drain();

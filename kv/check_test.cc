@@ -67,9 +67,9 @@ class CheckTest : public ::testing::Test {
     Node* node = nullptr;
     unsigned position = 0;
     unsigned slot() const { return node->perm().slot(position); }
-    uint64_t& slice() const { return node->key_words[slot()]; }
-    uint64_t& ref() const { return node->ref_words[slot()]; }
-    void SetKind(Kind kind) const { node->key_words[Node::kKindsWord] = node->kinds().With(slot(), kind).raw(); }
+    uint64_t& slice() const { return node->slice_word(slot()); }
+    uint64_t& ref() const { return node->ref_word(slot()); }
+    void SetKind(Kind kind) const { node->words[Node::kKindsWord] = node->kinds().With(slot(), kind).raw(); }
   };
   // The first entry of a leaf of which this is true.
   Entry FindEntry(const std::function<bool(Kind kind, const Entry& entry)>& fits) {
@@ -108,7 +108,7 @@ class CheckTest : public ::testing::Test {
   }
   void SetSegmentWord(uint64_t segment, SegmentWord word) { image_.segment_words()[segment] = word.raw(); }
   static void Swap(Node* node, unsigned i, unsigned j) {
-    uint64_t& perm = node->key_words[Node::kPermWord];
+    uint64_t& perm = node->words[Node::kPermWord];
     const uint64_t difference = (perm >> (4 * i + 4) ^ perm >> (4 * j + 4)) & 15;
     perm ^= difference << (4 * i + 4) | difference << (4 * j + 4);
   }
@@ -171,18 +171,18 @@ TEST_F(CheckTest, AnEmptyStoreIsSound) {
 // ---- nodes
 
 TEST_F(CheckTest, APermutationThatIsNone) {
-  FirstLeaf()->key_words[Node::kPermWord] ^= 0x10;
+  FirstLeaf()->words[Node::kPermWord] ^= 0x10;
   ExpectOnlyMajor(FirstLeaf(), "permutation");
 }
 
 TEST_F(CheckTest, EntriesOutOfOrder) {
   Swap(FirstLeaf(), 0, 1);
-  ExpectMajor(&FirstLeaf()->key_words[FirstLeaf()->perm().slot(1)], "entries don't ascend");
+  ExpectMajor(&FirstLeaf()->slice_word(FirstLeaf()->perm().slot(1)), "entries don't ascend");
 }
 
 TEST_F(CheckTest, ASliceBeyondItsLeafsUpperBound) {
   Node* leaf = FirstLeaf();
-  uint64_t& slice = leaf->key_words[leaf->perm().slot(leaf->perm().count() - 1)];
+  uint64_t& slice = leaf->slice_word(leaf->perm().slot(leaf->perm().count() - 1));
   slice = __builtin_bswap64(uint64_t{'~'});
   ExpectOnlyMajor(&slice, "outside its leaf's bounds");
 }
@@ -190,67 +190,77 @@ TEST_F(CheckTest, ASliceBeyondItsLeafsUpperBound) {
 TEST_F(CheckTest, ASliceBelowItsLeafsLowerBound) {
   Node* inner = image_.NodeAt(Root()->child(Root()->perm().slot(1)));
   while (!inner->is_leaf()) inner = image_.NodeAt(inner->child(inner->perm().slot(0)));
-  uint64_t& slice = inner->key_words[inner->perm().slot(0)];
+  uint64_t& slice = inner->slice_word(inner->perm().slot(0));
   slice = 1;
   ExpectMajor(&slice, "outside its leaf's bounds");
 }
 
 TEST_F(CheckTest, SeparatorsOutOfOrder) {
   Swap(Root(), 1, 2);
-  ExpectMajor(&Root()->key_words[Root()->perm().slot(2)], "separators don't ascend");
+  ExpectMajor(&Root()->slice_word(Root()->perm().slot(2)), "separators don't ascend");
 }
 
 TEST_F(CheckTest, ASeparatorOutsideItsNodesBounds) {
   const auto is_low_inner = [this](const Node* node) { return !node->is_leaf() && node != Root(); };
   const auto found = std::find_if(nodes_.begin(), nodes_.end(), is_low_inner);
   ASSERT_NE(found, nodes_.end());
-  uint64_t& separator = (*found)->key_words[(*found)->perm().slot((*found)->perm().count() - 1)];
+  uint64_t& separator = (*found)->slice_word((*found)->perm().slot((*found)->perm().count() - 1));
   separator = ~uint64_t{0};
   ExpectMajor(&separator, "outside its node's bounds");
 }
 
 TEST_F(CheckTest, AChildOfTheWrongLevel) {
   Node* leaf = FirstLeaf();
-  leaf->key_words[Node::kKindsWord] |= 1;
-  ExpectOnlyMajor(&leaf->key_words[Node::kKindsWord], "level");
+  leaf->words[Node::kKindsWord] |= 1;
+  ExpectOnlyMajor(&leaf->words[Node::kKindsWord], "level");
 }
 
 TEST_F(CheckTest, AnInnerNodeWithoutChildren) {
-  Root()->key_words[Node::kPermWord] = Perm::kEmptyRaw;
+  Root()->words[Node::kPermWord] = Perm::kEmptyRaw;
   ExpectOnlyMajor(Root(), "without children");
 }
 
 TEST_F(CheckTest, AnUnknownKind) {
   Node* leaf = FirstLeaf();
   Entry{leaf, 0}.SetKind(static_cast<Kind>(13));
-  ExpectMajor(&leaf->key_words[Node::kKindsWord], "which doesn't exist");
+  ExpectMajor(&leaf->words[Node::kKindsWord], "which doesn't exist");
 }
 
 TEST_F(CheckTest, AnInlineValueBelowTheTopLayer) {
   Node* root = LayerRoot(PrefixKind::kInline);
   while (!root->is_leaf()) root = image_.NodeAt(root->child(root->perm().slot(0)));
   Entry{root, 0}.SetKind(Kind::kInline);
-  ExpectMajor(&root->key_words[Node::kKindsWord], "in the top layer only");
+  ExpectMajor(&root->words[Node::kKindsWord], "in the top layer only");
 }
 
 TEST_F(CheckTest, APrefixWhereNoneMayBe) {
-  FirstLeaf()->key_words[Node::kKindsWord] |= 0x10;
-  ExpectOnlyMajor(&FirstLeaf()->key_words[Node::kKindsWord], "not the root of a layer");
+  FirstLeaf()->words[Node::kKindsWord] |= 0x10;
+  ExpectOnlyMajor(&FirstLeaf()->words[Node::kKindsWord], "not the root of a layer");
 }
 
 TEST_F(CheckTest, APrefixWordWithoutAPrefixIsMinor) {
-  FirstLeaf()->ref_words[Node::kPrefixWord] = 7;
-  ExpectOnly(Severity::kMinor, At(&FirstLeaf()->ref_words[Node::kPrefixWord]), "prefix word");
+  Root()->words[Node::kPrefixWord] = 7;
+  ExpectOnly(Severity::kMinor, At(&Root()->words[Node::kPrefixWord]), "prefix word");
+}
+
+TEST_F(CheckTest, ALeafOfTheTopLayerWithoutABound) {
+  FirstLeaf()->words[Node::kPrefixWord] = 0;
+  ExpectOnlyMajor(&FirstLeaf()->words[Node::kPrefixWord], "bound");
+}
+
+TEST_F(CheckTest, ABoundBeyondWhatTheLeafCovers) {
+  ++FirstLeaf()->words[Node::kPrefixWord];
+  ExpectOnlyMajor(&FirstLeaf()->words[Node::kPrefixWord], "bound");
 }
 
 TEST_F(CheckTest, TheLockWordIsNeverJudged) {
-  for (Node* node : nodes_) node->ref_words[Node::kLockWord] = ~uint64_t{0};
+  for (Node* node : nodes_) node->words[Node::kLockWord] = ~uint64_t{0};
   EXPECT_TRUE(Check(image_).is_sound());
 }
 
 TEST_F(CheckTest, SlotsThatAreNotNamedHoldAnything) {
   for (Node* node : nodes_) {
-    for (unsigned i = node->perm().count(); i < kSlots; ++i) node->ref_words[node->perm().slot(i)] = ~uint64_t{0};
+    for (unsigned i = node->perm().count(); i < kSlots; ++i) node->ref_word(node->perm().slot(i)) = ~uint64_t{0};
   }
   EXPECT_TRUE(Check(image_).is_sound());
 }
@@ -258,7 +268,7 @@ TEST_F(CheckTest, SlotsThatAreNotNamedHoldAnything) {
 // ---- layers
 
 TEST_F(CheckTest, AnotherInlinePrefixThanTheKeys) {
-  LayerRoot(PrefixKind::kInline)->ref_words[Node::kPrefixWord] ^= 1;
+  LayerRoot(PrefixKind::kInline)->words[Node::kPrefixWord] ^= 1;
   const CheckReport report = Check(image_);
   EXPECT_EQ(report.major_problems, 30) << Describe(report);
   EXPECT_THAT(report.problems[0].text, HasSubstr("begins otherwise"));
@@ -266,19 +276,19 @@ TEST_F(CheckTest, AnotherInlinePrefixThanTheKeys) {
 
 TEST_F(CheckTest, APrefixOfUnknownKind) {
   Node* root = LayerRoot(PrefixKind::kInline);
-  root->key_words[Node::kKindsWord] |= 0x70;
-  ExpectOnlyMajor(&root->key_words[Node::kKindsWord], "unknown kind");
+  root->words[Node::kKindsWord] |= 0x70;
+  ExpectOnlyMajor(&root->words[Node::kKindsWord], "unknown kind");
 }
 
 TEST_F(CheckTest, APrefixWordOfAnotherLengthThanItsRecord) {
   Node* root = LayerRoot(PrefixKind::kRecord);
-  root->ref_words[Node::kPrefixWord] += uint64_t{1} << RecordRef::kOffsetBits;
-  ExpectOnlyMajor(&root->ref_words[Node::kPrefixWord], "prefix");
+  root->words[Node::kPrefixWord] += uint64_t{1} << RecordRef::kOffsetBits;
+  ExpectOnlyMajor(&root->words[Node::kPrefixWord], "prefix");
 }
 
 TEST_F(CheckTest, ADamagedPrefixRecordIsToldOnceAndTheLayerBelowIsStillWalked) {
   Node* root = LayerRoot(PrefixKind::kRecord);
-  const RecordView record = image_.RecordAt(RecordRef::FromRaw(root->ref_words[Node::kPrefixWord]).offset());
+  const RecordView record = image_.RecordAt(RecordRef::FromRaw(root->words[Node::kPrefixWord]).offset());
   const_cast<char&>(record.key()[3]) ^= 1;
   ExpectOnlyMajor(record.data(), "checksum");
   EXPECT_EQ(Check(image_).keys, 495);
@@ -286,10 +296,10 @@ TEST_F(CheckTest, ADamagedPrefixRecordIsToldOnceAndTheLayerBelowIsStillWalked) {
 
 TEST_F(CheckTest, APrefixRecordThatIsAKeysRecord) {
   Node* root = LayerRoot(PrefixKind::kRecord);
-  const RecordView record = image_.RecordAt(RecordRef::FromRaw(root->ref_words[Node::kPrefixWord]).offset());
+  const RecordView record = image_.RecordAt(RecordRef::FromRaw(root->words[Node::kPrefixWord]).offset());
   HeaderOf(record).key_and_flags = RecordHeader::KeyAndFlags(record.header().key_bytes(), kPlainRecord);
   Seal(record);
-  ExpectOnlyMajor(&root->ref_words[Node::kPrefixWord], "of another sort");
+  ExpectOnlyMajor(&root->words[Node::kPrefixWord], "of another sort");
 }
 
 TEST_F(CheckTest, LayersWithoutEndEndWhereNoKeyGoes) {
@@ -302,12 +312,13 @@ TEST_F(CheckTest, LayersWithoutEndEndWhereNoKeyGoes) {
   Node* chain = image_.NodeAt(image_.SegmentStart(first));
   for (uint64_t i = 0; i < kNodes; ++i) {
     chain[i] = Node{};
-    chain[i].key_words[Node::kPermWord] = Perm().Insert(0).raw();
-    chain[i].key_words[Node::kKindsWord] = Kinds(0, PrefixKind::kNone).With(kFirstSlot, Kind::kLayer).raw();
-    chain[i].ref_words[kFirstSlot] = At(&chain[i + 1]);
+    chain[i].words[Node::kPermWord] = Perm().Insert(0).raw();
+    chain[i].words[Node::kKindsWord] = Kinds(0, PrefixKind::kNone).With(kFirstSlot, Kind::kLayer).raw();
+    chain[i].ref_word(kFirstSlot) = At(&chain[i + 1]);
   }
+  chain[0].words[Node::kPrefixWord] = kUnbounded;
   image_.superblock().root = At(chain);
-  ExpectOnlyMajor(&chain[kMaxLayers - 2].ref_words[kFirstSlot], "deeper than any key");
+  ExpectOnlyMajor(&chain[kMaxLayers - 2].ref_word(kFirstSlot), "deeper than any key");
   EXPECT_EQ(Check(image_).layer_depth_max, kMaxLayers - 2);
 }
 
@@ -322,7 +333,7 @@ TEST_F(CheckTest, ASliceThatTheRecordsKeyContradicts) {
 TEST_F(CheckTest, AKindThatTheRecordsKeyContradicts) {
   const Entry entry = EntryOfKey("large");
   entry.SetKind(static_cast<Kind>(6));
-  ExpectOnlyMajor(&entry.node->key_words[Node::kKindsWord], "of kind 6, the record's key says 5");
+  ExpectOnlyMajor(&entry.node->words[Node::kKindsWord], "of kind 6, the record's key says 5");
 }
 
 TEST_F(CheckTest, AFingerprintThatTheRecordsKeyContradicts) {
@@ -341,7 +352,7 @@ TEST_F(CheckTest, TiesOutOfOrder) {
   const Entry tie = EntryOfKey("tied key1");
   Swap(tie.node, tie.position, tie.position + 1);
   const unsigned second = tie.node->perm().slot(tie.position + 1);
-  ExpectMajor(&tie.node->ref_words[second], "don't ascend");
+  ExpectMajor(&tie.node->ref_word(second), "don't ascend");
 }
 
 TEST_F(CheckTest, MoreTiesThanALeafMayHold) {
@@ -375,7 +386,7 @@ TEST_F(CheckTest, ARootWordThatLeadsToNoSoundNode) {
 }
 
 TEST_F(CheckTest, AReferenceOutOfTheFile) {
-  uint64_t& child = Root()->ref_words[Root()->perm().slot(1)];
+  uint64_t& child = Root()->ref_word(Root()->perm().slot(1));
   child = kStoreBytes;
   ExpectOnlyMajor(&child, "where no node can be");
 }
@@ -388,14 +399,14 @@ TEST_F(CheckTest, AReferenceToARecordOutOfTheFile) {
 
 TEST_F(CheckTest, TwoReferencesToOneNode) {
   const Perm perm = Root()->perm();
-  Root()->ref_words[perm.slot(2)] = Root()->ref_words[perm.slot(1)];
-  ExpectMajor(&Root()->ref_words[perm.slot(2)], "two references to one node");
+  Root()->ref_word(perm.slot(2)) = Root()->ref_word(perm.slot(1));
+  ExpectMajor(&Root()->ref_word(perm.slot(2)), "two references to one node");
 }
 
 TEST_F(CheckTest, ACycleEnds) {
   Node* inner = image_.NodeAt(Root()->child(Root()->perm().slot(0)));
   if (inner->is_leaf()) inner = Root();
-  uint64_t& child = inner->ref_words[inner->perm().slot(1)];
+  uint64_t& child = inner->ref_word(inner->perm().slot(1));
   child = At(Root());
   ExpectOnlyMajor(&child, "or a cycle");
 }

@@ -151,7 +151,7 @@ bool TreeWalk::TakePrefix(Frame& root, uint64_t slice) {
 
 bool TreeWalk::TakePrefixRecord(Frame& root) {
   // The word's upper bits hold the length in slices, so the way down goes on even where the record is lost.
-  const Offset word = root.RefWord(Node::kPrefixWord);
+  const Offset word = root.PrefixWord();
   const RecordRef ref = RecordRef::FromRaw(root.node->prefix_word());
   const size_t bytes = size_t{ref.fingerprint()} * kSliceBytes;
   root.depth += bytes;
@@ -174,8 +174,19 @@ bool TreeWalk::TakePrefixRecord(Frame& root) {
 void TreeWalk::CheckNoPrefix(const Frame& frame) {
   if (frame.node->kinds().prefix() != PrefixKind::kNone) {
     findings_.Major(frame.KindsWord(), "the node has a prefix, and is not the root of a layer below the top");
+  } else if (frame.node->is_leaf() && frame.layer_depth == 0) {
+    CheckBound(frame);
   } else if (frame.node->prefix_word() != 0) {
-    findings_.Minor(frame.RefWord(Node::kPrefixWord), "the prefix word of a node without a prefix is not zero");
+    findings_.Minor(frame.PrefixWord(), "the prefix word of a node without a prefix is not zero");
+  }
+}
+
+// N6.
+void TreeWalk::CheckBound(const Frame& frame) {
+  const uint64_t bound = frame.node->bound();
+  if (bound == 0 || bound - 1 > frame.last_slice) {
+    findings_.Major(frame.PrefixWord(), "the leaf's bound ", HexSlice(bound),
+                    " is none: the last slice that it covers is ", HexSlice(frame.last_slice));
   }
 }
 

@@ -38,8 +38,9 @@ class TreeWalk {
     std::string_view tie;  // the key of the entry before, if that is kMore
 
     Perm perm() const { return node->perm(); }
-    Offset SliceWord(unsigned slot) const { return offset + 8 * slot; }
-    Offset RefWord(unsigned slot) const { return offset + 128 + 8 * slot; }
+    Offset SliceWord(unsigned slot) const { return offset + 8 * Node::SliceWord(slot); }
+    Offset RefWord(unsigned slot) const { return offset + 8 * Node::RefWord(slot); }
+    Offset PrefixWord() const { return offset + 8 * Node::kPrefixWord; }
     Offset KindsWord() const { return offset + 8 * Node::kKindsWord; }
   };
 
@@ -54,6 +55,7 @@ class TreeWalk {
   bool TakePrefix(Frame& root, uint64_t slice);
   bool TakePrefixRecord(Frame& root);
   void CheckNoPrefix(const Frame& frame);
+  void CheckBound(const Frame& frame);
 
   void CheckInnerOrder(const Frame& frame);
   void VisitChild(const Frame& parent, unsigned position);

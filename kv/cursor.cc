@@ -1,6 +1,7 @@
 #include "kv/cursor.h"
 
 #include <algorithm>
+#include <iterator>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
@@ -151,10 +152,7 @@ Cursor::Result Cursor::Push(const Node* node, const Frame* referrer, bool is_lay
 
 // Takes the leaf as it is now, and starts fetching what its entries lead to.
 Cursor::Result Cursor::CopyLeaf(Frame& frame) {
-  for (unsigned i = 0; i < 16; ++i) {
-    leaf_.key_words[i] = Node::Load(frame.node->key_words[i]);
-    leaf_.ref_words[i] = Node::Load(frame.node->ref_words[i]);
-  }
+  for (size_t i = 0; i < std::size(leaf_.words); ++i) leaf_.words[i] = Node::Load(frame.node->words[i]);
   if (!Tree::IsUnchanged(*frame.node, frame.version)) return Result::kChanged;
   if (!LeafAscends(frame)) return Fail(frame.node, "entries out of order");
   const Kinds kinds = leaf_.kinds();

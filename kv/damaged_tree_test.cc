@@ -43,7 +43,7 @@ class DamagedTreeTest : public ::testing::Test {
       node = ChildOf(node, static_cast<unsigned>(i / keys_below));
       i %= keys_below;
     }
-    return node->ref_words[node->perm().slot(static_cast<unsigned>(i))];
+    return node->ref_word(node->perm().slot(static_cast<unsigned>(i)));
   }
 
   testing::MemoryStore store_{1 << 20};
@@ -74,7 +74,7 @@ TEST_F(DamagedTreeTest, AWalkEndsWhereAnEntryLeadsToTheRecordOfAnotherKey) {
 TEST_F(DamagedTreeTest, ANodeThatWasReplacedUnderItsOtherReferenceIsDamageForReadersAndWriters) {
   Node* parent = Root();
   while (parent->level() > 1) parent = ChildOf(parent, 0);
-  parent->ref_words[parent->perm().slot(2)] = parent->ref_words[parent->perm().slot(1)];
+  parent->ref_word(parent->perm().slot(2)) = parent->ref_word(parent->perm().slot(1));
   ASSERT_OK(store_.Open());
   ASSERT_OK(store_->Put(KeyOf(15) + "a", "splits the full leaf of keys 14 to 27"));
   const std::string key = KeyOf(30);  // its way leads through the second reference
@@ -100,16 +100,16 @@ TEST_F(DamagedTreeTest, AnEntryThatLeadsToTheRecordOfAnotherKeyIsNotWrittenThrou
 
 // Among the free slots of an inner node, one that is in use: a split would write over a child.
 TEST_F(DamagedTreeTest, ADamagedPermutationOfAnInnerNodeTakesNoChildAway) {
-  const uint64_t sound = Root()->key_words[Node::kPermWord];
+  const uint64_t sound = Root()->words[Node::kPermWord];
   const unsigned count = Perm(sound).count();
   ASSERT_LT(count, kSlots);
   for (unsigned bit = 4 * count + 4; bit < 60; ++bit) {
-    Root()->key_words[Node::kPermWord] = sound ^ uint64_t { 1 } << bit;
+    Root()->words[Node::kPermWord] = sound ^ uint64_t { 1 } << bit;
     ASSERT_OK(store_.Open());
     for (int i = 0; i < 30; ++i) (void)store_->Put(KeyOf(500) + std::to_string(i), "splits leaves");
     for (int i = 0; i < kKeys; ++i) ASSERT_OK(store_->Get(KeyOf(i))) << "bit " << bit << ", key " << i;
     store_.Close();
-    Root()->key_words[Node::kPermWord] = sound;
+    Root()->words[Node::kPermWord] = sound;
   }
 }
 
@@ -117,7 +117,7 @@ TEST_F(DamagedTreeTest, ADamagedPermutationOfAnInnerNodeTakesNoChildAway) {
 // after each pause, must not take the one for the other: what it didn't count is given away.
 TEST_F(DamagedTreeTest, TheBackgroundPassNoticesASeparatorOutOfPlace) {
   for (unsigned position = 1; position < Root()->perm().count(); ++position) {
-    uint64_t& separator = Root()->key_words[Root()->perm().slot(position)];
+    uint64_t& separator = Root()->slice_word(Root()->perm().slot(position));
     const uint64_t sound = separator;
     for (const int moved : {-1, 1}) {
       separator = sound + static_cast<uint64_t>(moved * (2 << 24));  // by 20 keys

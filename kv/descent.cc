@@ -4,7 +4,7 @@
 namespace sealkv::internal {
 
 void Tree::DescendScalar(std::string_view key, Purpose purpose, Descent& result) const {
-  Descender<ScalarSearch>(*this, key, purpose, result).Run();
+  Descender<ScalarSearch>::Run(*this, key, purpose, result);
 }
 
 }  // namespace sealkv::internal

@@ -5,7 +5,6 @@
 #include <bit>
 #include <string_view>
 
-#include "kv/shortcut.h"
 #include "kv/tree.h"
 
 // What is defined from here on may use these instructions; what was included above may not, and so nothing that other
@@ -17,7 +16,7 @@
 namespace sealkv::internal {
 
 void Tree::DescendAvx512(std::string_view key, Purpose purpose, Descent& result) const {
-  Descender<Avx512Search>(*this, key, purpose, result).Run();
+  Descender<Avx512Search>::Run(*this, key, purpose, result);
 }
 
 }  // namespace sealkv::internal

@@ -11,7 +11,6 @@
 #include <string_view>
 
 #include "kv/descent.h"
-#include "kv/shortcut.h"
 #include "kv/tree.h"
 
 namespace sealkv::internal {
@@ -22,15 +21,25 @@ namespace sealkv::internal {
 template <typename Search, typename TreeView = Tree>
 class Descender {
  public:
-  Descender(const TreeView& tree, std::string_view key, Purpose purpose, Descent& result)
-      : tree_(tree), key_(key), purpose_(purpose), result_(result) {}
-
-  SEALKV_INLINE void Run() const {
-    while (Try() == Next::kRestart) continue;
+  // Small enough to be one function without calls and without a frame: whatever it leads to in the rarer cases is out of
+  // line.
+  SEALKV_INLINE static void Run(const TreeView& tree, std::string_view key, Purpose purpose, Descent& result) {
+    if (key.size() < kSliceBytes) return RunFromRoot(tree, key, purpose, result);
+    const Hint hint = FollowHint(tree, key, 0, result);
+    if (hint != Hint::kLeads) RunAside(tree, key, purpose, hint, result);
+  }
+  [[gnu::noinline]] static void RunFromRoot(const TreeView& tree, std::string_view key, Purpose purpose,
+                                            Descent& result) {
+    const Descender descender(tree, key, purpose, result);
+    while (descender.Try() == Next::kRestart) continue;
   }
 
  private:
   enum class Next : uint8_t { kGoOn, kRestart, kDone };
+  enum class Hint : uint8_t { kLeads, kIsTooFarRight, kIsTooFarLeft, kIsVoid };
+
+  Descender(const TreeView& tree, std::string_view key, Purpose purpose, Descent& result)
+      : tree_(tree), key_(key), purpose_(purpose), result_(result) {}
 
   // A node that the way leads to, and the version that it had.
   struct Step {
@@ -38,51 +47,64 @@ class Descender {
     LockWord version{0};
     size_t depth = 0;  // bytes of the key before this layer's slices
   };
-  struct Start {
-    Next next;
-    Step at;
-  };
-
-  // What the way from the root says about the slices that a node covers: which of the nodes may become a shortcut.
-  struct Way {
-    unsigned shift = 0;
-    uint64_t bucket_low = 0;
-    uint64_t bucket_high = 0;
-    uint64_t low = 0;
-    uint64_t high = ~uint64_t{0};
-    bool is_below_root = false;
-    bool knows_buckets = false;
-    const Node* deepest = nullptr;
-    LockWord deepest_version{0};
-  };
-
-  SEALKV_INLINE Next Try() const {
-    const uint64_t slice = SliceAt(key_, 0);
-    Step at;
-    Next next;
-    if (tree_.LookupShortcut(slice, &at.node, &at.version) && Tree::IsUnchanged(*at.node, at.version)) {
-      next = WalkToLeaf<false>(slice, at, nullptr);
-    } else {
-      const Start start = WalkFromRoot(slice);
-      at.node = start.at.node;
-      at.version = start.at.version;
-      next = start.next;
+  // The leaf that a hint leads to, if it is in the tree and covers the slice; then it is where a descent would have led.
+  //
+  // It is in the tree: a node is locked from before it is part of the tree until after the commit that makes it so, and
+  // from before the commit that replaces it for ever (Tree::Publish, Tree::MakeObsolete). A free lock word was
+  // read first and is the same at the end. It is a leaf of the top layer: only these have a bound. It covers the slice: it
+  // covers one range of slices, in which lie those of its entries, and what is between the first of these and the
+  // bound (node.h, N4 and N6).
+  SEALKV_INLINE static Hint FollowHint(const TreeView& tree, std::string_view key, int side, Descent& result) {
+    const uint64_t slice = WholeSlice(key.data());
+    const Node* const leaf = tree.HintedLeaf(slice, side);
+    if (leaf == nullptr) [[unlikely]]
+      return Hint::kIsVoid;
+    leaf->PrefetchLastLine();
+    const LockWord version = leaf->lock();
+    const Kinds kinds = leaf->kinds();
+    const uint64_t bound = leaf->bound();
+    if (version.may_be_held() || !kinds.is_leaf_without_prefix() || bound == 0) [[unlikely]]
+      return Hint::kIsVoid;
+    const Perm perm = leaf->perm();
+    const SliceRange range = Search::FindSlice(*leaf, perm, slice);
+    if (range.begin == range.end) {
+      if (range.begin == 0) return Hint::kIsTooFarRight;
+      if (range.begin >= perm.count() && slice >= bound) return Hint::kIsTooFarLeft;
+    } else if (key.size() > kSliceBytes && kinds.kind(perm.slot(range.end - 1)) == Kind::kLayer) {
+      return Hint::kIsVoid;  // an entry that leads to a layer is the last of its slice; there it is far to go anyway
     }
-    while (next == Next::kGoOn) next = LookIntoLeaf(at);
-    return next;
+    SetLeaf(result, *leaf, version, perm, slice, range, 0);
+    return Hint::kLeads;
   }
 
-  [[gnu::noinline]] Start WalkFromRoot(uint64_t slice) const {
+  [[gnu::noinline]] static void RunAside(const TreeView& tree, std::string_view key, Purpose purpose, Hint hint,
+                                         Descent& result) {
+    if (hint != Hint::kIsVoid) {
+      const int side = hint == Hint::kIsTooFarRight ? -1 : 1;
+      if (FollowHint(tree, key, side, result) == Hint::kLeads) return;
+    }
+    RunFromRoot(tree, key, purpose, result);
+  }
+
+  SEALKV_INLINE static void SetLeaf(Descent& result, const Node& leaf, LockWord version, Perm perm, uint64_t slice,
+                                    SliceRange range, size_t depth) {
+    result.outcome = Descent::Outcome::kLeaf;
+    result.node = &leaf;
+    result.version = version;
+    result.perm = perm;
+    result.slice = slice;
+    result.range = range;
+    result.depth = depth;
+  }
+
+  Next Try() const {
+    const uint64_t slice = SliceAt(key_, 0);
     Step at;
     Next next = BeginAtRoot(at);
-    if (next == Next::kGoOn) {
-      Way way;
-      next = WalkToLeaf<true>(slice, at, &way);
-      if (next == Next::kGoOn && way.deepest != nullptr) {
-        tree_.OfferShortcut(slice, way.shift, *way.deepest, way.deepest_version);
-      }
-    }
-    return {next, at};
+    if (next == Next::kGoOn) next = WalkToLeaf(slice, at);
+    if (next == Next::kGoOn) tree_.LearnLeaf(slice, *at.node, at.version);
+    while (next == Next::kGoOn) next = LookIntoLeaf(at);
+    return next;
   }
 
   SEALKV_INLINE Next BeginAtRoot(Step& at) const {
@@ -93,7 +115,23 @@ class Descender {
     // it may cease to be without becoming obsolete.
     if (tree_.Root() != at.node) return Next::kRestart;
     if (tree_.IsObsolete(at.version)) return Damaged(at.node, "a node with two references");
+    FitHints(*at.node);
     return Next::kGoOn;
+  }
+
+  // How far the keys spread is seen by the outermost separators two levels down. No more than a hint: it need not be
+  // consistent.
+  SEALKV_INLINE void FitHints(const Node& root) const {
+    const Perm perm = root.perm();
+    if (root.level() < 2 || perm.count() < 2) return;
+    const Node* const left = tree_.image().NodeAt(root.child(perm.slot(0)));
+    const Node* const right = tree_.image().NodeAt(root.child(perm.slot(std::min(perm.count(), kSlots) - 1)));
+    if (left == nullptr || right == nullptr) return;
+    const Perm left_perm = left->perm();
+    const Perm right_perm = right->perm();
+    const unsigned right_count = std::min(right_perm.count(), kSlots);
+    if (left_perm.count() < 2 || right_count < 2) return;
+    tree_.FitHints(left->slice(left_perm.slot(1)), right->slice(right_perm.slot(right_count - 1)));
   }
 
   // Hand over hand to a child or a layer's root.
@@ -115,9 +153,8 @@ class Descender {
     return Next::kGoOn;
   }
 
-  // From a layer's root, or a node further down, to the leaf that covers the slice.
-  template <bool kTracksWay>
-  SEALKV_INLINE Next WalkToLeaf(uint64_t slice, Step& at, [[maybe_unused]] Way* way) const {
+  // From a layer's root to the leaf that covers the slice.
+  SEALKV_INLINE Next WalkToLeaf(uint64_t slice, Step& at) const {
     unsigned level_bound = kMaxLevel + 1;  // a child's level is below its parent's
     for (;;) {
       const unsigned level = at.node->level();
@@ -127,41 +164,10 @@ class Descender {
       level_bound = level;
       const Perm perm = at.node->perm();
       const unsigned position = Search::FindChild(*at.node, perm, slice);
-      if constexpr (kTracksWay) Track(*way, at, slice, perm, position);
       const Next next = Enter(tree_.image().NodeAt(at.node->child(perm.slot(position))), at);
       if (next != Next::kGoOn) [[unlikely]]
         return next;
     }
-  }
-
-  SEALKV_INLINE void Track(Way& way, const Step& at, uint64_t slice, Perm perm, unsigned position) const {
-    const unsigned count = std::min(perm.count(), kSlots);
-    if (!way.is_below_root) {
-      LearnBuckets(way, at, slice, perm, count);
-    } else if (way.knows_buckets && way.low <= way.bucket_low && way.bucket_high <= way.high) {
-      way.deepest = at.node;
-      way.deepest_version = at.version;
-    }
-    way.is_below_root = true;
-    if (position > 0) way.low = at.node->slice(perm.slot(position));
-    if (position + 1 < count) way.high = at.node->slice(perm.slot(position + 1)) - 1;
-  }
-
-  // How far the keys spread is seen by the outermost separators two levels down. A hint only: it need not be
-  // consistent.
-  SEALKV_INLINE void LearnBuckets(Way& way, const Step& root, uint64_t slice, Perm perm, unsigned count) const {
-    if (count < 2) return;
-    const Node* const left = tree_.image().NodeAt(root.node->child(perm.slot(0)));
-    const Node* const right = tree_.image().NodeAt(root.node->child(perm.slot(count - 1)));
-    if (left == nullptr || right == nullptr) return;
-    const Perm left_perm = left->perm();
-    const Perm right_perm = right->perm();
-    const unsigned right_count = std::min(right_perm.count(), kSlots);
-    if (left_perm.count() < 2 || right_count < 2) return;
-    way.shift = tree_.ShortcutShift(left->slice(left_perm.slot(1)), right->slice(right_perm.slot(right_count - 1)));
-    way.knows_buckets = true;
-    way.bucket_low = Shortcuts::BucketLow(slice, way.shift);
-    way.bucket_high = Shortcuts::BucketHigh(slice, way.shift);
   }
 
   // The leaf is the last one, or leads to a layer.
@@ -178,13 +184,7 @@ class Descender {
         return next == Next::kGoOn ? EnterLayer(at) : next;
       }
     }
-    result_.outcome = Descent::Outcome::kLeaf;
-    result_.node = at.node;
-    result_.version = at.version;
-    result_.perm = perm;
-    result_.slice = slice;
-    result_.range = range;
-    result_.depth = at.depth;
+    SetLeaf(result_, *at.node, at.version, perm, slice, range, at.depth);
     return Next::kDone;
   }
 
@@ -206,7 +206,7 @@ class Descender {
         at.depth += prefix->size();
       }
     }
-    return WalkToLeaf<false>(SliceAt(key_, at.depth), at, nullptr);
+    return WalkToLeaf(SliceAt(key_, at.depth), at);
   }
 
   SEALKV_INLINE Next Done(Descent::Outcome outcome, const Step& at) const {

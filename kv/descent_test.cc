@@ -26,13 +26,9 @@ class HookedTree {
   LockWord StableVersion(const Node& node) const { return tree_.StableVersion(node); }
   bool IsObsolete(LockWord version) const { return tree_.IsObsolete(version); }
   const Image& image() const { return tree_.image(); }
-  bool LookupShortcut(uint64_t slice, const Node** node, LockWord* version) const {
-    return tree_.LookupShortcut(slice, node, version);
-  }
-  unsigned ShortcutShift(uint64_t first, uint64_t last) const { return tree_.ShortcutShift(first, last); }
-  void OfferShortcut(uint64_t slice, unsigned shift, const Node& node, LockWord version) const {
-    tree_.OfferShortcut(slice, shift, node, version);
-  }
+  const Node* HintedLeaf(uint64_t slice, int side) const { return tree_.HintedLeaf(slice, side); }
+  void FitHints(uint64_t first, uint64_t last) const { tree_.FitHints(first, last); }
+  void LearnLeaf(uint64_t slice, const Node& leaf, LockWord version) const { tree_.LearnLeaf(slice, leaf, version); }
   absl::StatusOr<std::string_view> PrefixOf(const Node& root, char (&bytes)[8]) const {
     return tree_.PrefixOf(root, bytes);
   }
@@ -52,7 +48,6 @@ class DescentTest : public ::testing::Test {
     image_ = *image;
     heap_ = std::make_unique<Heap>(image_, persist_, epochs_, kGeneration);
     tree_ = std::make_unique<Tree>(image_, persist_, *heap_, kGeneration);
-    tree_->EnableShortcuts();
   }
   void Put(uint64_t key) { ASSERT_OK(store_->Put(U64Key(key), "8 bytes.")); }
 
@@ -74,35 +69,19 @@ TEST_F(DescentTest, ARootThatIsTheRootNoLongerIsNotTakenForIt) {
   });
   const std::string key = U64Key(2000);
   Descent met, clean;
-  Descender<ScalarSearch, HookedTree>(tree, key, Purpose::kWrite, met).Run();
+  Descender<ScalarSearch, HookedTree>::RunFromRoot(tree, key, Purpose::kWrite, met);
   tree_->Descend(key, Purpose::kWrite, clean);
   EXPECT_EQ(met.node, clean.node) << "a leaf that doesn't cover the key";
 }
 
-// The same with what the way tells about the nodes on it.
-TEST_F(DescentTest, NoShortcutComesOfARootThatIsTheRootNoLonger) {
-  constexpr uint64_t kStep = uint64_t{1} << 40;
-  for (uint64_t i = 0; i < 14 * 14 * 14; ++i) Put(i * kStep);
-  const uint64_t beyond = 14 * 14 * 14 * kStep;
-  const HookedTree tree(*tree_, [&] { Put(beyond); });
-  const std::string key = U64Key(beyond + 40 * kStep);
-  Descent met, by_shortcut, from_root;
-  Descender<ScalarSearch, HookedTree>(tree, key, Purpose::kRead, met).Run();
-  for (uint64_t i = 1; i < 100; ++i) Put(beyond + i * kStep);
-  tree_->Descend(key, Purpose::kRead, by_shortcut);
-  tree_->ForgetShortcuts();
-  tree_->Descend(key, Purpose::kRead, from_root);
-  EXPECT_EQ(by_shortcut.node, from_root.node);
-}
-
-// A node at the right edge covers less once it has a neighbour: what knows it by its version must notice.
-TEST_F(DescentTest, AShortcutToTheRightEdgeIsVoidOnceTheTreeHasGrownBeyondIt) {
+// A leaf at the right edge covers less once it has a neighbour: who knows it by a hint must notice.
+TEST_F(DescentTest, AHintToTheRightEdgeIsVoidOnceTheTreeHasGrownBeyondIt) {
   constexpr uint64_t kStep = uint64_t{1} << 40;
   Descent descent;
   for (uint64_t i = 0; i < 20'000; ++i) {
     Put(i * kStep);
     const std::string next = U64Key((i + 1) * kStep);
-    tree_->Descend(next, Purpose::kRead, descent);  // leaves a shortcut where the next key will be
+    tree_->Descend(next, Purpose::kRead, descent);  // leaves a hint where the next key will be
     tree_->Descend(U64Key(i * kStep), Purpose::kRead, descent);
     ASSERT_EQ(descent.range.end - descent.range.begin, 1u) << "key " << i << " isn't found";
   }

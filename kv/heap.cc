@@ -52,6 +52,8 @@ Offset Heap::TakeNode() {
   } else {
     node = Offset{fresh_node_};
     fresh_node_ += kNodeBytes;
+    // The next one is written some operations from now, and then needn't wait for its lines.
+    if (fresh_node_ < fresh_node_end_) image_.NodeAt(Offset{fresh_node_})->Prefetch();
   }
   segments_.state(image_.SegmentOf(node)).live_bytes += kNodeBytes;
   node_bytes_used_ += kNodeBytes;
@@ -232,6 +234,7 @@ void Heap::ReleaseIfEmpty(uint64_t segment) {
 }
 
 bool Heap::ReleaseEmptyNodeSegments() {
+  has_empty_node_segments_ = false;
   std::erase_if(free_nodes_, [this](Offset node) { return segments_.state(image_.SegmentOf(node)).live_bytes == 0; });
   if (fresh_node_ < fresh_node_end_ && segments_.state(image_.SegmentOf(Offset{fresh_node_})).live_bytes == 0) {
     fresh_node_ = fresh_node_end_;
@@ -301,14 +304,12 @@ void Heap::MarkRecord(Offset record, uint64_t bytes) {
   if (state.kind == SegmentKind::kRecords) state.tail = std::max(state.tail, static_cast<uint32_t>(end));
 }
 
+// A node segment stays one, even if nothing lives in it: a reader may still follow a hint there.
 void Heap::SweepNodes(uint64_t segment) {
-  const MarkBits& marks = marks_[segment];
-  if (segments_.state(segment).live_bytes == 0) {
-    segments_.Release(segment);
-    return;
-  }
-  for (uint64_t i = marks.size(); i-- > 0;) {
-    if (!marks[i]) free_nodes_.push_back(image_.SegmentStart(segment) + i * kNodeBytes);
+  const MarkBits& marks = marks_[segment];  // empty if nothing was met
+  if (segments_.state(segment).live_bytes == 0) has_empty_node_segments_ = true;
+  for (uint64_t i = image_.segment_bytes() / kNodeBytes; i-- > 0;) {
+    if (marks.empty() || !marks[i]) free_nodes_.push_back(image_.SegmentStart(segment) + i * kNodeBytes);
   }
 }
 

@@ -47,8 +47,10 @@ class Heap {
   void ReclaimIfDue();
   void ReclaimAll();
 
-  // Gives back node segments in which no node is left, for use as anything. Nobody may be looking at one, by a shortcut
-  // either: between operations, after Tree::ForgetShortcuts and a grace period. Whether there were any.
+  // Whether the background pass has found node segments to give back.
+  bool has_empty_node_segments() const { return has_empty_node_segments_; }
+  // Gives back node segments in which no node is left, for use as anything. Nobody may be looking at one, by a hint
+  // either: between operations, after LeafHints::Disable and a grace period. Whether there were any.
   bool ReleaseEmptyNodeSegments();
 
   // The background pass after an open (kv/mark.h): counts the live objects of the segments that were in use at open.
@@ -114,6 +116,7 @@ class Heap {
   uint64_t record_bytes_used_ = 0;
 
   bool space_is_known_ = false;
+  bool has_empty_node_segments_ = false;
   std::unordered_map<uint64_t, MarkBits> marks_;
 };
 

@@ -4,25 +4,38 @@
 //   0       8     perm         commit word: which slots are entries, in key order (Perm)
 //   8       8     kinds        nibble 0: level (0 = leaf); nibble 1: how `prefix` reads (PrefixKind);
 //                              nibbles 2..15: the kind of the entry in that slot (leaves only)
-//   16      112   slices       slot 2..15: 8 bytes of key, big-endian, padded with zeros
+//   16      24    slices       of slots 2..4: 8 bytes of key, big-endian, padded with zeros
+//   40      24    references   of slots 2..4: a record, a node, or a value, as the kind says
+//   64      64    slices       of slots 8..15
 //   128     8     lock         volatile: who writes here, and how often anybody did (LockWord)
-//   136     8     prefix       in the root of a layer: the bytes that all its keys share; else 0
-//   144     112   references   slot 2..15: a record, a node, or a value, as the kind says
+//   136     8     prefix       in the root of a layer: the bytes that all its keys share; in a leaf of the top layer: its
+//                              bound (N6); else 0
+//   144     24    references   of slots 5..7
+//   168     24    slices       of slots 5..7
+//   192     64    references   of slots 8..15
 //
-// A slot is named by the index of its words, 2..15, in both halves. So the nibbles of `perm` index the 16 words of the
-// first two lines directly, and vector instructions permute the slices straight into key order.
+// Slots 2..4 lie in the line of `perm` as a whole. Within a line stores become durable in program order, so an entry
+// that goes there is committed with one flush and one fence. When these are taken, the next entry goes elsewhere with a
+// flush and a fence of its own, and takes as many of these three along as its lines have room for: the commit that names
+// the new entry makes their slots free again. So most inserts find one (Tree::InsertEntry).
+//
+// The slices of a slot's number lie at that number in the first line or the second, but for 5..7, which lie
+// where they can be blended into the first line by one masked load: so the nibbles of `perm` index both vectors
+// directly, and vector instructions permute the slices straight into key order.
 //
 // Invariants
 //   N1  An entry that `perm` doesn't name does not exist. Slots that it doesn't name hold anything.
 //   N2  A named slot's slice, kind and level never change. Its reference word may, by one Store.
 //   N3  Entries ascend by (slice, rank of kind); among kMore entries of one slice, by key; at most kMaxTies of these.
-//   N4  In an inner node, entry i covers the slices from its own (entry 0: from the node's own lower bound, its slice
-//   is
+//   N4  In an inner node, entry i covers the slices from its own (entry 0: from the node's own lower bound, its slice is
 //       not looked at) to before that of entry i+1. Equal slices are never parted by two nodes.
 //   N5  Only the root of a layer below the top has a prefix.
+//   N6  A leaf of the top layer covers all slices from its first entry's to before its bound, and perhaps more. The bound
+//       is never 0 there, and 0 in all other nodes without a prefix.
 //
 // Origin: Masstree's permutation word and 8-byte slices (Mao, Kohler, Morris, EuroSys 2012); a commit of one word in
-// persistent memory as in wB+-Tree (Chen, Jin, VLDB 2015); 256-byte nodes as in LB+-Tree (Liu et al., VLDB 2020).
+// persistent memory as in wB+-Tree (Chen, Jin, VLDB 2015); 256-byte nodes, and entries that move out of the commit
+// word's line to keep it free, as in LB+-Tree (Liu, Chen, Wang, VLDB 2020).
 #ifndef SEALKV_KV_NODE_H_
 #define SEALKV_KV_NODE_H_
 
@@ -38,6 +51,7 @@ namespace sealkv::internal {
 
 inline constexpr unsigned kSlots = 14;
 inline constexpr unsigned kFirstSlot = 2;
+inline constexpr unsigned kPermLineSlots = 3;  // slots 2..4, in the line of `perm`
 inline constexpr size_t kNodeBytes = 256;
 inline constexpr size_t kSliceBytes = 8;
 // How many keys that go on beyond one slice a leaf holds before they get a layer of their own. Measured on 563,000 file
@@ -48,6 +62,7 @@ inline constexpr unsigned kMaxChildrenToSplitBelow = kSlots - 2;
 // A layer is entered by a slice of 8 bytes, so no valid path is deeper than this.
 inline constexpr unsigned kMaxLayers = (64 << 10) / kSliceBytes + 1;
 inline constexpr unsigned kMaxLevel = 15;
+inline constexpr uint64_t kUnbounded = ~uint64_t{0};  // the bound of the last leaf
 
 // What the entry's reference word means. Persistent: do not change the numbers.
 enum class Kind : uint8_t {
@@ -110,6 +125,30 @@ class Perm {
     return Perm((below | moved | above | slot_given << (4 * last)) << 4 | last);
   }
 
+  // A new node's, with so many entries: they keep the line of `perm` free for the inserts to come, and lie so that an
+  // entry that doesn't go there finds room beside it for those that it takes along.
+  static constexpr Perm ForNew(unsigned count) {
+    constexpr unsigned kOutside = kSlots - kPermLineSlots;
+    constexpr unsigned kFirstOutside = kFirstSlot + kPermLineSlots;
+    const unsigned outside = count < kOutside ? count : kOutside;
+    uint64_t raw = count;
+    unsigned position = 0;
+    const auto append = [&](unsigned slot) { raw |= uint64_t{slot} << (4 * position++ + 4); };
+    for (unsigned i = 0; i < outside; ++i) append(kFirstOutside + i);
+    for (unsigned i = 0; i < kPermLineSlots; ++i) append(kFirstSlot + i);
+    for (unsigned i = outside; i < kOutside; ++i) append(kFirstOutside + i);
+    return Perm(raw);
+  }
+
+  // The two slots change places.
+  constexpr Perm Exchange(unsigned a, unsigned b) const {
+    return Perm(raw_ ^ (WhereIs(a) | WhereIs(b)) * (a ^ b));
+  }
+  // The position of a slot.
+  constexpr unsigned PositionOf(unsigned slot) const {
+    return static_cast<unsigned>(std::countr_zero(WhereIs(slot))) / 4 - 1;
+  }
+
   // Whether this can be a permutation at all: a damaged one can't be used.
   constexpr bool IsWellFormed() const {
     unsigned seen = 0;
@@ -119,19 +158,22 @@ class Perm {
   }
 
   // Whether the first free slot is one, and no other position names it: all that writing to it asks of a permutation
-  // that may be damaged. All nibbles are compared with it at once.
+  // that may be damaged.
   constexpr bool NamesFreeSlotOnce() const {
-    constexpr uint64_t kOnes = 0x0111111111111110;  // nibbles 1..14
-    const uint64_t free_slot = slot(count());
-    const uint64_t differs = raw_ ^ free_slot * kOnes;
-    const uint64_t high_bits =
-        ((differs & 7 * kOnes) + 7 * kOnes) | differs;  // a nibble's is clear where it is the slot
-    return count() < kSlots && free_slot >= kFirstSlot && std::popcount(~high_bits & 8 * kOnes) == 1;
+    const unsigned free_slot = slot(count());
+    return count() < kSlots && free_slot >= kFirstSlot && std::popcount(WhereIs(free_slot)) == 1;
   }
 
   friend constexpr bool operator==(Perm a, Perm b) = default;
 
  private:
+  // The lowest bit of each nibble 1..14 that names the slot. All are compared with it at once.
+  constexpr uint64_t WhereIs(uint64_t slot) const {
+    constexpr uint64_t kOnes = 0x0111111111111110;
+    const uint64_t differs = raw_ ^ slot * kOnes;
+    const uint64_t high_bits = ((differs & 7 * kOnes) + 7 * kOnes) | differs;  // a nibble's is clear where it is the slot
+    return ~high_bits >> 3 & kOnes;
+  }
   static constexpr uint64_t Mask(unsigned nibbles) { return (uint64_t{1} << (4 * nibbles)) - 1; }
   uint64_t raw_ = kEmptyRaw;
 };
@@ -145,6 +187,12 @@ static_assert(Perm().Insert(0).Insert(0).Insert(1).Remove(0).IsWellFormed());
 static_assert(Perm().NamesFreeSlotOnce() && Perm().Insert(0).Insert(0).Remove(0).NamesFreeSlotOnce());
 static_assert(!Perm(Perm::kEmptyRaw | 0xf0).NamesFreeSlotOnce() && !Perm(Perm::kEmptyRaw - 0x20).NamesFreeSlotOnce());
 
+static_assert(Perm::ForNew(0).IsWellFormed() && Perm::ForNew(0).slot(0) == 2 && Perm::ForNew(0).slot(3) == 5);
+static_assert(Perm::ForNew(7).IsWellFormed() && Perm::ForNew(7).slot(6) == 11 && Perm::ForNew(7).slot(7) == 2);
+static_assert(Perm::ForNew(14).IsWellFormed() && Perm::ForNew(14).slot(13) == 4);
+static_assert(Perm::ForNew(7).Exchange(5, 12).IsWellFormed() && Perm::ForNew(7).Exchange(5, 12).slot(0) == 12);
+static_assert(Perm::ForNew(7).PositionOf(5) == 0 && Perm::ForNew(7).PositionOf(2) == 7);
+
 // The kinds word.
 class Kinds {
  public:
@@ -154,6 +202,7 @@ class Kinds {
   constexpr uint64_t raw() const { return raw_; }
   constexpr unsigned level() const { return raw_ & 15; }
   constexpr PrefixKind prefix() const { return static_cast<PrefixKind>(raw_ >> 4 & 15); }
+  constexpr bool is_leaf_without_prefix() const { return (raw_ & 0xff) == 0; }
   constexpr Kind kind(unsigned slot) const { return static_cast<Kind>(raw_ >> (4 * slot) & 15); }
   constexpr Kinds With(unsigned slot, Kind kind) const {
     const uint64_t cleared = raw_ & ~(uint64_t{15} << (4 * slot));
@@ -175,9 +224,6 @@ class Kinds {
 class LockWord {
  public:
   constexpr explicit LockWord(uint64_t raw) : raw_(raw) {}
-  // For a new node, in a place where this was: free, and another version than any that was here before.
-  constexpr LockWord Renewed(uint32_t generation) const { return Locked(generation).Unlocked(); }
-
   constexpr uint64_t raw() const { return raw_; }
   // Whether is_locked or is_obsolete is worth asking.
   constexpr bool may_be_held() const { return (raw_ & 3) != 0; }
@@ -198,30 +244,45 @@ class LockWord {
 };
 
 struct alignas(kNodeBytes) Node {
-  uint64_t key_words[16];  // [0] perm, [1] kinds, [2..15] slices
-  uint64_t ref_words[16];  // [0] lock, [1] prefix, [2..15] references
+  uint64_t words[kNodeBytes / sizeof(uint64_t)];
 
   static constexpr unsigned kPermWord = 0;
   static constexpr unsigned kKindsWord = 1;
-  static constexpr unsigned kLockWord = 0;
-  static constexpr unsigned kPrefixWord = 1;
+  static constexpr unsigned kLockWord = 16;
+  static constexpr unsigned kPrefixWord = 17;
+  // Any number below 16, as a damaged permutation may have it, names a word of the node.
+  static constexpr unsigned SliceWord(unsigned slot) { return slot < 5 || slot >= 8 ? slot : slot + 16; }
+  static constexpr unsigned RefWord(unsigned slot) { return slot >= 8 ? slot + 16 : slot < 5 ? slot + 3 : slot + 13; }
+  static constexpr bool IsInPermLine(unsigned slot) { return slot < kFirstSlot + kPermLineSlots; }
+  // Whether two slots outside the line of `perm` lie in the same lines.
+  static constexpr bool ShareLines(unsigned a, unsigned b) { return (a < 8) == (b < 8); }
+
+  uint64_t& slice_word(unsigned slot) { return words[SliceWord(slot)]; }
+  uint64_t& ref_word(unsigned slot) { return words[RefWord(slot)]; }
 
   // All reads are acquire loads: plain loads on x86-64, and an optimistic reader's order of reading is the program's.
-  Perm perm() const { return Perm(Load(key_words[kPermWord])); }
-  Kinds kinds() const { return Kinds(Load(key_words[kKindsWord])); }
-  uint64_t slice(unsigned slot) const { return Load(key_words[slot]); }
-  uint64_t ref(unsigned slot) const { return Load(ref_words[slot]); }
-  LockWord lock() const { return LockWord(Load(ref_words[kLockWord])); }
-  uint64_t prefix_word() const { return Load(ref_words[kPrefixWord]); }
+  Perm perm() const { return Perm(Load(words[kPermWord])); }
+  Kinds kinds() const { return Kinds(Load(words[kKindsWord])); }
+  uint64_t slice(unsigned slot) const { return Load(words[SliceWord(slot)]); }
+  uint64_t ref(unsigned slot) const { return Load(words[RefWord(slot)]); }
+  LockWord lock() const { return LockWord(Load(words[kLockWord])); }
+  uint64_t prefix_word() const { return Load(words[kPrefixWord]); }
+  // Zero where the word isn't a prefix.
+  uint64_t layer_prefix_word() const { return kinds().prefix() == PrefixKind::kNone ? 0 : prefix_word(); }
+  uint64_t bound() const { return prefix_word(); }  // of a leaf of the top layer
   unsigned level() const { return kinds().level(); }
   bool is_leaf() const { return level() == 0; }
   Offset child(unsigned slot) const { return static_cast<Offset>(ref(slot)); }
   RecordRef record(unsigned slot) const { return RecordRef::FromRaw(ref(slot)); }
 
   void Prefetch() const {
-    const char* line = reinterpret_cast<const char*>(this);
-    for (int i = 0; i < 4; ++i) __builtin_prefetch(line + 64 * i);
+    for (const uint64_t* word : {&words[0], &words[8], &words[16], &words[24]}) {
+      asm volatile("prefetcht0 %0" : : "m"(*word));
+    }
   }
+
+  // By assembly: gcc takes a function of nothing but __builtin_prefetch for one without effect, and drops its calls.
+  void PrefetchLastLine() const { asm volatile("prefetcht0 %0" : : "m"(words[24])); }
 
   static uint64_t Load(const uint64_t& word) {
     return std::atomic_ref<uint64_t>(const_cast<uint64_t&>(word)).load(std::memory_order_acquire);
@@ -229,18 +290,25 @@ struct alignas(kNodeBytes) Node {
 };
 
 static_assert(sizeof(Node) == kNodeBytes && alignof(Node) == kNodeBytes);
-static_assert(offsetof(Node, key_words) == 0 && offsetof(Node, ref_words) == 128);
+static_assert(Node::SliceWord(2) == 2 && Node::RefWord(2) == 5 && Node::SliceWord(4) == 4 && Node::RefWord(4) == 7);
+static_assert(Node::SliceWord(5) == 21 && Node::RefWord(5) == 18 && Node::SliceWord(7) == 23 && Node::RefWord(7) == 20);
+static_assert(Node::SliceWord(8) == 8 && Node::RefWord(8) == 24 && Node::SliceWord(15) == 15 && Node::RefWord(15) == 31);
+
+// The slice of 8 bytes of a key.
+inline uint64_t WholeSlice(const char* bytes) {
+  uint64_t slice;
+  __builtin_memcpy(&slice, bytes, kSliceBytes);
+  return __builtin_bswap64(slice);
+}
 
 // The slice of a key at a depth: its next 8 bytes, big-endian, padded with zeros. `depth` <= key.size().
 inline uint64_t SliceAt(std::string_view key, size_t depth) {
-  uint64_t slice = 0;
   const size_t rest = key.size() - depth;
-  if (rest >= kSliceBytes) [[likely]] {
-    __builtin_memcpy(&slice, key.data() + depth, kSliceBytes);
-  } else {
-    __builtin_memcpy(&slice, key.data() + depth, rest);
-  }
-  return __builtin_bswap64(slice);
+  if (rest >= kSliceBytes) [[likely]]
+    return WholeSlice(key.data() + depth);
+  char padded[kSliceBytes] = {};
+  __builtin_memcpy(padded, key.data() + depth, rest);
+  return WholeSlice(padded);
 }
 
 // How a key's entry at this depth reads when it is alone with its slice: it ends here, or goes on.

@@ -51,7 +51,8 @@ void WriteEmptyTree(daxfile::Persist& persist, std::byte* base, const Superblock
   const uint64_t segment = identity.header_segments;
   const uint64_t root = segment << identity.segment_bytes_log2;
   Node leaf{};
-  leaf.key_words[Node::kPermWord] = Perm::kEmptyRaw;
+  leaf.words[Node::kPermWord] = Perm::kEmptyRaw;
+  leaf.words[Node::kPrefixWord] = kUnbounded;
   persist.CopyNonTemporal(base + root, &leaf, sizeof(leaf));
   auto* word = reinterpret_cast<uint64_t*>(base + Superblock::kSegmentTableOffset) + segment;
   persist.Store(word, SegmentWord(SegmentKind::kNodes, 1, segment).raw());

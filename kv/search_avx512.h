@@ -40,8 +40,9 @@ struct Avx512Search {
     __m512i second;  // positions 8 … 13, and two that the caller masks off
 
     Ordered(const Node& node, Perm perm) {
-      const __m512i line_0 = _mm512_load_si512(&node.key_words[0]);
-      const __m512i line_1 = _mm512_load_si512(&node.key_words[8]);
+      // Slots 0..7 and 8..15 (kv/node.h).
+      const __m512i line_0 = _mm512_mask_load_epi64(_mm512_load_si512(&node.words[0]), 0xe0, &node.words[16]);
+      const __m512i line_1 = _mm512_load_si512(&node.words[8]);
       const __m512i nibbles = _mm512_set1_epi64(static_cast<long long>(perm.raw()));
       // vpermi2q looks at the low four bits of each index only, so the shifted word needs no masking.
       const __m512i index_0 = _mm512_srlv_epi64(nibbles, _mm512_setr_epi64(4, 8, 12, 16, 20, 24, 28, 32));

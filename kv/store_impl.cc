@@ -38,9 +38,7 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
       generation_(generation),
       heap_(image_, file_.persist(), epochs_, generation),
       tree_(image_, file_.persist(), heap_, generation),
-      marker_(tree_, heap_, epochs_) {
-  if (generation == 0) tree_.EnableShortcuts();  // nobody changes anything
-}
+      marker_(tree_, heap_, epochs_) {}
 
 StoreImpl::~StoreImpl() {
   closing_ = true;
@@ -139,7 +137,7 @@ std::unique_ptr<Iterator> StoreImpl::NewIterator(Range range) const {
 
 // The way down is walked before the lock is taken. A locked instruction waits for every earlier store, so behind the
 // fence of the last commit: here that is over by the time that the cache misses of this descent are.
-inline bool StoreImpl::DescendAndLock(std::string_view key, Descent& descent) {
+[[gnu::always_inline]] inline bool StoreImpl::DescendAndLock(std::string_view key, Descent& descent) {
   bool is_locked, knows_leaf;
   {
     const EpochGuard guard(epochs_);
@@ -284,24 +282,28 @@ void StoreImpl::BeginBackgroundPass() {
 
 bool StoreImpl::StepBackgroundPass() {
   if (!marker_.Step(kEntriesPerStep)) return false;
-  if (marker_.status().ok()) tree_.EnableShortcuts();
+  if (heap_.has_empty_node_segments()) ReleaseNodeSpace();
   return true;
 }
 
 bool StoreImpl::ReleaseNodeSpace() {
   if (!marker_.status().ok()) return false;
-  tree_.ForgetShortcuts();
+  tree_.hints().Disable();
   epochs_.Advance();
-  // A reader from before may still be on his way to a node that he knows by a shortcut. A call ends soon; a pinned
-  // value or an iterator may stay: then not now.
+  // A reader from before may still follow a hint, or leave one. A call ends soon; a pinned value or an iterator may stay:
+  // then not now.
   bool nobody_reads = false;
   for (int i = 0; i < kYieldsPerStep && !nobody_reads; ++i) {
     if (i > 0) sched_yield();
     nobody_reads = epochs_.Oldest() >= epochs_.current();
   }
   heap_.ReclaimAll();
-  const bool has_released = nobody_reads && heap_.ReleaseEmptyNodeSegments();
-  tree_.EnableShortcuts();
+  bool has_released = false;
+  if (nobody_reads) {
+    tree_.hints().Clear();
+    has_released = heap_.ReleaseEmptyNodeSegments();
+  }
+  tree_.hints().Enable();
   return has_released;
 }
 

@@ -48,7 +48,7 @@ struct alignas(64) Superblock {
   uint64_t zero_3[232];
 
   static constexpr uint64_t kMagic = 0x0a1a564b6c616553;  // "SealKV", then SUB and LF, which text transfers mangle
-  static constexpr uint32_t kFormatMajor = 1;
+  static constexpr uint32_t kFormatMajor = 2;
   static constexpr uint32_t kFormatMinor = 0;
   static constexpr uint64_t kSegmentTableOffset = 2048;
   static constexpr uint32_t kMinSegmentBytesLog2 = 12;

@@ -26,8 +26,8 @@
 #include "kv/descent.h"
 #include "kv/heap.h"
 #include "kv/image.h"
+#include "kv/leaf_hints.h"
 #include "kv/node.h"
-#include "kv/shortcut.h"
 
 namespace sealkv::internal {
 
@@ -77,7 +77,7 @@ struct Found {
 class Tree {
  public:
   Tree(const Image& image, daxfile::Persist& persist, Heap& heap, uint32_t generation)
-      : image_(image), persist_(persist), heap_(heap), generation_(generation) {}
+      : image_(image), persist_(persist), heap_(heap), generation_(generation), hints_(image.size_bytes()) {}
 
   // ---- readers (kv/tree_read.cc, kv/descent_impl.h)
 
@@ -111,25 +111,12 @@ class Tree {
   // Its length alone, without touching a record.
   static size_t PrefixBytes(const Node& root);
 
-  // Shortcuts (kv/shortcut.h) are used from here on, until they are forgotten. In between no node segment may be
-  // released; and after that none until all readers from before have left.
-  void ForgetShortcuts() {
-    shortcuts_are_enabled_.store(false, std::memory_order_seq_cst);
-    shortcuts_.Clear();
-  }
-  void EnableShortcuts() { shortcuts_are_enabled_.store(true, std::memory_order_release); }
-  bool LookupShortcut(uint64_t slice, const Node** node, LockWord* version) const {
-    Shortcuts::Start start;
-    if (!shortcuts_.Lookup(slice, &start)) return false;
-    *node = image_.NodeAt(static_cast<Offset>(start.offset));
-    *version = start.version;
-    return *node != nullptr;
-  }
-  unsigned ShortcutShift(uint64_t first, uint64_t last) const { return shortcuts_.ShiftFor(first, last); }
-  void OfferShortcut(uint64_t slice, unsigned shift, const Node& node, LockWord version) const {
-    if (!shortcuts_are_enabled_.load(std::memory_order_relaxed)) return;
-    shortcuts_.Offer(slice, shift, Raw(image_.OffsetOf(&node)), version);
-  }
+  // Hints (kv/leaf_hints.h).
+  const Node* HintedLeaf(uint64_t slice, int side) const { return image_.NodeAt(hints_.Lookup(slice, side)); }
+  void FitHints(uint64_t first, uint64_t last) const { hints_.Fit(first, last); }
+  // The leaf had this version when a descent from the root led to it.
+  void LearnLeaf(uint64_t slice, const Node& leaf, LockWord version) const;
+  LeafHints& hints() const { return hints_; }
 
   // ---- writers
 
@@ -147,7 +134,7 @@ class Tree {
     if (descent.range.end - descent.range.begin != 1) return nullptr;
     const unsigned slot = descent.perm.slot(descent.range.begin);
     const bool is_inline = descent.node->kinds().kind(slot) == Kind::kInline;
-    return is_inline ? const_cast<uint64_t*>(&descent.node->ref_words[slot]) : nullptr;
+    return is_inline ? &const_cast<Node*>(descent.node)->ref_word(slot) : nullptr;
   }
   // Inserts an 8-byte key. False, and nothing was changed: not without more ado.
   bool InsertInlineWord(const Descent& descent, uint64_t value);
@@ -169,19 +156,30 @@ class Tree {
   void Lock(Node& node) {
     // One writer at a time: nobody else changes the word. It is volatile, so it doesn't pass the seam.
     // Relaxed is enough: Persist::Store is a release, so a reader that sees any later store also sees the lock.
-    std::atomic_ref<uint64_t>(node.ref_words[Node::kLockWord])
+    std::atomic_ref<uint64_t>(node.words[Node::kLockWord])
         .store(node.lock().Locked(generation_).raw(), std::memory_order_relaxed);
   }
   void Unlock(Node& node) {
-    std::atomic_ref<uint64_t>(node.ref_words[Node::kLockWord])
+    std::atomic_ref<uint64_t>(node.words[Node::kLockWord])
         .store(node.lock().Unlocked().raw(), std::memory_order_release);
   }
   void MakeObsolete(Node& node);  // it stays locked for ever, and is retired
+  // Unlocks the nodes written since the last commit: they are part of the tree, durably, and nobody was there before.
+  void Publish();
 
-  // Writes an entry into the first free slot of `perm`, which isn't visible until a perm that names it is committed.
-  // Starts the write-back of the lines that the perm's own line doesn't cover.
+  // Makes an entry part of a node with a free slot. If it refers to anything new, that must have been flushed.
+  void InsertEntry(Node& node, Perm perm, unsigned position, const Entry& entry);
+  // The same node with another entry's slot free: moves entries out of the line of `perm`, as many as find room beside
+  // the first free slot. What it writes is not yet named by any permutation in the node.
+  Perm ClearPermLine(Node& node, Perm perm);
+  // Writes an entry into a free slot, which isn't visible until a perm that names it is committed.
+  void WriteSlot(Node& node, unsigned slot, const Entry& entry);
+  // Starts the write-back of what a slot holds, but for the perm's own line.
+  void FlushSlot(Node& node, unsigned slot);
+  // Both, with the first free slot.
   void WriteFreeSlot(Node& node, Perm perm, const Entry& entry);
-  // Writes a new node; durable after the next fence. Needs a reservation.
+  // Writes a new node; durable after the next fence. Needs a reservation. It is locked until the next commit, which must
+  // make it part of the tree.
   Node& WriteNode(unsigned level, std::span<const Entry> entries, PrefixKind prefix_kind = PrefixKind::kNone,
                   uint64_t prefix_word = 0);
   // A node's entries in order.
@@ -196,6 +194,8 @@ class Tree {
   absl::Status InsertIntoFullLeaf(Location& location, std::string_view key, std::string_view value);
   absl::Status AppendAtRightEdge(Location& location, const Entry& entry);
   bool IsAtRightEdge(const Location& location) const;
+  // Durable after the next fence. The leaf stays locked: what it covers is about to shrink.
+  void LowerBound(Node& leaf, uint64_t bound);
   // Splits the lowest full node above path[i] whose own parent has room, or the root.
   absl::Status MakeRoomAbove(Path& path, size_t i);
   absl::Status SplitNode(Path& path, size_t i, std::span<const Entry> entries);
@@ -243,8 +243,9 @@ class Tree {
   daxfile::Persist& persist_;
   Heap& heap_;
   const uint32_t generation_;
-  std::atomic<bool> shortcuts_are_enabled_{false};
-  mutable Shortcuts shortcuts_;
+  mutable LeafHints hints_;
+  // Written, and not yet part of the tree: locked until the commit that makes them so.
+  absl::InlinedVector<Node*, kMaxLevel + 3> fresh_nodes_;
 };
 
 }  // namespace sealkv::internal

@@ -71,11 +71,15 @@ bool Tree::IsAtRightEdge(const Location& location) const {
 // An ascending load: the full nodes stay as they are, and full; one new leaf (below new inner nodes, where the old ones
 // are full too) joins the lowest ancestor with a free slot. What the old nodes covered behind their last key is the new
 // leaf's from the commit on, so they are locked across it: their versions change, and with these whoever was on his way
-// to them.
+// to them. So the old leaf's bound must be down before, as durable as the new nodes: it is true already that no key lies
+// beyond it.
 absl::Status Tree::AppendAtRightEdge(Location& location, const Entry& entry) {
   Path& path = location.path;
   size_t i = path.size() - 1;
-  Entry added{entry.slice, Kind::kEndsWith0, Raw(image_.OffsetOf(&WriteNode(0, {&entry, 1})))};
+  const bool is_top = path[i].depth == 0;
+  const Node& new_leaf = WriteNode(0, {&entry, 1}, PrefixKind::kNone, is_top ? kUnbounded : 0);
+  Entry added{entry.slice, Kind::kEndsWith0, Raw(image_.OffsetOf(&new_leaf))};
+  if (is_top) LowerBound(*path[i].node, entry.slice);
   for (; !path[i].is_layer_root; --i) {
     const PathStep& parent = path[i - 1];
     const Perm perm = parent.node->perm();
@@ -85,6 +89,7 @@ absl::Status Tree::AppendAtRightEdge(Location& location, const Entry& entry) {
       for (size_t below = i; below < path.size(); ++below) Lock(*path[below].node);
       CommitPerm(*parent.node, perm.Insert(perm.count()));
       for (size_t below = i; below < path.size(); ++below) Unlock(*path[below].node);
+      if (is_top) hints_.Offer(entry.slice, kUnbounded, image_.OffsetOf(&new_leaf));
       return absl::OkStatus();
     }
     added.ref = Raw(image_.OffsetOf(&WriteNode(parent.node->level(), {&added, 1})));
@@ -96,13 +101,21 @@ absl::Status Tree::AppendAtRightEdge(Location& location, const Entry& entry) {
   Node* left = &old_root;
   if (kinds.prefix() != PrefixKind::kNone) left = &WriteNode(kinds.level(), EntriesOf(old_root));
   const Entry children[] = {{0, Kind::kEndsWith0, Raw(image_.OffsetOf(left))}, added};
-  Node& new_root = WriteNode(kinds.level() + 1, children, kinds.prefix(), old_root.prefix_word());
+  Node& new_root = WriteNode(kinds.level() + 1, children, kinds.prefix(), old_root.layer_prefix_word());
   persist_.Fence();
   for (size_t below = i; below < path.size(); ++below) Lock(*path[below].node);
   SwingLayerRoot(path, i, new_root);
   for (size_t below = i; below < path.size(); ++below) Unlock(*path[below].node);
   if (left != &old_root) MakeObsolete(old_root);
+  if (is_top) hints_.Offer(entry.slice, kUnbounded, image_.OffsetOf(&new_leaf));
   return absl::OkStatus();
+}
+
+void Tree::LowerBound(Node& leaf, uint64_t bound) {
+  if (leaf.bound() <= bound) return;
+  Lock(leaf);
+  persist_.Store(&leaf.words[Node::kPrefixWord], bound);
+  persist_.Flush(&leaf.words[Node::kPrefixWord]);
 }
 
 // Replacing a child by two takes two free slots in its parent. Where there aren't two, the parent is split first, for
@@ -122,13 +135,23 @@ absl::Status Tree::MakeRoomAbove(Path& path, size_t i) {
 
 // Replaces path[i] by two nodes that hold `entries`: its own, and perhaps a new one.
 absl::Status Tree::SplitNode(Path& path, size_t i, std::span<const Entry> entries) {
-  const unsigned level = path[i].node->level();
+  const Node& old_node = *path[i].node;
+  const unsigned level = old_node.level();
   const size_t at = SplitPoint(entries);
-  if (at == 0) return Damaged(path[i].node, "a node full of one slice");
-  const Entry children[] = {
-      {path[i].lowest_slice, Kind::kEndsWith0, Raw(image_.OffsetOf(&WriteNode(level, entries.first(at))))},
-      {entries[at].slice, Kind::kEndsWith0, Raw(image_.OffsetOf(&WriteNode(level, entries.subspan(at))))}};
+  if (at == 0) return Damaged(&old_node, "a node full of one slice");
+  const bool has_bound = level == 0 && path[i].depth == 0;
+  const uint64_t middle = entries[at].slice;
+  const uint64_t bound = old_node.bound();
+  const Node& left = WriteNode(level, entries.first(at), PrefixKind::kNone, has_bound ? middle : 0);
+  const Node& right = WriteNode(level, entries.subspan(at), PrefixKind::kNone, has_bound ? bound : 0);
+  const uint64_t lowest_slice = path[i].lowest_slice;
+  const Entry children[] = {{lowest_slice, Kind::kEndsWith0, Raw(image_.OffsetOf(&left))},
+                            {middle, Kind::kEndsWith0, Raw(image_.OffsetOf(&right))}};
   ReplaceByChildren(path, i, children);
+  if (has_bound) {
+    hints_.Offer(lowest_slice, middle - 1, image_.OffsetOf(&left));
+    if (bound != 0) hints_.Offer(middle, std::max(entries.back().slice, bound - 1), image_.OffsetOf(&right));
+  }
   return absl::OkStatus();
 }
 
@@ -145,7 +168,7 @@ void Tree::ReplaceByChildren(Path& path, size_t i, std::span<const Entry> childr
   Node& old_node = *path[i].node;
   if (path[i].is_layer_root) {
     const Kinds kinds = old_node.kinds();
-    Node& new_root = WriteNode(kinds.level() + 1, children, kinds.prefix(), old_node.prefix_word());
+    Node& new_root = WriteNode(kinds.level() + 1, children, kinds.prefix(), old_node.layer_prefix_word());
     persist_.Fence();
     Lock(old_node);
     SwingLayerRoot(path, i, new_root);

@@ -1,6 +1,8 @@
 // Optimistic lookups: read, then make sure that nobody wrote. No store, no lock.
 #include <sched.h>
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "kv/fingerprint.h"
 #include "kv/tree.h"
@@ -18,6 +20,14 @@ LockWord Tree::WaitUntilStable(const Node& node) const {
       sched_yield();  // the writer may wait for msync, or for this very CPU
     }
   }
+}
+
+void Tree::LearnLeaf(uint64_t slice, const Node& leaf, LockWord version) const {
+  const Perm perm = leaf.perm();
+  const uint64_t bound = leaf.bound();
+  const uint64_t first = perm.count() > 0 ? std::min(leaf.slice(perm.slot(0)), slice) : slice;
+  const uint64_t last = std::max(bound - 1, slice);
+  if (bound != 0 && IsUnchanged(leaf, version)) hints_.Learn(slice, first, last, image_.OffsetOf(&leaf));
 }
 
 size_t Tree::PrefixBytes(const Node& root) {

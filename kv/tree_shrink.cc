@@ -72,9 +72,12 @@ bool Tree::MergeWithSibling(Path& path, size_t i) {
     // it.
     if (left->level() > 0 && !right_entries.empty()) right_entries[0].slice = parent.node->slice(right_slot);
     entries.insert(entries.end(), right_entries.begin(), right_entries.end());
-    const Node& merged = WriteNode(left->level(), entries);
+    const bool has_bound = left->level() == 0 && path[i].depth == 0;
+    const Node& merged = WriteNode(left->level(), entries, PrefixKind::kNone, has_bound ? right->bound() : 0);
     WriteFreeSlot(*parent.node, perm, {parent.node->slice(left_slot), Kind::kEndsWith0, Raw(image_.OffsetOf(&merged))});
     persist_.Fence();
+    Lock(*left);
+    Lock(*right);
     CommitPerm(*parent.node, perm.Insert(left_position).Remove(left_position + 1).Remove(left_position + 1));
     MakeObsolete(*left);
     MakeObsolete(*right);

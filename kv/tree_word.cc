@@ -14,11 +14,10 @@ void Tree::StoreValueWord(Node& leaf, uint64_t* word, uint64_t value) {
 
 bool Tree::InsertInlineWord(const Descent& descent, uint64_t value) {
   const Perm perm = descent.perm;
-  if (descent.range.begin != descent.range.end || perm.count() >= kSlots || !perm.NamesFreeSlotOnce()) return false;
-  Node& leaf = const_cast<Node&>(*descent.node);
-  WriteFreeSlot(leaf, perm, {descent.slice, Kind::kInline, value});
-  persist_.Fence();
-  CommitPerm(leaf, perm.Insert(descent.range.begin));
+  if (descent.range.begin != descent.range.end || perm.count() >= kSlots) return false;
+  const bool is_in_line = Node::IsInPermLine(perm.slot(perm.count()));
+  if (!(is_in_line ? perm.NamesFreeSlotOnce() : perm.IsWellFormed())) return false;
+  InsertEntry(const_cast<Node&>(*descent.node), perm, descent.range.begin, {descent.slice, Kind::kInline, value});
   return true;
 }
 

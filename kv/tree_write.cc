@@ -148,16 +148,14 @@ absl::Status Tree::Insert(Location& location, std::string_view key, std::string_
   }
   const absl::StatusOr<Entry> entry = MakeEntry(key, value, leaf.depth);
   if (!entry.ok()) return entry.status();
-  WriteFreeSlot(*leaf.node, perm, *entry);
-  persist_.Fence();
-  CommitPerm(*leaf.node, perm.Insert(leaf.position));
+  InsertEntry(*leaf.node, perm, leaf.position, *entry);
   return absl::OkStatus();
 }
 
 uint64_t* Tree::ValueWord(const Location& location) const {
   const PathStep& step = location.path.back();
   const unsigned slot = step.node->perm().slot(step.position);
-  if (location.kind == Kind::kInline) return &step.node->ref_words[slot];
+  if (location.kind == Kind::kInline) return &step.node->ref_word(slot);
   const RecordView record = image_.RecordAt(step.node->record(slot).offset());
   return !record.is_null() && record.has_word_value() ? record.value_word() : nullptr;
 }
