@@ -1,8 +1,8 @@
 #include "kv/cursor.h"
 
 #include <algorithm>
-#include <iterator>
 #include <cstring>
+#include <iterator>
 
 #include "absl/strings/str_cat.h"
 #include "kv/sealkv.h"

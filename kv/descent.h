@@ -1,8 +1,8 @@
 // The way down, optimistically: read a node, then make sure that nobody wrote to it. No store, no lock. Readers and
 // writers share it; a writer then locks, and sees whether the leaf is still as it was.
 //
-// Most descents are one step: to the leaf where the key's neighbours were seen last (kv/leaf_hints.h). The others go hand
-// over hand: a child's version is read before the node that led to it is looked at again. So at some moment both
+// Most descents are one step: to the leaf where the key's neighbours were seen last (kv/leaf_hints.h). The others go
+// hand over hand: a child's version is read before the node that led to it is looked at again. So at some moment both
 // were as read, and what the way says about the child (that it is part of the tree, and which slices it covers) was
 // true of that version of it.
 #ifndef SEALKV_KV_DESCENT_H_

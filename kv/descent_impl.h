@@ -21,8 +21,8 @@ namespace sealkv::internal {
 template <typename Search, typename TreeView = Tree>
 class Descender {
  public:
-  // Small enough to be one function without calls and without a frame: whatever it leads to in the rarer cases is out of
-  // line.
+  // Small enough to be one function without calls and without a frame: whatever it leads to in the rarer cases is out
+  // of line.
   SEALKV_INLINE static void Run(const TreeView& tree, std::string_view key, Purpose purpose, Descent& result) {
     if (key.size() < kSliceBytes) return RunFromRoot(tree, key, purpose, result);
     const Hint hint = FollowHint(tree, key, 0, result);
@@ -47,12 +47,13 @@ class Descender {
     LockWord version{0};
     size_t depth = 0;  // bytes of the key before this layer's slices
   };
-  // The leaf that a hint leads to, if it is in the tree and covers the slice; then it is where a descent would have led.
+  // The leaf that a hint leads to, if it is in the tree and covers the slice; then it is where a descent would have
+  // led.
   //
   // It is in the tree: a node is locked from before it is part of the tree until after the commit that makes it so, and
   // from before the commit that replaces it for ever (Tree::Publish, Tree::MakeObsolete). A free lock word was
-  // read first and is the same at the end. It is a leaf of the top layer: only these have a bound. It covers the slice: it
-  // covers one range of slices, in which lie those of its entries, and what is between the first of these and the
+  // read first and is the same at the end. It is a leaf of the top layer: only these have a bound. It covers the slice:
+  // it covers one range of slices, in which lie those of its entries, and what is between the first of these and the
   // bound (node.h, N4 and N6).
   SEALKV_INLINE static Hint FollowHint(const TreeView& tree, std::string_view key, int side, Descent& result) {
     const uint64_t slice = WholeSlice(key.data());

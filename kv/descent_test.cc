@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "gtest/gtest.h"
+#include "kv/check.h"
 #include "kv/descent_impl.h"
 #include "kv/recovery.h"
 #include "tests/memory_store.h"
@@ -52,7 +53,7 @@ class DescentTest : public ::testing::Test {
   void Put(uint64_t key) { ASSERT_OK(store_->Put(U64Key(key), "8 bytes.")); }
 
   static constexpr uint32_t kGeneration = 1;
-  testing::MemoryStore store_{4 << 20};
+  testing::MemoryStore store_{8 << 20};
   Image image_;
   daxfile::Persist persist_{daxfile::Persist::Mode::kCpu};
   Epochs epochs_;
@@ -72,6 +73,51 @@ TEST_F(DescentTest, ARootThatIsTheRootNoLongerIsNotTakenForIt) {
   Descender<ScalarSearch, HookedTree>::RunFromRoot(tree, key, Purpose::kWrite, met);
   tree_->Descend(key, Purpose::kWrite, clean);
   EXPECT_EQ(met.node, clean.node) << "a leaf that doesn't cover the key";
+}
+
+// A leaf whose neighbour has gone covers more than its bound says, and then less when it gets another neighbour.
+TEST_F(DescentTest, TheBoundOfALeafIsLoweredWhenAKeyBelowItIsAppended) {
+  for (uint64_t i = 0; i <= 14; ++i) Put(10 * i);  // a full leaf, and one behind it
+  const Node* const leaf = image_.NodeAt(Offset{tree_->Root()->ref(tree_->Root()->perm().slot(0))});
+  EXPECT_EQ(leaf->bound(), 140u);
+  ASSERT_OK(store_->Delete(U64Key(140)));  // the full leaf becomes the root
+  ASSERT_EQ(tree_->Root(), leaf);
+  EXPECT_EQ(leaf->bound(), 140u);
+  Put(135);
+  ASSERT_NE(tree_->Root(), leaf);
+  EXPECT_EQ(leaf->bound(), 135u);
+  Put(137);
+  EXPECT_TRUE(Check(image_).is_sound());
+}
+
+// Nodes that are gone, or are something else by now, are not taken for what they were.
+TEST_F(DescentTest, HintsToNodesThatCeasedToBeAreNotFollowed) {
+  constexpr uint64_t kKeys = 5'000;
+  constexpr uint64_t kStep = uint64_t{1} << 50;
+  const auto all_descents_agree = [this] {
+    for (uint64_t i = 0; i < kKeys; ++i) {
+      const std::string key = U64Key(i * kStep + i % 7);
+      Descent by_hint, from_root;
+      tree_->Descend(key, Purpose::kRead, by_hint);
+      Descender<ScalarSearch>::RunFromRoot(*tree_, key, Purpose::kRead, from_root);
+      ASSERT_EQ(by_hint.node, from_root.node) << "key " << i;
+      ASSERT_EQ(by_hint.range.begin, from_root.range.begin);
+      ASSERT_EQ(by_hint.range.end, from_root.range.end);
+    }
+  };
+  for (uint64_t i = 0; i < kKeys; ++i) Put(i * 7919 % kKeys * kStep);
+  all_descents_agree();
+  EXPECT_GE(tree_->hints().buckets(), kKeys / 14) << "hints are in use";
+  // Nine tenths go; the nodes that this frees serve layers below the top.
+  for (uint64_t i = 0; i < kKeys; ++i) {
+    if (i % 10 == 3) continue;
+    ASSERT_OK(store_->Delete(U64Key(i * kStep)));
+  }
+  for (uint64_t i = 0; i < 2'000; ++i) ASSERT_OK(store_->Put("in a layer " + std::to_string(i), "value"));
+  all_descents_agree();
+  for (uint64_t i = 0; i < kKeys; ++i) Put(i * kStep);
+  all_descents_agree();
+  EXPECT_TRUE(Check(image_).is_sound());
 }
 
 // A leaf at the right edge covers less once it has a neighbour: who knows it by a hint must notice.

@@ -172,9 +172,10 @@ void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view val
 
 // ---- retirement
 
-void Heap::Retire(const Retired& retired) {
-  retired_.push_back(retired);
-  bytes_retired_ += retired.bytes;
+// Made in place: a copy would be loaded in pieces wider than it was stored, and such a load waits for the fence.
+void Heap::Retire(Offset offset, uint64_t bytes, bool is_node) {
+  retired_.emplace_back(epochs_.current(), offset, bytes, is_node);
+  bytes_retired_ += bytes;
 }
 
 void Heap::ReclaimIfDue() {

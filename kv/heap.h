@@ -38,10 +38,8 @@ class Heap {
   void DiscardRecord(Offset record) { FreeRecord(record, image_.RecordAt(record).bytes()); }
 
   // Gives up an object that no reference leads to any more. It is freed when no reader can still be looking at it.
-  void RetireNode(Offset node) { Retire({epochs_.current(), node, kNodeBytes, /*is_node=*/true}); }
-  void RetireRecord(Offset record) {
-    Retire({epochs_.current(), record, image_.RecordAt(record).bytes(), /*is_node=*/false});
-  }
+  void RetireNode(Offset node) { Retire(node, kNodeBytes, /*is_node=*/true); }
+  void RetireRecord(Offset record) { Retire(record, image_.RecordAt(record).bytes(), /*is_node=*/false); }
 
   // Frees what was retired and can't be seen any more. Called at the end of each write; does little unless it is due.
   void ReclaimIfDue();
@@ -67,6 +65,8 @@ class Heap {
 
  private:
   struct Retired {
+    Retired(uint64_t epoch, Offset offset, uint64_t bytes, bool is_node)
+        : epoch(epoch), offset(offset), bytes(bytes), is_node(is_node) {}
     uint64_t epoch;
     Offset offset;
     uint64_t bytes;
@@ -75,7 +75,7 @@ class Heap {
   // One bit per 256 bytes of a node segment, or per 16 bytes of a record segment (no two records start in the same 16).
   using MarkBits = std::vector<bool>;
 
-  void Retire(const Retired& retired);
+  void Retire(Offset offset, uint64_t bytes, bool is_node);
   // What doesn't fit the segment that it lies in is left alone: so a damaged store, where an object may have two
   // references or lie anywhere, damages no more than itself.
   void FreeNode(Offset node);

@@ -20,8 +20,7 @@ uint32_t EntryFor(Offset leaf) {
 }  // namespace
 
 LeafHints::LeafHints(uint64_t capacity_bytes)
-    : max_buckets_log2_(
-          std::clamp<unsigned>(std::bit_width(capacity_bytes / kNodeBytes), kMinBucketsLog2, 31)) {}
+    : max_buckets_log2_(std::clamp<unsigned>(std::bit_width(capacity_bytes / kNodeBytes), kMinBucketsLog2, 31)) {}
 
 LeafHints::~LeafHints() {
   void* const entries = entries_.load();

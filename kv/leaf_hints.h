@@ -6,11 +6,11 @@
 // nothing here needs more than relaxed loads and stores; changing the number of buckets is no more than that either.
 // Only one thing must not happen: that the memory a hint leads to ceases to hold nodes. See Disable().
 //
-// A bucket's hint is the leaf that covers the bucket's middle. A slice that this leaf doesn't cover is most likely covered
-// by the hint of the bucket beside it, on the side where the slice lies.
+// A bucket's hint is the leaf that covers the bucket's middle. A slice that this leaf doesn't cover is most likely
+// covered by the hint of the bucket beside it, on the side where the slice lies.
 //
-// The table follows the keys: how far they spread (Fit), and how often a leaf covers no bucket's middle (Learn). It takes 4
-// bytes a bucket, about four buckets a leaf; never more than a 32nd of the store's capacity.
+// The table follows the keys: how far they spread (Fit), and how often a leaf covers no bucket's middle (Learn). It
+// takes 4 bytes a bucket, about four buckets a leaf; never more than a 32nd of the store's capacity.
 //
 // Related: finger search (Guibas, McCreight, Plass, Roberts, STOC 1977) begins where the last search ended; here each
 // bucket has a finger.
@@ -34,8 +34,8 @@ class LeafHints {
   LeafHints(const LeafHints&) = delete;
   LeafHints& operator=(const LeafHints&) = delete;
 
-  // The leaf last seen in the middle of the slice's bucket (0), or of the one before (-1) or behind (1) it. What isn't known
-  // reads as an offset where no node can be.
+  // The leaf last seen in the middle of the slice's bucket (0), or of the one before (-1) or behind (1) it. What isn't
+  // known reads as an offset where no node can be.
   Offset Lookup(uint64_t slice, int side) const {
     const uint64_t geometry = geometry_.load(std::memory_order_acquire);
     if (geometry <= kUnfit) [[unlikely]]
@@ -52,8 +52,8 @@ class LeafHints {
   // The slices in use reach from about `first` to about `last`.
   void Fit(uint64_t first, uint64_t last);
 
-  // Nobody who comes from now on finds anything, or leaves anything. When all readers from before are gone the table may
-  // be cleared, and then memory that it led to may be used otherwise.
+  // Nobody who comes from now on finds anything, or leaves anything. When all readers from before are gone the table
+  // may be cleared, and then memory that it led to may be used otherwise.
   void Disable() { geometry_.store(kDisabled, std::memory_order_seq_cst); }
   void Clear();
   void Enable() { geometry_.store(kUnfit, std::memory_order_release); }

@@ -8,7 +8,8 @@
 //   40      24    references   of slots 2..4: a record, a node, or a value, as the kind says
 //   64      64    slices       of slots 8..15
 //   128     8     lock         volatile: who writes here, and how often anybody did (LockWord)
-//   136     8     prefix       in the root of a layer: the bytes that all its keys share; in a leaf of the top layer: its
+//   136     8     prefix       in the root of a layer: the bytes that all its keys share; in a leaf of the top layer:
+//   its
 //                              bound (N6); else 0
 //   144     24    references   of slots 5..7
 //   168     24    slices       of slots 5..7
@@ -16,8 +17,8 @@
 //
 // Slots 2..4 lie in the line of `perm` as a whole. Within a line stores become durable in program order, so an entry
 // that goes there is committed with one flush and one fence. When these are taken, the next entry goes elsewhere with a
-// flush and a fence of its own, and takes as many of these three along as its lines have room for: the commit that names
-// the new entry makes their slots free again. So most inserts find one (Tree::InsertEntry).
+// flush and a fence of its own, and takes as many of these three along as its lines have room for: the commit that
+// names the new entry makes their slots free again. So most inserts find one (Tree::InsertEntry).
 //
 // The slices of a slot's number lie at that number in the first line or the second, but for 5..7, which lie
 // where they can be blended into the first line by one masked load: so the nibbles of `perm` index both vectors
@@ -27,10 +28,12 @@
 //   N1  An entry that `perm` doesn't name does not exist. Slots that it doesn't name hold anything.
 //   N2  A named slot's slice, kind and level never change. Its reference word may, by one Store.
 //   N3  Entries ascend by (slice, rank of kind); among kMore entries of one slice, by key; at most kMaxTies of these.
-//   N4  In an inner node, entry i covers the slices from its own (entry 0: from the node's own lower bound, its slice is
+//   N4  In an inner node, entry i covers the slices from its own (entry 0: from the node's own lower bound, its slice
+//   is
 //       not looked at) to before that of entry i+1. Equal slices are never parted by two nodes.
 //   N5  Only the root of a layer below the top has a prefix.
-//   N6  A leaf of the top layer covers all slices from its first entry's to before its bound, and perhaps more. The bound
+//   N6  A leaf of the top layer covers all slices from its first entry's to before its bound, and perhaps more. The
+//   bound
 //       is never 0 there, and 0 in all other nodes without a prefix.
 //
 // Origin: Masstree's permutation word and 8-byte slices (Mao, Kohler, Morris, EuroSys 2012); a commit of one word in
@@ -141,9 +144,7 @@ class Perm {
   }
 
   // The two slots change places.
-  constexpr Perm Exchange(unsigned a, unsigned b) const {
-    return Perm(raw_ ^ (WhereIs(a) | WhereIs(b)) * (a ^ b));
-  }
+  constexpr Perm Exchange(unsigned a, unsigned b) const { return Perm(raw_ ^ (WhereIs(a) | WhereIs(b)) * (a ^ b)); }
   // The position of a slot.
   constexpr unsigned PositionOf(unsigned slot) const {
     return static_cast<unsigned>(std::countr_zero(WhereIs(slot))) / 4 - 1;
@@ -161,7 +162,7 @@ class Perm {
   // that may be damaged.
   constexpr bool NamesFreeSlotOnce() const {
     const unsigned free_slot = slot(count());
-    return count() < kSlots && free_slot >= kFirstSlot && std::popcount(WhereIs(free_slot)) == 1;
+    return count() < kSlots && free_slot >= kFirstSlot && std::has_single_bit(WhereIs(free_slot));
   }
 
   friend constexpr bool operator==(Perm a, Perm b) = default;
@@ -171,7 +172,8 @@ class Perm {
   constexpr uint64_t WhereIs(uint64_t slot) const {
     constexpr uint64_t kOnes = 0x0111111111111110;
     const uint64_t differs = raw_ ^ slot * kOnes;
-    const uint64_t high_bits = ((differs & 7 * kOnes) + 7 * kOnes) | differs;  // a nibble's is clear where it is the slot
+    const uint64_t high_bits =
+        ((differs & 7 * kOnes) + 7 * kOnes) | differs;  // a nibble's is clear where it is the slot
     return ~high_bits >> 3 & kOnes;
   }
   static constexpr uint64_t Mask(unsigned nibbles) { return (uint64_t{1} << (4 * nibbles)) - 1; }
@@ -292,7 +294,8 @@ struct alignas(kNodeBytes) Node {
 static_assert(sizeof(Node) == kNodeBytes && alignof(Node) == kNodeBytes);
 static_assert(Node::SliceWord(2) == 2 && Node::RefWord(2) == 5 && Node::SliceWord(4) == 4 && Node::RefWord(4) == 7);
 static_assert(Node::SliceWord(5) == 21 && Node::RefWord(5) == 18 && Node::SliceWord(7) == 23 && Node::RefWord(7) == 20);
-static_assert(Node::SliceWord(8) == 8 && Node::RefWord(8) == 24 && Node::SliceWord(15) == 15 && Node::RefWord(15) == 31);
+static_assert(Node::SliceWord(8) == 8 && Node::RefWord(8) == 24 && Node::SliceWord(15) == 15 &&
+              Node::RefWord(15) == 31);
 
 // The slice of 8 bytes of a key.
 inline uint64_t WholeSlice(const char* bytes) {

@@ -290,8 +290,8 @@ bool StoreImpl::ReleaseNodeSpace() {
   if (!marker_.status().ok()) return false;
   tree_.hints().Disable();
   epochs_.Advance();
-  // A reader from before may still follow a hint, or leave one. A call ends soon; a pinned value or an iterator may stay:
-  // then not now.
+  // A reader from before may still follow a hint, or leave one. A call ends soon; a pinned value or an iterator may
+  // stay: then not now.
   bool nobody_reads = false;
   for (int i = 0; i < kYieldsPerStep && !nobody_reads; ++i) {
     if (i > 0) sched_yield();

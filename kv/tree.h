@@ -178,8 +178,8 @@ class Tree {
   void FlushSlot(Node& node, unsigned slot);
   // Both, with the first free slot.
   void WriteFreeSlot(Node& node, Perm perm, const Entry& entry);
-  // Writes a new node; durable after the next fence. Needs a reservation. It is locked until the next commit, which must
-  // make it part of the tree.
+  // Writes a new node; durable after the next fence. Needs a reservation. It is locked until the next commit, which
+  // must make it part of the tree.
   Node& WriteNode(unsigned level, std::span<const Entry> entries, PrefixKind prefix_kind = PrefixKind::kNone,
                   uint64_t prefix_word = 0);
   // A node's entries in order.

@@ -48,8 +48,8 @@ void Tree::CommitRoot(Node& new_root) {
   Unlock(new_root);
 }
 
-// The kinds lie in the line of `perm`, and so do slots 2..4. Within a line stores become durable in their order, and perm is
-// stored last: so that line needs no write-back of its own before the commit.
+// The kinds lie in the line of `perm`, and so do slots 2..4. Within a line stores become durable in their order, and
+// perm is stored last: so that line needs no write-back of its own before the commit.
 void Tree::WriteSlot(Node& node, unsigned slot, const Entry& entry) {
   persist_.Store(&node.ref_word(slot), entry.ref);
   persist_.Store(&node.slice_word(slot), entry.slice);
@@ -113,8 +113,8 @@ Node& Tree::WriteNode(unsigned level, std::span<const Entry> entries, PrefixKind
   fresh.words[Node::kKindsWord] = kinds.raw();
   fresh.words[Node::kPrefixWord] = prefix_word;
   Node& node = *image_.NodeAt(heap_.TakeNode());
-  // The one word that somebody may look at: who comes by an old hint sees by it that nothing is to be found here. It was
-  // locked for good when it was retired; or this place was never used.
+  // The one word that somebody may look at: who comes by an old hint sees by it that nothing is to be found here. It
+  // was locked for good when it was retired; or this place was never used.
   persist_.Store(&node.words[Node::kLockWord], node.lock().Locked(generation_).raw());
   fresh_nodes_.push_back(&node);
   persist_.Copy(&node.words[0], &fresh.words[0], Node::kLockWord * sizeof(uint64_t));

@@ -71,8 +71,8 @@ bool Tree::IsAtRightEdge(const Location& location) const {
 // An ascending load: the full nodes stay as they are, and full; one new leaf (below new inner nodes, where the old ones
 // are full too) joins the lowest ancestor with a free slot. What the old nodes covered behind their last key is the new
 // leaf's from the commit on, so they are locked across it: their versions change, and with these whoever was on his way
-// to them. So the old leaf's bound must be down before, as durable as the new nodes: it is true already that no key lies
-// beyond it.
+// to them. So the old leaf's bound must be down before, as durable as the new nodes: it is true already that no key
+// lies beyond it.
 absl::Status Tree::AppendAtRightEdge(Location& location, const Entry& entry) {
   Path& path = location.path;
   size_t i = path.size() - 1;

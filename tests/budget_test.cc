@@ -59,7 +59,7 @@ class Costs {
   }
 
  private:
-  double PerOperation(uint64_t Cost::* part) const {
+  double PerOperation(uint64_t Cost::*part) const {
     uint64_t sum = 0;
     for (const auto& [cost, count] : counts_) sum += cost.*part * count;
     return static_cast<double>(sum) / static_cast<double>(total_);

@@ -30,8 +30,7 @@ void ForEachLockWord(std::span<const uint64_t> words, Visit visit) {
     if (word.kind() != internal::SegmentKind::kNodes || !word.IsWellFormed(segment, superblock.segment_count)) continue;
     const uint64_t first = (segment << log2) / sizeof(uint64_t);
     const uint64_t end = first + (uint64_t{1} << log2) / sizeof(uint64_t);
-    for (uint64_t node = first; node < end; node += kNodeWords)
-      visit(node + internal::Node::kLockWord);
+    for (uint64_t node = first; node < end; node += kNodeWords) visit(node + internal::Node::kLockWord);
   }
 }
 
