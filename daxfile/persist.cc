@@ -53,22 +53,24 @@ const bool clwb_is_all = ClwbIsAll();
 
 }  // namespace internal
 
-void Persist::ObserveStore(const uint64_t* word, uint64_t value, Site site) const {
-  if (observer_ != nullptr) observer_->OnStore(word, value, site);
+void Persist::ObserveStore(const uint64_t* word, uint64_t value, const char* file, uint32_t line,
+                           const char* function) const {
+  if (observer_ != nullptr) observer_->OnStore(word, value, Site(file, line, function));
 }
 
-void Persist::ObserveCopy(void* to, const void* from, size_t bytes, bool non_temporal, Site site) const {
-  if (observer_ != nullptr) observer_->OnCopy(to, from, bytes, non_temporal, site);
+void Persist::ObserveCopy(void* to, const void* from, size_t bytes, bool non_temporal, const char* file, uint32_t line,
+                          const char* function) const {
+  if (observer_ != nullptr) observer_->OnCopy(to, from, bytes, non_temporal, Site(file, line, function));
 }
 
-void Persist::FlushOtherwise(const void* address, size_t bytes, Site site) {
-  if (observer_ != nullptr) observer_->OnFlush(address, bytes, site);
+void Persist::FlushOtherwise(const void* address, size_t bytes, const char* file, uint32_t line, const char* function) {
+  if (observer_ != nullptr) observer_->OnFlush(address, bytes, Site(file, line, function));
   if (mode_ == Mode::kMsync) return RememberPages(address, bytes);
   pmem_flush(address, bytes);
 }
 
-void Persist::FenceOtherwise(Site site) {
-  if (observer_ != nullptr) observer_->OnFence(site);
+void Persist::FenceOtherwise(const char* file, uint32_t line, const char* function) {
+  if (observer_ != nullptr) observer_->OnFence(Site(file, line, function));
   if (mode_ == Mode::kMsync) return SyncRememberedPages();
   pmem_drain();
 }

@@ -97,17 +97,26 @@ class Persist {
   // Stores one aligned word atomically, after everything this thread stored before (release order). Cost: no flush.
   void Store(uint64_t* word, uint64_t value, Site site = Site::current()) {
     if (!is_plain_) [[unlikely]]
-      ObserveStore(word, value, site);
+      ObserveStore(word, value, site.file_name(), site.line(), site.function_name());
     internal::thread_counters.bytes_stored += sizeof(uint64_t);
     std::atomic_ref<uint64_t>(*word).store(value, std::memory_order_release);
   }
 
-  // Copies through the cache; the lines still need a Flush(). `to` must not be visible to other threads.
+  // Copies through the cache; the lines still need a Flush(). Words go one by one, each whole, if `to` and `bytes` are
+  // multiples of 8: then others may look at them meanwhile, and see any of the old and the new.
   void Copy(void* to, const void* from, size_t bytes, Site site = Site::current()) {
     if (!is_plain_) [[unlikely]]
-      ObserveCopy(to, from, bytes, /*non_temporal=*/false, site);
+      ObserveCopy(to, from, bytes, /*non_temporal=*/false, site.file_name(), site.line(), site.function_name());
     internal::thread_counters.bytes_stored += bytes;
-    std::memcpy(to, from, bytes);
+    if ((reinterpret_cast<uintptr_t>(to) | bytes) % sizeof(uint64_t) != 0) {
+      std::memcpy(to, from, bytes);
+      return;
+    }
+    for (size_t i = 0; i < bytes / sizeof(uint64_t); ++i) {
+      uint64_t word;
+      std::memcpy(&word, static_cast<const char*>(from) + i * sizeof(word), sizeof(word));
+      std::atomic_ref<uint64_t>(static_cast<uint64_t*>(to)[i]).store(word, std::memory_order_relaxed);
+    }
   }
 
   // Copies around the cache where that pays; durable after the next Fence(), without a Flush(). Counts the lines it
@@ -116,7 +125,7 @@ class Persist {
     internal::thread_counters.bytes_stored += bytes;
     internal::thread_counters.lines_flushed += LinesTouched(to, bytes);
     if (!is_plain_) [[unlikely]] {
-      ObserveCopy(to, from, bytes, /*non_temporal=*/true, site);
+      ObserveCopy(to, from, bytes, /*non_temporal=*/true, site.file_name(), site.line(), site.function_name());
       if (mode_ == Mode::kMsync) {
         std::memcpy(to, from, bytes);
         return RememberPages(to, bytes);
@@ -129,14 +138,14 @@ class Persist {
   void Flush(const void* address, size_t bytes, Site site = Site::current()) {
     internal::thread_counters.lines_flushed += LinesTouched(address, bytes);
     if (!is_plain_) [[unlikely]]
-      return FlushOtherwise(address, bytes, site);
+      return FlushOtherwise(address, bytes, site.file_name(), site.line(), site.function_name());
     pmem_flush(address, bytes);
   }
   // The line of one aligned word.
   void Flush(const uint64_t* word, Site site = Site::current()) {
     internal::thread_counters.lines_flushed += 1;
     if (!is_plain_) [[unlikely]]
-      return FlushOtherwise(word, sizeof(*word), site);
+      return FlushOtherwise(word, sizeof(*word), site.file_name(), site.line(), site.function_name());
     asm volatile("clwb %0" : : "m"(*word) : "memory");
   }
 
@@ -144,7 +153,7 @@ class Persist {
   void Fence(Site site = Site::current()) {
     internal::thread_counters.fences += 1;
     if (!is_plain_) [[unlikely]]
-      return FenceOtherwise(site);
+      return FenceOtherwise(site.file_name(), site.line(), site.function_name());
     asm volatile("sfence" : : : "memory");
   }
 
@@ -156,11 +165,13 @@ class Persist {
   Mode mode() const { return mode_; }
 
  private:
-  // What an observer, or a mode other than the CPU's, makes of each.
-  void ObserveStore(const uint64_t* word, uint64_t value, Site site) const;
-  void ObserveCopy(void* to, const void* from, size_t bytes, bool non_temporal, Site site) const;
-  void FlushOtherwise(const void* address, size_t bytes, Site site);
-  void FenceOtherwise(Site site);
+  // What an observer, or a mode other than the CPU's, makes of each. The site in pieces: as a whole it would be written
+  // to the stack by everybody, for these alone.
+  void ObserveStore(const uint64_t* word, uint64_t value, const char* file, uint32_t line, const char* function) const;
+  void ObserveCopy(void* to, const void* from, size_t bytes, bool non_temporal, const char* file, uint32_t line,
+                   const char* function) const;
+  void FlushOtherwise(const void* address, size_t bytes, const char* file, uint32_t line, const char* function);
+  void FenceOtherwise(const char* file, uint32_t line, const char* function);
   void RememberPages(const void* address, size_t bytes);
   void SyncRememberedPages();
   absl::Status MsyncError() const;

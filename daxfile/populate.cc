@@ -19,6 +19,9 @@ constexpr uint64_t kSmallPageBytes = 4096;
 #ifndef MADV_POPULATE_WRITE
 constexpr int MADV_POPULATE_WRITE = 23;
 #endif
+#ifndef MADV_COLLAPSE
+constexpr int MADV_COLLAPSE = 25;
+#endif
 
 }  // namespace
 
@@ -56,6 +59,10 @@ absl::Status Populate(int fd, const std::string& path, std::byte* data, uint64_t
       }
       done = bytes;
     } else {
+      // Into huge pages, as a DAX filesystem would map. A wish, from kernel 6.1 on; it is heard on tmpfs even where
+      // huge pages aren't the rule (shmem_enabled). Worth 15 to 30 % of the time of random operations
+      // (docs/performance.md).
+      madvise(data + done, chunk_bytes, MADV_COLLAPSE);
       done += chunk_bytes;
     }
     if (progress) progress(done, bytes);

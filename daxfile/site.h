@@ -8,6 +8,9 @@ namespace daxfile {
 
 class Site {
  public:
+  constexpr Site(const char* file_name, uint32_t line, const char* function_name)
+      : file_name_(file_name), function_name_(function_name), line_(line) {}
+
   // As a default argument: the caller's place.
   static constexpr Site current(const char* file_name = __builtin_FILE(), uint32_t line = __builtin_LINE(),
                                 const char* function_name = __builtin_FUNCTION()) {
@@ -18,9 +21,6 @@ class Site {
   constexpr const char* function_name() const { return function_name_; }
 
  private:
-  constexpr Site(const char* file_name, uint32_t line, const char* function_name)
-      : file_name_(file_name), function_name_(function_name), line_(line) {}
-
   const char* file_name_;
   const char* function_name_;
   uint32_t line_;

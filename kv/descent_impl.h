@@ -36,7 +36,8 @@ class Descender {
 
  private:
   enum class Next : uint8_t { kGoOn, kRestart, kDone };
-  enum class Hint : uint8_t { kLeads, kIsTooFarRight, kIsTooFarLeft, kIsVoid };
+  // kLeadsOn: to the right leaf, but there is a layer below.
+  enum class Hint : uint8_t { kLeads, kLeadsOn, kIsTooFarRight, kIsTooFarLeft, kIsVoid };
 
   Descender(const TreeView& tree, std::string_view key, Purpose purpose, Descent& result)
       : tree_(tree), key_(key), purpose_(purpose), result_(result) {}
@@ -71,18 +72,28 @@ class Descender {
     if (range.begin == range.end) {
       if (range.begin == 0) return Hint::kIsTooFarRight;
       if (range.begin >= perm.count() && slice >= bound) return Hint::kIsTooFarLeft;
-    } else if (key.size() > kSliceBytes && kinds.kind(perm.slot(range.end - 1)) == Kind::kLayer) {
-      return Hint::kIsVoid;  // an entry that leads to a layer is the last of its slice; there it is far to go anyway
     }
     SetLeaf(result, *leaf, version, perm, slice, range, 0);
-    return Hint::kLeads;
+    // An entry that leads to a layer is the last of its slice.
+    const bool leads_on =
+        key.size() > kSliceBytes && range.begin < range.end && kinds.kind(perm.slot(range.end - 1)) == Kind::kLayer;
+    return leads_on ? Hint::kLeadsOn : Hint::kLeads;
   }
 
   [[gnu::noinline]] static void RunAside(const TreeView& tree, std::string_view key, Purpose purpose, Hint hint,
                                          Descent& result) {
-    if (hint != Hint::kIsVoid) {
-      const int side = hint == Hint::kIsTooFarRight ? -1 : 1;
-      if (FollowHint(tree, key, side, result) == Hint::kLeads) return;
+    if (hint == Hint::kIsTooFarRight || hint == Hint::kIsTooFarLeft) {
+      hint = FollowHint(tree, key, hint == Hint::kIsTooFarRight ? -1 : 1, result);
+      if (hint == Hint::kLeads) return;
+    }
+    if (hint == Hint::kLeadsOn) {
+      const Descender descender(tree, key, purpose, result);
+      Step at;
+      at.node = result.node;
+      at.version = result.version;
+      Next next = Next::kGoOn;
+      while (next == Next::kGoOn) next = descender.LookIntoLeaf(at);
+      if (next == Next::kDone) return;
     }
     RunFromRoot(tree, key, purpose, result);
   }

@@ -120,6 +120,27 @@ TEST_F(DescentTest, HintsToNodesThatCeasedToBeAreNotFollowed) {
   EXPECT_TRUE(Check(image_).is_sound());
 }
 
+TEST_F(DescentTest, HintsLeadOnThroughLayers) {
+  constexpr uint64_t kStep = uint64_t{1} << 52;
+  for (uint64_t i = 0; i < 1'000; ++i) Put(i * kStep);
+  for (uint64_t i = 0; i < 1'000; i += 3) {
+    for (int j = 0; j < 6; ++j) ASSERT_OK(store_->Put(U64Key(i * kStep) + " and on " + std::to_string(j), "value"));
+  }
+  for (int round = 0; round < 2; ++round) {  // without hints, and with them
+    for (uint64_t i = 0; i < 1'000; ++i) {
+      for (const Purpose purpose : {Purpose::kRead, Purpose::kWrite}) {
+        const std::string key = U64Key(i * kStep) + " and on " + std::to_string(i % 6);
+        Descent by_hint, from_root;
+        tree_->Descend(key, purpose, by_hint);
+        Descender<ScalarSearch>::RunFromRoot(*tree_, key, purpose, from_root);
+        ASSERT_EQ(by_hint.outcome, from_root.outcome);
+        ASSERT_EQ(by_hint.node, from_root.node) << "key " << i;
+        ASSERT_EQ(by_hint.depth, from_root.depth);
+      }
+    }
+  }
+}
+
 // A leaf at the right edge covers less once it has a neighbour: who knows it by a hint must notice.
 TEST_F(DescentTest, AHintToTheRightEdgeIsVoidOnceTheTreeHasGrownBeyondIt) {
   constexpr uint64_t kStep = uint64_t{1} << 40;

@@ -234,18 +234,26 @@ void Heap::ReleaseIfEmpty(uint64_t segment) {
   if (segments_.state(segment).live_bytes == 0) segments_.Release(segment);
 }
 
+bool Heap::IsEmptyNodeSegment(uint64_t segment) {
+  const SegmentState& state = segments_.state(segment);
+  return state.kind == SegmentKind::kNodes && state.origin == SegmentState::Origin::kCounted && state.live_bytes == 0;
+}
+
+bool Heap::HasEmptyNodeSegments() {
+  for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
+    if (IsEmptyNodeSegment(segment)) return true;
+  }
+  return false;
+}
+
 bool Heap::ReleaseEmptyNodeSegments() {
-  has_empty_node_segments_ = false;
   std::erase_if(free_nodes_, [this](Offset node) { return segments_.state(image_.SegmentOf(node)).live_bytes == 0; });
   if (fresh_node_ < fresh_node_end_ && segments_.state(image_.SegmentOf(Offset{fresh_node_})).live_bytes == 0) {
     fresh_node_ = fresh_node_end_;
   }
   const uint64_t free_before = segments_.free_count();
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
-    const SegmentState& state = segments_.state(segment);
-    const bool is_empty =
-        state.kind == SegmentKind::kNodes && state.origin == SegmentState::Origin::kCounted && state.live_bytes == 0;
-    if (is_empty) segments_.Release(segment);
+    if (IsEmptyNodeSegment(segment)) segments_.Release(segment);
   }
   return segments_.free_count() > free_before;
 }
@@ -308,7 +316,6 @@ void Heap::MarkRecord(Offset record, uint64_t bytes) {
 // A node segment stays one, even if nothing lives in it: a reader may still follow a hint there.
 void Heap::SweepNodes(uint64_t segment) {
   const MarkBits& marks = marks_[segment];  // empty if nothing was met
-  if (segments_.state(segment).live_bytes == 0) has_empty_node_segments_ = true;
   for (uint64_t i = image_.segment_bytes() / kNodeBytes; i-- > 0;) {
     if (marks.empty() || !marks[i]) free_nodes_.push_back(image_.SegmentStart(segment) + i * kNodeBytes);
   }

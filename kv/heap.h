@@ -45,8 +45,8 @@ class Heap {
   void ReclaimIfDue();
   void ReclaimAll();
 
-  // Whether the background pass has found node segments to give back.
-  bool has_empty_node_segments() const { return has_empty_node_segments_; }
+  // Whether there are any; costs a look at each segment.
+  bool HasEmptyNodeSegments();
   // Gives back node segments in which no node is left, for use as anything. Nobody may be looking at one, by a hint
   // either: between operations, after LeafHints::Disable and a grace period. Whether there were any.
   bool ReleaseEmptyNodeSegments();
@@ -86,6 +86,7 @@ class Heap {
   void SweepNodes(uint64_t segment);
   void SweepRecords(uint64_t segment);
   void ReleaseIfEmpty(uint64_t segment);
+  bool IsEmptyNodeSegment(uint64_t segment);
 
   absl::StatusOr<Offset> PlaceRecord(uint64_t bytes);
   absl::Status TakeAppendSegment(uint64_t bytes);
@@ -116,7 +117,6 @@ class Heap {
   uint64_t record_bytes_used_ = 0;
 
   bool space_is_known_ = false;
-  bool has_empty_node_segments_ = false;
   std::unordered_map<uint64_t, MarkBits> marks_;
 };
 

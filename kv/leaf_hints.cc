@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <memory>
 
 #include "kv/node.h"
 
@@ -20,11 +21,20 @@ uint32_t EntryFor(Offset leaf) {
 }  // namespace
 
 LeafHints::LeafHints(uint64_t capacity_bytes)
-    : max_buckets_log2_(std::clamp<unsigned>(std::bit_width(capacity_bytes / kNodeBytes), kMinBucketsLog2, 31)) {}
+    : max_buckets_log2_(
+          std::clamp<unsigned>(std::bit_width(capacity_bytes / kNodeBytes), kMinBucketsLog2, kMaxBucketsLog2)) {}
 
 LeafHints::~LeafHints() {
-  void* const entries = entries_.load();
-  if (entries != nullptr) munmap(entries, sizeof(uint32_t) << max_buckets_log2_);
+  if (mapping_.load() != nullptr) munmap(mapping_.load(), MappedBytes());
+}
+
+size_t LeafHints::MappedBytes() const {
+  const size_t bytes = sizeof(uint32_t) << max_buckets_log2_;
+  return bytes >= kHugePageBytes ? bytes + kHugePageBytes : bytes;  // with room to align them
+}
+
+unsigned LeafHints::SpreadBits(uint64_t geometry) {
+  return static_cast<unsigned>(geometry & 63) + static_cast<unsigned>(std::bit_width(geometry >> 32));
 }
 
 uint64_t LeafHints::Geometry(unsigned spread_bits, unsigned buckets_log2) {
@@ -37,35 +47,37 @@ uint64_t LeafHints::buckets() const {
   return geometry <= kUnfit ? 0 : (geometry >> 32) + 1;
 }
 
-// Address space for all that there may ever be; memory comes with the first touch of a page.
+// Address space for all that there may ever be; memory comes with the first touch of a page. Huge pages, if that is
+// large: they are looked up at random.
 bool LeafHints::HaveEntries() {
   if (entries_.load(std::memory_order_acquire) != nullptr) return true;
-  const size_t bytes = sizeof(uint32_t) << max_buckets_log2_;
+  const size_t bytes = MappedBytes();
   void* const fresh = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (fresh == MAP_FAILED) return false;
-  // A small table touches few pages; a large one is looked up at random.
-  if (bytes > kHugePageBytes) {
-    madvise(static_cast<char*>(fresh) + kHugePageBytes, bytes - kHugePageBytes, MADV_HUGEPAGE);
+  void* first = fresh;
+  if (bytes >= 2 * kHugePageBytes) {
+    madvise(fresh, bytes, MADV_HUGEPAGE);
+    size_t space = bytes;
+    std::align(kHugePageBytes, bytes - kHugePageBytes, first, space);
   }
-  std::atomic<uint32_t>* none = nullptr;
-  if (!entries_.compare_exchange_strong(none, static_cast<std::atomic<uint32_t>*>(fresh), std::memory_order_acq_rel)) {
+  void* none = nullptr;
+  if (!mapping_.compare_exchange_strong(none, fresh, std::memory_order_acq_rel)) {
     munmap(fresh, bytes);
+    return entries_.load(std::memory_order_acquire) != nullptr;  // soon, if not yet
   }
+  entries_.store(static_cast<std::atomic<uint32_t>*>(first), std::memory_order_release);
   return true;
 }
 
 void LeafHints::Fit(uint64_t first, uint64_t last) {
   uint64_t geometry = geometry_.load(std::memory_order_acquire);
   if (geometry == kDisabled || !HaveEntries()) return;
-  const auto wanted = static_cast<unsigned>(std::bit_width(first ^ last));
-  const unsigned current = spread_bits_.load(std::memory_order_relaxed);
-  // Nearly that is good enough: another width makes all that is known useless.
-  const bool fits = current != 0 && wanted <= current + 1 && current <= wanted + 1;
-  if (fits && geometry != kUnfit) return;
-  const unsigned spread_bits = fits ? current : wanted;
-  spread_bits_.store(spread_bits, std::memory_order_relaxed);
+  const auto wanted = static_cast<unsigned>(std::bit_width(last - first));
+  // Nearly right is good enough: another width makes all that is known useless.
+  const unsigned current = SpreadBits(geometry);
+  if (geometry != kUnfit && wanted <= current + 1 && current <= wanted + 1) return;
   // Not if it was disabled since.
-  geometry_.compare_exchange_strong(geometry, Geometry(spread_bits, buckets_log2_.load()), std::memory_order_acq_rel);
+  geometry_.compare_exchange_strong(geometry, Geometry(wanted, buckets_log2_.load()), std::memory_order_acq_rel);
 }
 
 LeafHints::Buckets LeafHints::MiddlesIn(uint64_t geometry, uint64_t first, uint64_t last) {
@@ -83,7 +95,8 @@ void LeafHints::Offer(uint64_t first, uint64_t last, Offset leaf) {
   const Buckets buckets = MiddlesIn(geometry, first, last);
   const uint32_t now = EntryFor(leaf);
   for (uint64_t i = 0; i < std::min(buckets.count, kMostAtOnce); ++i) {
-    EntryOf(geometry, buckets.first + i).store(now, std::memory_order_relaxed);
+    std::atomic<uint32_t>& entry = EntryOf(geometry, buckets.first + i);
+    if (entry.load(std::memory_order_relaxed) != now) entry.store(now, std::memory_order_relaxed);
   }
 }
 
@@ -93,8 +106,10 @@ void LeafHints::Learn(uint64_t slice, uint64_t first, uint64_t last, Offset leaf
   if (MiddlesIn(geometry, first, last).count > 0) return Offer(first, last, leaf);
   std::atomic<uint32_t>& entry = EntryOf(geometry, slice >> (geometry & 63));
   const uint32_t before = entry.load(std::memory_order_relaxed);
+  const uint32_t now = EntryFor(leaf);
+  if (before == now) return;  // the hint was right, but the leaf was being written
   if (before == kNone) {
-    entry.store(EntryFor(leaf), std::memory_order_relaxed);
+    entry.store(now, std::memory_order_relaxed);
   } else if (CanGrow(geometry)) {
     CountCrowding(geometry);
   } else {
@@ -110,7 +125,7 @@ bool LeafHints::CanGrow(uint64_t geometry) const {
 void LeafHints::CountCrowding(uint64_t geometry) {
   const uint32_t count = crowding_.load(std::memory_order_relaxed) + 1;
   crowding_.store(count, std::memory_order_relaxed);
-  if (count <= (geometry >> 32) / 8 || is_growing_.exchange(true)) return;
+  if (count <= (geometry >> 32) / kBucketsPerCrowding || is_growing_.exchange(true)) return;
   Grow(geometry);
   is_growing_.store(false);
 }
@@ -126,14 +141,12 @@ void LeafHints::Grow(uint64_t geometry) {
     entries[2 * i].store(entry, std::memory_order_relaxed);
   }
   const auto log2 = static_cast<unsigned>(std::bit_width(geometry >> 32)) + 1;
-  buckets_log2_.store(log2, std::memory_order_relaxed);
-  geometry_.compare_exchange_strong(geometry, Geometry(spread_bits_.load(), log2));
+  buckets_log2_.store(log2, std::memory_order_release);
+  geometry_.compare_exchange_strong(geometry, Geometry(SpreadBits(geometry), log2), std::memory_order_acq_rel);
 }
 
 void LeafHints::Clear() {
-  std::atomic<uint32_t>* const entries = entries_.load(std::memory_order_acquire);
-  if (entries == nullptr) return;
-  for (uint64_t i = 0; i < uint64_t{1} << buckets_log2_.load(); ++i) entries[i].store(0, std::memory_order_relaxed);
+  if (mapping_.load() != nullptr) madvise(mapping_.load(), MappedBytes(), MADV_DONTNEED);  // reads as zeros again
 }
 
 }  // namespace sealkv::internal

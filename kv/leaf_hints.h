@@ -10,7 +10,7 @@
 // covered by the hint of the bucket beside it, on the side where the slice lies.
 //
 // The table follows the keys: how far they spread (Fit), and how often a leaf covers no bucket's middle (Learn). It
-// takes 4 bytes a bucket, about four buckets a leaf; never more than a 32nd of the store's capacity.
+// takes 4 bytes a bucket, about four buckets a leaf; never more than a 32nd of the store's capacity, or 4 KiB.
 //
 // Related: finger search (Guibas, McCreight, Plass, Roberts, STOC 1977) begins where the last search ended; here each
 // bucket has a finger.
@@ -69,9 +69,14 @@ class LeafHints {
   static constexpr uint32_t kNone = 0;
   static constexpr uint32_t kCrowded = 1;  // too many leaves, and no more buckets to be had: not worth a look
   static constexpr unsigned kMinBucketsLog2 = 10;
+  static constexpr unsigned kMaxBucketsLog2 = 26;  // 256 MiB; growing to that takes one caller a tenth of a second
   static constexpr uint64_t kMostAtOnce = 64;
+  // The table doubles when one bucket of so many has turned out to be crowded: 8, 32 and 128 sent 4.7, 2.4 and 1.5 of a
+  // hundred random inserts the way from the root, and ended with the same number of buckets.
+  static constexpr uint64_t kBucketsPerCrowding = 128;
 
   static uint64_t Geometry(unsigned spread_bits, unsigned buckets_log2);
+  static unsigned SpreadBits(uint64_t geometry);
   // The buckets whose middles are in a range of slices: `count` from `first` on.
   struct Buckets {
     uint64_t first;
@@ -81,17 +86,18 @@ class LeafHints {
   std::atomic<uint32_t>& EntryOf(uint64_t geometry, uint64_t bucket) const {
     return entries_.load(std::memory_order_relaxed)[bucket & geometry >> 32];
   }
-  // Whether a reader may use the entries. Maps them first, if it must.
+  size_t MappedBytes() const;
+  // Whether there are entries to use. Maps them first, if it must.
   bool HaveEntries();
   bool CanGrow(uint64_t geometry) const;
   void CountCrowding(uint64_t geometry);
   void Grow(uint64_t geometry);
 
   const unsigned max_buckets_log2_;
+  std::atomic<void*> mapping_{nullptr};  // holds the entries
   std::atomic<uint64_t> geometry_{kUnfit};
   std::atomic<std::atomic<uint32_t>*> entries_{nullptr};  // set before the geometry is, and then for good
   std::atomic<unsigned> buckets_log2_{kMinBucketsLog2};
-  std::atomic<unsigned> spread_bits_{0};
   std::atomic<uint32_t> crowding_{0};  // how often, since the table last grew
   std::atomic<bool> is_growing_{false};
 };

@@ -66,7 +66,7 @@ TEST_F(LeafHintsTest, GrowsWhenItIsCrowdedAndKeepsWhatItKnows) {
 
 TEST_F(LeafHintsTest, ACrowdedBucketIsGivenUpWhenNoMoreCanBeHad) {
   const uint64_t slice = 500 * kStep;
-  for (int i = 0; i < 1'000'000; ++i) hints_.Learn(slice + i % 9, slice + i % 9, slice + i % 9, kA);
+  for (int i = 0; i < 1'000'000; ++i) hints_.Learn(slice + i % 9, slice + i % 9, slice + i % 9, i % 2 == 0 ? kA : kB);
   EXPECT_EQ(hints_.buckets(), 2 * kCapacityBytes / kNodeBytes) << "4 bytes each: a 32nd of the capacity";
   EXPECT_LT(Raw(hints_.Lookup(slice, 0)), 4096u) << "where no node can be";
   hints_.Offer(499 * kStep, 501 * kStep, kB);

@@ -162,7 +162,8 @@ class Perm {
   // that may be damaged.
   constexpr bool NamesFreeSlotOnce() const {
     const unsigned free_slot = slot(count());
-    return count() < kSlots && free_slot >= kFirstSlot && std::has_single_bit(WhereIs(free_slot));
+    const uint64_t where = WhereIs(free_slot);
+    return count() < kSlots && free_slot >= kFirstSlot && where != 0 && (where & (where - 1)) == 0;
   }
 
   friend constexpr bool operator==(Perm a, Perm b) = default;

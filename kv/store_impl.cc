@@ -282,12 +282,14 @@ void StoreImpl::BeginBackgroundPass() {
 
 bool StoreImpl::StepBackgroundPass() {
   if (!marker_.Step(kEntriesPerStep)) return false;
-  if (heap_.has_empty_node_segments()) ReleaseNodeSpace();
+  ReleaseNodeSpace();
   return true;
 }
 
 bool StoreImpl::ReleaseNodeSpace() {
   if (!marker_.status().ok()) return false;
+  heap_.ReclaimAll();
+  if (!heap_.HasEmptyNodeSegments()) return false;
   tree_.hints().Disable();
   epochs_.Advance();
   // A reader from before may still follow a hint, or leave one. A call ends soon; a pinned value or an iterator may

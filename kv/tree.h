@@ -126,7 +126,7 @@ class Tree {
   absl::Status LocateInLeaf(std::string_view key, const Descent& descent, Location* location) const;
 
   // What most writes of 8-byte values come down to, with no more than the leaf that a descent (for writing) led to, and
-  // that hasn't changed since. (kv/tree_word.cc)
+  // that hasn't changed since.
   //
   // The value of an 8-byte key, in the leaf; nullptr if it isn't there, or not alone with its slice.
   static uint64_t* InlineWord(const Descent& descent, std::string_view key) {

@@ -38,6 +38,15 @@ void Tree::CommitReference(Node& node, unsigned slot, uint64_t ref) {
   Unlock(node);
 }
 
+// A commit too: the word is the value, and makes nothing else reachable.
+void Tree::StoreValueWord(Node& leaf, uint64_t* word, uint64_t value) {
+  Lock(leaf);
+  persist_.Store(word, value);
+  persist_.Flush(word);
+  persist_.Fence();
+  Unlock(leaf);
+}
+
 void Tree::CommitRoot(Node& new_root) {
   Lock(new_root);  // the root word has no lock of its own: whoever follows it waits at the new root
   uint64_t* word = &image_.superblock().root;
@@ -50,7 +59,7 @@ void Tree::CommitRoot(Node& new_root) {
 
 // The kinds lie in the line of `perm`, and so do slots 2..4. Within a line stores become durable in their order, and
 // perm is stored last: so that line needs no write-back of its own before the commit.
-void Tree::WriteSlot(Node& node, unsigned slot, const Entry& entry) {
+[[gnu::always_inline]] inline void Tree::WriteSlot(Node& node, unsigned slot, const Entry& entry) {
   persist_.Store(&node.ref_word(slot), entry.ref);
   persist_.Store(&node.slice_word(slot), entry.slice);
   if (node.is_leaf() && node.kinds().kind(slot) != entry.kind) {
@@ -58,7 +67,7 @@ void Tree::WriteSlot(Node& node, unsigned slot, const Entry& entry) {
   }
 }
 
-void Tree::FlushSlot(Node& node, unsigned slot) {
+[[gnu::always_inline]] inline void Tree::FlushSlot(Node& node, unsigned slot) {
   if (Node::IsInPermLine(slot)) return;
   persist_.Flush(&node.ref_word(slot));
   if (slot >= 8) persist_.Flush(&node.slice_word(slot));  // slots 5..7 have both in one line
@@ -82,6 +91,15 @@ void Tree::InsertEntry(Node& node, Perm perm, unsigned position, const Entry& en
   FlushSlot(node, slot);
   if (!Node::IsInPermLine(slot) || IsRecord(entry.kind)) persist_.Fence();
   CommitPerm(node, perm.Insert(position));
+}
+
+bool Tree::InsertInlineWord(const Descent& descent, uint64_t value) {
+  const Perm perm = descent.perm;
+  if (descent.range.begin != descent.range.end || perm.count() >= kSlots) return false;
+  const bool is_in_line = Node::IsInPermLine(perm.slot(perm.count()));
+  if (!(is_in_line ? perm.NamesFreeSlotOnce() : perm.IsWellFormed())) return false;
+  InsertEntry(const_cast<Node&>(*descent.node), perm, descent.range.begin, {descent.slice, Kind::kInline, value});
+  return true;
 }
 
 // All free slots are outside the line. What moves goes to lines that the new entry touches anyway, and that are flushed
