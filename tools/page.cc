@@ -68,7 +68,9 @@ std::string Meaning(const Image& image, const Node& node, unsigned slot) {
 std::string PrefixMeaning(const Image& image, const Node& node) {
   switch (node.kinds().prefix()) {
     case PrefixKind::kNone:
-      return "no prefix";
+      if (!node.is_leaf() || node.bound() == 0) return "no prefix";
+      if (node.bound() == internal::kUnbounded) return "bound: covers all that comes behind its first entry";
+      return absl::StrCat("bound: covers up to ", Quote(SliceBytes(node.bound())));
     case PrefixKind::kInline:
       return absl::StrCat("prefix ", Quote(RawBytes(node.prefix_word())));
     case PrefixKind::kRecord:
