@@ -60,7 +60,7 @@ absl::Status Populate(int fd, const std::string& path, std::byte* data, uint64_t
       done = bytes;
     } else {
       // Into huge pages, as a DAX filesystem would map. A wish, from kernel 6.1 on; it is heard on tmpfs even where
-      // huge pages aren't the rule (shmem_enabled). Worth 15 to 30 % of the time of random operations
+      // huge pages aren't the rule (shmem_enabled). Worth about a fifth of the time of random inserts
       // (docs/performance.md).
       madvise(data + done, chunk_bytes, MADV_COLLAPSE);
       done += chunk_bytes;

@@ -48,6 +48,7 @@ class Descender {
     LockWord version{0};
     size_t depth = 0;  // bytes of the key before this layer's slices
   };
+
   // The leaf that a hint leads to, if it is in the tree and covers the slice; then it is where a descent would have
   // led.
   //

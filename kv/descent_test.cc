@@ -127,6 +127,7 @@ TEST_F(DescentTest, HintsLeadOnThroughLayers) {
     for (int j = 0; j < 6; ++j) ASSERT_OK(store_->Put(U64Key(i * kStep) + " and on " + std::to_string(j), "value"));
   }
   for (int round = 0; round < 2; ++round) {  // without hints, and with them
+    EXPECT_EQ(tree_->hints().buckets() > 0, round > 0);
     for (uint64_t i = 0; i < 1'000; ++i) {
       for (const Purpose purpose : {Purpose::kRead, Purpose::kWrite}) {
         const std::string key = U64Key(i * kStep) + " and on " + std::to_string(i % 6);

@@ -101,8 +101,8 @@ class Epochs {
 
   std::atomic<uint64_t> current_{1};
   const std::shared_ptr<EpochSlots> thread_slots_;
-  EpochSlots
-      kept_slots_;  // whoever moves from a thread's slot to one of these is announced here before it leaves there
+  // Whoever moves from a thread's slot to one of these is announced here before it leaves there.
+  EpochSlots kept_slots_;
 };
 
 // In an epoch for the length of a scope, on one thread.

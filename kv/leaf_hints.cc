@@ -13,6 +13,8 @@ namespace {
 
 constexpr size_t kHugePageBytes = 2 << 20;
 
+static_assert(kNodeBytes == uint64_t{1} << LeafHints::kOffsetShift);
+
 uint32_t EntryFor(Offset leaf) {
   const uint64_t node = Raw(leaf) / kNodeBytes;
   return node <= UINT32_MAX ? static_cast<uint32_t>(node) : 0;  // beyond 1 TiB there are no hints
@@ -76,8 +78,10 @@ void LeafHints::Fit(uint64_t first, uint64_t last) {
   // Nearly right is good enough: another width makes all that is known useless.
   const unsigned current = SpreadBits(geometry);
   if (geometry != kUnfit && wanted <= current + 1 && current <= wanted + 1) return;
+  const uint64_t fitting = Geometry(wanted, buckets_log2_.load(std::memory_order_acquire));
+  if (fitting == geometry) return;  // one slice a bucket is as fine as it gets
   // Not if it was disabled since.
-  geometry_.compare_exchange_strong(geometry, Geometry(wanted, buckets_log2_.load()), std::memory_order_acq_rel);
+  geometry_.compare_exchange_strong(geometry, fitting, std::memory_order_acq_rel);
 }
 
 LeafHints::Buckets LeafHints::MiddlesIn(uint64_t geometry, uint64_t first, uint64_t last) {

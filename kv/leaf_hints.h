@@ -10,7 +10,7 @@
 // covered by the hint of the bucket beside it, on the side where the slice lies.
 //
 // The table follows the keys: how far they spread (Fit), and how often a leaf covers no bucket's middle (Learn). It
-// takes 4 bytes a bucket, about four buckets a leaf; never more than a 32nd of the store's capacity, or 4 KiB.
+// takes 4 bytes a bucket, two to four buckets a leaf; never more than a 32nd of the store's capacity, or 4 KiB.
 //
 // Related: finger search (Guibas, McCreight, Plass, Roberts, STOC 1977) begins where the last search ended; here each
 // bucket has a finger.
@@ -29,6 +29,8 @@ namespace sealkv::internal {
 
 class LeafHints {
  public:
+  static constexpr unsigned kOffsetShift = 8;  // entries are offsets in nodes
+
   explicit LeafHints(uint64_t capacity_bytes);
   ~LeafHints();
   LeafHints(const LeafHints&) = delete;
@@ -65,7 +67,6 @@ class LeafHints {
   // The geometry, one word: bits 0..5 how far slices are shifted, bits 32..63 the buckets' number less one.
   static constexpr uint64_t kDisabled = 0;
   static constexpr uint64_t kUnfit = 1;
-  static constexpr unsigned kOffsetShift = 8;  // nodes are 256-aligned
   static constexpr uint32_t kNone = 0;
   static constexpr uint32_t kCrowded = 1;  // too many leaves, and no more buckets to be had: not worth a look
   static constexpr unsigned kMinBucketsLog2 = 10;

@@ -8,9 +8,8 @@
 //   40      24    references   of slots 2..4: a record, a node, or a value, as the kind says
 //   64      64    slices       of slots 8..15
 //   128     8     lock         volatile: who writes here, and how often anybody did (LockWord)
-//   136     8     prefix       in the root of a layer: the bytes that all its keys share; in a leaf of the top layer:
-//   its
-//                              bound (N6); else 0
+//   136     8     prefix       in the root of a layer: the bytes that all its keys share;
+//                              in a leaf of the top layer: its bound (N6); else 0
 //   144     24    references   of slots 5..7
 //   168     24    slices       of slots 5..7
 //   192     64    references   of slots 8..15
@@ -28,13 +27,11 @@
 //   N1  An entry that `perm` doesn't name does not exist. Slots that it doesn't name hold anything.
 //   N2  A named slot's slice, kind and level never change. Its reference word may, by one Store.
 //   N3  Entries ascend by (slice, rank of kind); among kMore entries of one slice, by key; at most kMaxTies of these.
-//   N4  In an inner node, entry i covers the slices from its own (entry 0: from the node's own lower bound, its slice
-//   is
-//       not looked at) to before that of entry i+1. Equal slices are never parted by two nodes.
+//   N4  In an inner node, entry i covers the slices from its own to before that of entry i+1; entry 0 from the node's
+//       own lower bound, for its slice isn't looked at. Equal slices are never parted by two nodes.
 //   N5  Only the root of a layer below the top has a prefix.
-//   N6  A leaf of the top layer covers all slices from its first entry's to before its bound, and perhaps more. The
-//   bound
-//       is never 0 there, and 0 in all other nodes without a prefix.
+//   N6  A leaf of the top layer covers all slices from its first entry's to before its bound, and perhaps more.
+//       The bound is never 0 there, and 0 in all other nodes without a prefix.
 //
 // Origin: Masstree's permutation word and 8-byte slices (Mao, Kohler, Morris, EuroSys 2012); a commit of one word in
 // persistent memory as in wB+-Tree (Chen, Jin, VLDB 2015); 256-byte nodes, and entries that move out of the commit
@@ -278,13 +275,12 @@ struct alignas(kNodeBytes) Node {
   Offset child(unsigned slot) const { return static_cast<Offset>(ref(slot)); }
   RecordRef record(unsigned slot) const { return RecordRef::FromRaw(ref(slot)); }
 
+  // By assembly: gcc takes a function of nothing but __builtin_prefetch for one without effect, and drops its calls.
   void Prefetch() const {
     for (const uint64_t* word : {&words[0], &words[8], &words[16], &words[24]}) {
       asm volatile("prefetcht0 %0" : : "m"(*word));
     }
   }
-
-  // By assembly: gcc takes a function of nothing but __builtin_prefetch for one without effect, and drops its calls.
   void PrefetchLastLine() const { asm volatile("prefetcht0 %0" : : "m"(words[24])); }
 
   static uint64_t Load(const uint64_t& word) {

@@ -162,10 +162,9 @@ class Store {
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  // Sets the key's value. Cost: insert record lines + 3, fences 2 (8-byte key and value: mostly 1, 1); update record
-  // lines
-  // + 1, fences 2;
-  // an 8-byte key's new 8-byte value (3, 2); a new 8-byte value over an 8-byte one, whatever the key (1, 1).
+  // Sets the key's value. Cost: insert record lines + 3, fences 2; update record lines + 1, fences 2; insert of an
+  // 8-byte key with an 8-byte value mostly (1, 1), at most (3, 2); a new 8-byte value over an 8-byte one, whatever the
+  // key, (1, 1).
   absl::Status Put(std::string_view key, std::string_view value);
   // As Put, but AlreadyExists, and no change, if the key is there.
   absl::Status PutIfAbsent(std::string_view key, std::string_view value);

@@ -24,7 +24,7 @@ unsigned FindChildAvx512(const Node& node, Perm perm, uint64_t slice) {
 
 namespace sealkv::internal {
 
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+#if !defined(SEALKV_SCALAR_SEARCH)
 const bool kHasAvx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2") &&
                         __builtin_cpu_supports("popcnt");

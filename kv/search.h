@@ -42,12 +42,14 @@ struct ScalarSearch {
 
 // Whether kv/search_avx512.h may be used. ThreadSanitizer wants atomic accesses; vector loads aren't.
 // AddressSanitizer's stack frames aren't aligned for vectors of 64 bytes.
-#if defined(__has_feature)  // clang's way to say it
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define SEALKV_SCALAR_SEARCH 1
+#elif defined(__has_feature)  // clang's way to say it
 #if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
 #define SEALKV_SCALAR_SEARCH 1
 #endif
 #endif
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || defined(SEALKV_SCALAR_SEARCH)
+#if defined(SEALKV_SCALAR_SEARCH)
 inline constexpr bool kHasAvx512 = false;
 #else
 extern const bool kHasAvx512;

@@ -326,7 +326,7 @@ TEST_F(ConcurrencyTest, WritersDontLoseEachOthersWork) {
 
 // Ascending and descending writers around an ever growing right edge, with deletes: roots grow and shrink below those
 // who are on their way down from them. Once, a descent that had read the root's word before it grew and its version
-// after took the old root for the new: a put went into a leaf that no longer covered its key, and a shortcut led past
+// after took the old root for the new: a put went into a leaf that no longer covered its key, and a shortcut of then led past
 // all that came later.
 TEST_F(ConcurrencyTest, WritesBesideAGrowingRootAreFoundAgain) {
   constexpr uint64_t kWriters = 3;
@@ -334,7 +334,7 @@ TEST_F(ConcurrencyTest, WritesBesideAGrowingRootAreFoundAgain) {
   Crew crew;
   std::atomic<uint64_t> highest{0};
   crew.StartReaders(1, 10, [&](Random& random) {
-    // What no writer ever had: a reader's way down is enough to make a shortcut.
+    // What no writer ever had: a reader's way down is enough to leave a hint.
     (void)store_->Get(U64Key(highest.load() * 4 + random.Below(4096)));
   });
   for (uint64_t writer = 0; writer < kWriters; ++writer) {
