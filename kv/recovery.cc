@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -36,40 +37,31 @@ Superblock IdentityFor(uint64_t file_bytes) {
   return identity;
 }
 
-void ZeroHeader(daxfile::Persist& persist, std::byte* base, const Superblock& identity) {
-  const uint64_t bytes = Superblock::kSegmentTableOffset + identity.segment_count * sizeof(uint64_t);
-  const std::vector<std::byte> zeros(std::min<uint64_t>(bytes, 1 << 20));
-  for (uint64_t at = 0; at < bytes; at += zeros.size()) {
-    persist.CopyNonTemporal(base + at, zeros.data(), std::min<uint64_t>(zeros.size(), bytes - at));
-  }
-  persist.Fence();
-}
-
-// The first segment behind the header becomes a node segment; its first node is the root: an empty leaf.
+// The first segment behind the header becomes a node segment; its first node is the root: an empty leaf. All else in
+// the header is zero: no generation, every other segment free.
 void WriteEmptyTree(daxfile::Persist& persist, std::byte* base, const Superblock& identity) {
-  auto& superblock = *reinterpret_cast<Superblock*>(base);
   const uint64_t segment = identity.header_segments;
   const uint64_t root = segment << identity.segment_bytes_log2;
+  std::vector<uint64_t> header(Superblock::kSegmentTableOffset / sizeof(uint64_t) + identity.segment_count);
+  header[offsetof(Superblock, root) / sizeof(uint64_t)] = root;
+  header[Superblock::kSegmentTableOffset / sizeof(uint64_t) + segment] =
+      SegmentWord(SegmentKind::kNodes, 1, segment).raw();
+  persist.CopyNonTemporal(base, header.data(), header.size() * sizeof(uint64_t));
   Node leaf{};
   leaf.words[Node::kPermWord] = Perm::kEmptyRaw;
   leaf.words[Node::kPrefixWord] = kUnbounded;
   persist.CopyNonTemporal(base + root, &leaf, sizeof(leaf));
-  auto* word = reinterpret_cast<uint64_t*>(base + Superblock::kSegmentTableOffset) + segment;
-  persist.Store(word, SegmentWord(SegmentKind::kNodes, 1, segment).raw());
-  persist.Flush(word);
-  persist.Store(&superblock.root, root);
-  persist.Flush(&superblock.root);
   persist.Fence();
 }
 
-// The magic is the last word stored into its line, so it is there only if the rest of the line is.
+// The magic is the last word stored into its line, so it is there only if the rest of the line is. No fence: the one of
+// BeginGeneration, which follows, covers it.
 void CommitIdentity(daxfile::Persist& persist, std::byte* base, const Superblock& identity) {
   auto* words = reinterpret_cast<uint64_t*>(base);
   uint64_t values[8];
   std::memcpy(values, &identity, sizeof(values));
   for (int i = 7; i >= 0; --i) persist.Store(&words[i], values[i]);
   persist.Flush(words, sizeof(values));
-  persist.Fence();
 }
 
 absl::Status CheckIdentity(const Superblock& superblock, uint64_t file_bytes, const std::string& path) {
@@ -126,7 +118,6 @@ absl::Status FormatImage(daxfile::DaxFile& file) {
   persist.Flush(&superblock.magic);
   persist.Fence();
   const Superblock identity = IdentityFor(file.size_bytes());
-  ZeroHeader(persist, base, identity);
   WriteEmptyTree(persist, base, identity);
   CommitIdentity(persist, base, identity);
   return persist.status();

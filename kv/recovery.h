@@ -19,7 +19,8 @@ namespace sealkv::internal {
 // The segment size for a store of this capacity: about a 128th of it, within the format's limits.
 uint32_t SegmentBytesLog2For(uint64_t capacity_bytes);
 
-// Makes an empty store of the file. A crash in the middle leaves a file without a magic number: not a store.
+// Makes an empty store of the file, durable once a generation has begun (BeginGeneration). A crash in the middle leaves
+// a file without a magic number: not a store.
 absl::Status FormatImage(daxfile::DaxFile& file);
 
 // Validates the superblock. Changes nothing. FailedPrecondition: not a store, of another format, or the file is shorter

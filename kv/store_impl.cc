@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "kv/iterator.h"
+#include "kv/wait.h"
 
 namespace sealkv::internal {
 namespace {
@@ -296,7 +297,7 @@ bool StoreImpl::ReleaseNodeSpace() {
   // stay: then not now.
   bool nobody_reads = false;
   for (int i = 0; i < kYieldsPerStep && !nobody_reads; ++i) {
-    if (i > 0) sched_yield();
+    if (i > 0 && !WaitInTest()) sched_yield();
     nobody_reads = epochs_.Oldest() >= epochs_.current();
   }
   heap_.ReclaimAll();

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "kv/fingerprint.h"
 #include "kv/tree.h"
+#include "kv/wait.h"
 
 namespace sealkv::internal {
 
@@ -14,6 +15,7 @@ LockWord Tree::WaitUntilStable(const Node& node) const {
   for (unsigned spins = 0;; ++spins) {
     const LockWord version = node.lock();
     if (!version.is_locked(generation_) || version.is_obsolete(generation_)) return version;
+    if (WaitInTest()) continue;
     if (spins < kSpinsBeforeYield) {
       __builtin_ia32_pause();
     } else {

@@ -4,6 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kv/wait.h"
+
 namespace sealkv::internal {
 namespace {
 
@@ -17,6 +19,9 @@ void Futex(std::atomic<uint32_t>& word, int operation, uint32_t value) {
 }  // namespace
 
 void WriterLock::LockSlow() {
+  while (WaitInTest()) {
+    if (try_lock()) return;
+  }
   for (int i = 0; i < kSpins; ++i) {
     __builtin_ia32_pause();
     if (try_lock()) return;

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <cstring>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "daxfile/dax_file.h"
 #include "daxfile/site.h"
 #include "gtest/gtest.h"
+#include "tests/crash/durability.h"
 #include "tests/crash/recorder.h"
 #include "tests/memory_store.h"
 
@@ -29,7 +31,7 @@ class CrashImagesTest : public ::testing::Test {
 
   // All images, of each the words at these indices.
   std::set<Words> Images(const std::vector<size_t>& indices, const ImageLimits& limits = {}) {
-    DurabilityModel model(recorder_.log().initial_words);
+    DurabilityModel model(recorder_.log().initial_words, platform_);
     for (const Event& event : recorder_.log().events) model.Apply(recorder_.log(), event);
     testing::Memory image(memory_.size());
     std::set<Words> images;
@@ -46,7 +48,8 @@ class CrashImagesTest : public ::testing::Test {
     return images;
   }
 
-  testing::Memory memory_{4096};
+  Platform platform_ = Platform::kPx86;
+  testing::Memory memory_{8192};
   Recorder recorder_{memory_.span()};
   daxfile::DaxFile file_ = daxfile::DaxFile::OverMemory(memory_.span(), &recorder_);
 };
@@ -138,6 +141,113 @@ TEST_F(CrashImagesTest, ASelectionHasNoneAllEachAloneAndAllButOne) {
     EXPECT_TRUE(images.contains(alone)) << line;
     EXPECT_TRUE(images.contains(all_but_one)) << line;
   }
+}
+
+// More than the contents that a selection has for a line.
+TEST_F(CrashImagesTest, ASelectionHasEveryPrefixOfALine) {
+  std::vector<size_t> indices;
+  for (size_t line = 0; line < 24; ++line) {
+    persist().Store(word(8 * line), 1);
+    indices.push_back(8 * line);
+  }
+  for (uint64_t value = 2; value <= 30; ++value) persist().Store(word(0), value);
+  std::set<uint64_t> first_words;
+  for (const Words& words : Images(indices)) first_words.insert(words[0]);
+  EXPECT_EQ(first_words.size(), 31u);
+}
+
+// ---- threads
+
+// Runs `act` as another thread.
+template <typename Act>
+void AsThread(Recorder& recorder, ThreadNumber number, Act act) {
+  std::thread([&] {
+    recorder.Enter(number);
+    act();
+  }).join();
+}
+
+TEST_F(CrashImagesTest, AFenceCoversTheFlushesOfItsOwnThreadOnly) {
+  persist().Store(word(0), 1);
+  persist().Flush(word(0), 8);
+  AsThread(recorder_, 1, [&] { persist().Fence(); });
+  EXPECT_EQ(Images({0}), (std::set<Words>{{0}, {1}}));
+  persist().Fence();
+  EXPECT_EQ(Images({0}), (std::set<Words>{{1}}));
+}
+
+TEST_F(CrashImagesTest, AFlushCoversWhatOthersStoredBefore) {
+  persist().Store(word(0), 1);
+  AsThread(recorder_, 1, [&] {
+    persist().Flush(word(0), 8);
+    persist().Fence();
+  });
+  EXPECT_EQ(Images({0}), (std::set<Words>{{1}}));
+}
+
+// The flush of one thread is about to cover a line that another one has made durable meanwhile, and stored to again.
+TEST_F(CrashImagesTest, AFlushCoversNothingThatIsStoredAfterIt) {
+  persist().Store(word(0), 1);
+  persist().Flush(word(0), 8);
+  AsThread(recorder_, 1, [&] {
+    persist().Flush(word(0), 8);
+    persist().Fence();
+    persist().Store(word(0), 2);
+  });
+  persist().Fence();
+  EXPECT_EQ(Images({0}), (std::set<Words>{{1}, {2}}));
+}
+
+TEST_F(CrashImagesTest, NonTemporalWordsWaitForTheirOwnThread) {
+  CopyNonTemporal(0, {1});
+  AsThread(recorder_, 1, [&] { persist().Fence(); });
+  EXPECT_EQ(Images({0}), (std::set<Words>{{0}, {1}}));
+}
+
+TEST_F(CrashImagesTest, AnUnknownThreadIsAStray) {
+  std::thread([&] { persist().Store(word(0), 1); }).join();
+  ASSERT_EQ(recorder_.strays().size(), 1u);
+}
+
+// ---- other platforms
+
+TEST_F(CrashImagesTest, WithPersistentCachesStoresAreDurableInProgramOrder) {
+  platform_ = Platform::kEadr;
+  persist().Store(word(8), 1);
+  persist().Store(word(0), 2);
+  EXPECT_EQ(Images({0, 8}), (std::set<Words>{{0, 1}, {2, 1}}));
+  Copy(16, {3, 4});
+  EXPECT_EQ(Images({0, 16, 17}), (std::set<Words>{{2, 0, 0}, {2, 3, 0}, {2, 0, 4}, {2, 3, 4}}));
+  persist().Store(word(1), 5);
+  EXPECT_EQ(Images({1, 16, 17}), (std::set<Words>{{0, 3, 4}, {5, 3, 4}}));
+}
+
+TEST_F(CrashImagesTest, WithPersistentCachesNonTemporalWordsStillWait) {
+  platform_ = Platform::kEadr;
+  CopyNonTemporal(0, {1});
+  persist().Store(word(8), 2);
+  persist().Store(word(8), 3);
+  EXPECT_EQ(Images({0, 8}), (std::set<Words>{{0, 2}, {1, 2}, {0, 3}, {1, 3}}));
+  persist().Fence();
+  EXPECT_EQ(Images({0, 8}), (std::set<Words>{{1, 3}}));
+}
+
+TEST_F(CrashImagesTest, WithThePageCacheAFlushCoversItsPage) {
+  platform_ = Platform::kPageCache;
+  persist().Store(word(0), 1);
+  persist().Store(word(8), 2);
+  persist().Store(word(512), 3);
+  persist().Flush(word(64), 8);
+  persist().Fence();
+  EXPECT_EQ(Images({0, 8, 512}), (std::set<Words>{{1, 2, 0}, {1, 2, 3}}));
+}
+
+TEST_F(CrashImagesTest, WithThePageCacheANonTemporalCopyIsFlushed) {
+  platform_ = Platform::kPageCache;
+  CopyNonTemporal(0, {1, 2});
+  EXPECT_EQ(Images({0, 1}).size(), 4u);
+  persist().Fence();
+  EXPECT_EQ(Images({0, 1}), (std::set<Words>{{1, 2}}));
 }
 
 TEST_F(CrashImagesTest, TheRecorderFindsAStoreThatBypassedTheSeam) {

@@ -1,11 +1,17 @@
 #include "tests/crash/explorer.h"
 
+#include <time.h>
 #include <unistd.h>
 
+#include <cstring>
+#include <map>
+#include <memory>
 #include <unordered_set>
 
+#include "kv/superblock.h"
 #include "tests/crash/lock_words.h"
 #include "tests/crash/oracle.h"
+#include "tests/crash/recorder.h"
 #include "tests/memory_store.h"
 
 namespace sealkv::crash {
@@ -13,87 +19,120 @@ namespace {
 
 constexpr size_t kFailuresKept = 3;
 
+double CpuSeconds() {
+  timespec now;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+// What an explorer and those of the recoveries below it have in common.
+struct Shared {
+  Exploration result;
+  std::unordered_set<uint64_t> seen;
+  std::unordered_set<uint64_t> seen_with_expectation;
+  bool is_stopped = false;
+};
+
 class Explorer {
  public:
-  Explorer(const Recording& recording, const ExploreOptions& options)
+  Explorer(const Recording& recording, Expectation& expectation, const ExploreOptions& options, unsigned depth,
+           Shared& shared)
       : recording_(recording),
+        expectation_(expectation),
         options_(options),
-        model_(recording.log.initial_words),
-        image_(recording.log.initial_words.size() * kWordBytes) {}
+        depth_(depth),
+        shared_(shared),
+        model_(recording.log.initial_words, options.platform),
+        image_(recording.log.initial_words.size() * kWordBytes),
+        generation_stored_(recording.log.initial_words[kGenerationWord]),
+        generation_(generation_stored_) {}
 
-  Exploration Run() {
-    for (at_ = 0; at_ < recording_.log.events.size() && !is_stopped_; ++at_) Step(recording_.log.events[at_]);
-    return std::move(result_);
+  void Run() {
+    for (at_ = 0; at_ < recording_.log.events.size() && !shared_.is_stopped; ++at_) Step(recording_.log.events[at_]);
   }
 
  private:
-  bool IsMeasured() const { return operation_ >= recording_.first_operation; }
+  static constexpr uint64_t kGenerationWord = offsetof(internal::Superblock, generation) / kWordBytes;
 
   void Step(const Event& event) {
-    switch (event.kind) {
-      case EventKind::kOperationBegin:
-        operation_ = event.count;
-        allowed_ = recording_.AllowedDuring(operation_);
-        return;
-      case EventKind::kOperationEnd:
-        allowed_ = {&recording_.states[operation_ + 1]};
-        if (IsMeasured()) TryImages(/*is_acknowledged=*/true);
-        return;
-      case EventKind::kStore:
-      case EventKind::kCopy:
-      case EventKind::kNonTemporalCopy:
-        Apply(event);
-        if (IsMeasured() && options_.at_each_store) TryImages(false);
-        return;
-      case EventKind::kFlush:
-        Apply(event);
-        return;
-      case EventKind::kFence:
-        if (IsMeasured() && !options_.at_each_store) TryImages(false);
-        Apply(event);
-        if (IsMeasured()) TryImages(false);
-        return;
+    const bool is_fence = event.kind == EventKind::kFence;
+    if (event.kind == EventKind::kOperationBegin && event.count == recording_.first_operation) is_measured_ = true;
+    if (is_fence && !options_.at_each_store) TryImages();
+    if (event.is_mark()) {
+      expectation_.Apply(event);
+      operation_of_thread_[event.thread] = event.count;
+    } else {
+      FollowGeneration(event);
+      model_.Apply(recording_.log, event);
     }
+    const bool is_point = is_fence || event.kind == EventKind::kOperationEnd ||
+                          (event.is_write() && options_.at_each_store);
+    if (is_point) TryImages();
   }
 
-  void Apply(const Event& event) {
-    FollowGeneration(event);
-    if (options_.mutated_site != event.site) return model_.Apply(recording_.log, event);
-    if (event.kind == EventKind::kFlush || event.kind == EventKind::kFence) return;
-    Event mutated = event;
-    if (event.kind == EventKind::kNonTemporalCopy) mutated.kind = EventKind::kCopy;
-    model_.Apply(recording_.log, mutated);
-  }
-
-  void TryImages(bool is_acknowledged) {
-    ++result_.points;
-    const uint64_t oracle = 2 * operation_ + is_acknowledged + 1;
-    ForEachCrashImage(model_, options_.limits, options_.seed ^ at_, [&](const CrashImage& image) {
-      result_.images += seen_.insert(image.hash).second;
-      if (seen_with_oracle_.insert(image.hash ^ testing::Random(oracle).Next()).second) TryImage(image);
-      return !is_stopped_;
-    });
+  void TryImages() {
+    if (!is_measured_) return;
+    ++shared_.result.points;
+    const uint64_t expectation_hash = testing::Random(expectation_.version()).Next();
+    const bool is_complete =
+        ForEachCrashImage(model_, options_.limits, options_.seed ^ at_, [&](const CrashImage& image) {
+          const bool is_new = shared_.seen.insert(image.hash).second;
+          shared_.result.images += is_new;
+          if (depth_ > 0) shared_.result.recovery_images += is_new;
+          if (shared_.seen_with_expectation.insert(image.hash ^ expectation_hash).second) TryImage(image);
+          return !shared_.is_stopped;
+        });
+    shared_.result.points_sampled += !is_complete;
   }
 
   void TryImage(const CrashImage& image) {
-    ++result_.judgements;
+    ++shared_.result.judgements;
     image.WriteTo(image_.span(), model_);
     if (image.hash % 2 == 0) SpoilLockWords();
+    if (depth_ < options_.recovery_crashes && testing::Random(image.hash).OneIn(options_.recovery_one_in)) {
+      TryRecoveryCrashes();
+    }
     alarm(options_.most_seconds_per_image);
-    const std::string complaint = Judge(image_.span(), allowed_);
+    const std::string complaint = Judge(image_.span(), expectation_);
     alarm(0);
     if (complaint.empty()) return;
-    ++result_.failures;
-    is_stopped_ = options_.stop_at_first_failure;
-    if (result_.first_failures.size() < kFailuresKept) result_.first_failures.push_back(Describe(image, complaint));
+    ++shared_.result.failures;
+    shared_.is_stopped = options_.stop_at_first_failure;
+    std::vector<std::string>& failures = shared_.result.first_failures;
+    if (failures.size() < kFailuresKept) failures.push_back(Describe(image, complaint));
+  }
+
+  // A recovery of the image, crashed itself.
+  class Recovery : public Recording {
+   public:
+    Recovery(std::span<std::byte> memory, const Expectation& expectation) : expectation_(expectation) {
+      Recorder recorder(memory);
+      const uint64_t operation = recorder.BeginOperation();
+      absl::StatusOr<std::unique_ptr<Store>> store = Store::Attach(daxfile::DaxFile::OverMemory(memory, &recorder));
+      if (store.ok()) (void)(*store)->WaitUntilSpaceIsKnown();  // what goes wrong, the oracle will say
+      recorder.EndOperation(operation);
+      log = recorder.log();
+    }
+    std::unique_ptr<Expectation> NewExpectation() const override { return std::make_unique<Frozen>(expectation_); }
+    std::string Describe(uint64_t) const override { return "recovery"; }
+
+   private:
+    const Expectation& expectation_;
+  };
+
+  void TryRecoveryCrashes() {
+    if (recovery_memory_ == nullptr) recovery_memory_ = std::make_unique<testing::Memory>(image_.size());
+    std::memcpy(recovery_memory_->data(), image_.data(), image_.size());
+    const Recovery recovery(recovery_memory_->span(), expectation_);
+    const std::unique_ptr<Expectation> expectation = recovery.NewExpectation();
+    Explorer(recovery, *expectation, options_, depth_ + 1, shared_).Run();
   }
 
   // Nodes are locked by a generation once the fence that began it is behind. (Format sets it back to 0, and writes all
   // the nodes it leaves anew.)
   void FollowGeneration(const Event& event) {
-    constexpr uint64_t kGenerationWord = offsetof(internal::Superblock, generation) / kWordBytes;
     if (event.kind == EventKind::kFence) generation_ = generation_stored_;
-    if (event.kind == EventKind::kFlush || event.kind == EventKind::kFence) return;
+    if (!event.is_write()) return;
     if (event.first_word > kGenerationWord || kGenerationWord >= event.first_word + event.count) return;
     generation_stored_ = recording_.log.payload[event.payload + kGenerationWord - event.first_word];
   }
@@ -106,13 +145,11 @@ class Explorer {
 
   std::string Describe(const CrashImage& image, const std::string& complaint) const {
     const Event& event = recording_.log.events[at_];
-    std::string text = "operation " + std::to_string(operation_) + ", event " + std::to_string(at_);
-    if (event.kind == EventKind::kOperationEnd) {
-      text += " (acknowledged)";
-    } else {
-      text += " (" + recording_.log.sites[event.site].Name() + ")";
-    }
-    text += ": " + complaint + "\n    durable of what was pending: lines at";
+    const uint64_t operation = operation_of_thread_.at(event.thread);
+    std::string text = "operation " + std::to_string(operation) + ", " + recording_.Describe(operation) + ", event " +
+                       std::to_string(at_) +
+                       (event.is_mark() ? " (acknowledged)" : " (" + recording_.log.sites[event.site].Name() + ")") +
+                       ": " + complaint + "\n    durable of what was pending: lines at";
     for (const CrashImage::ChangedLine& line : image.changed) text += " " + std::to_string(line.line * kLineBytes);
     text += "\n    pending: lines at";
     for (const auto& [line, pending] : model_.pending()) text += " " + std::to_string(line * kLineBytes);
@@ -120,24 +157,43 @@ class Explorer {
   }
 
   const Recording& recording_;
+  Expectation& expectation_;
   const ExploreOptions& options_;
+  const unsigned depth_;  // crashes of recovery above
+  Shared& shared_;
   DurabilityModel model_;
   testing::Memory image_;
-  Exploration result_;
-  uint64_t operation_ = 0;
-  uint64_t generation_stored_ = 0;
-  uint64_t generation_ = 0;
-  std::vector<const State*> allowed_;
-  std::unordered_set<uint64_t> seen_;
-  std::unordered_set<uint64_t> seen_with_oracle_;
+  std::unique_ptr<testing::Memory> recovery_memory_;
+  uint64_t generation_stored_;
+  uint64_t generation_;
+  std::map<ThreadNumber, uint64_t> operation_of_thread_;
+  bool is_measured_ = false;
   size_t at_ = 0;
-  bool is_stopped_ = false;
 };
 
 }  // namespace
 
+Exploration& Exploration::operator+=(const Exploration& other) {
+  points += other.points;
+  points_sampled += other.points_sampled;
+  images += other.images;
+  recovery_images += other.recovery_images;
+  judgements += other.judgements;
+  failures += other.failures;
+  seconds += other.seconds;
+  for (const std::string& failure : other.first_failures) {
+    if (first_failures.size() < kFailuresKept) first_failures.push_back(failure);
+  }
+  return *this;
+}
+
 Exploration Explore(const Recording& recording, const ExploreOptions& options) {
-  return Explorer(recording, options).Run();
+  const double begin = CpuSeconds();
+  Shared shared;
+  const std::unique_ptr<Expectation> expectation = recording.NewExpectation();
+  Explorer(recording, *expectation, options, 0, shared).Run();
+  shared.result.seconds = CpuSeconds() - begin;
+  return std::move(shared.result);
 }
 
 }  // namespace sealkv::crash

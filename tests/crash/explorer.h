@@ -1,24 +1,25 @@
 // Walks over a recording, makes the crash images at each store and fence of its operations, and judges each distinct
-// one.
+// one. Recovery can be crashed too: what opening a crash image writes is recorded and explored in turn.
 #ifndef SEALKV_TESTS_CRASH_EXPLORER_H_
 #define SEALKV_TESTS_CRASH_EXPLORER_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "tests/crash/crash_images.h"
-#include "tests/crash/scenario.h"
+#include "tests/crash/expectation.h"
 
 namespace sealkv::crash {
 
 struct ExploreOptions {
+  Platform platform = Platform::kPx86;
   ImageLimits limits;
   // Also after each store; else only before and after each fence, and at the end of each operation.
   bool at_each_store = true;
-  // Leaves out what this line of source asked for: its flushes; its fences; of a non-temporal copy that it is one.
-  std::optional<SiteId> mutated_site;
+  // How often recovery is crashed, one crash in the recovery from the other, for one in so many images.
+  unsigned recovery_crashes = 0;
+  uint64_t recovery_one_in = 1;
   bool stop_at_first_failure = false;
   // Ends the process by SIGALRM if the judgement of one image takes longer: mutants may hang. 0: no limit.
   unsigned most_seconds_per_image = 0;
@@ -26,12 +27,16 @@ struct ExploreOptions {
 };
 
 struct Exploration {
-  uint64_t points = 0;          // stores, fences and ends of operations
-  uint64_t points_sampled = 0;  // those with too many images to try all
-  uint64_t images = 0;          // distinct
-  uint64_t judgements = 0;      // an image is judged again where other states are allowed
+  uint64_t points = 0;           // stores, fences and ends of operations
+  uint64_t points_sampled = 0;   // those with too many images to try all
+  uint64_t images = 0;           // distinct
+  uint64_t recovery_images = 0;  // of these, by crashes of recovery
+  uint64_t judgements = 0;       // an image is judged again where something else is allowed
   uint64_t failures = 0;
   std::vector<std::string> first_failures;
+  double seconds = 0;  // of CPU time
+
+  Exploration& operator+=(const Exploration& other);
 };
 
 Exploration Explore(const Recording& recording, const ExploreOptions& options);

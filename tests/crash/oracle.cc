@@ -1,7 +1,7 @@
 #include "tests/crash/oracle.h"
 
 #include <memory>
-#include <sstream>
+#include <set>
 #include <utility>
 
 #include "daxfile/dax_file.h"
@@ -22,50 +22,22 @@ absl::StatusOr<std::unique_ptr<Store>> Open(std::span<std::byte> image) {
 // Empty, or what the assertion says.
 std::string Complaint(const ::testing::AssertionResult& result) { return result ? "" : result.message(); }
 
-// The allowed state that a forward scan shows; nullptr (and why) if it shows none of them.
-const Model* FindState(const Store& store, std::span<const State* const> allowed, std::string* complaint) {
+// Forward.
+absl::Status ReadAll(const Store& store, Contents* contents) {
   const std::unique_ptr<Iterator> iterator = store.NewIterator();
-  std::vector<Model::const_iterator> positions;
-  std::vector<const Model*> candidates;
-  for (const State* state : allowed) {
-    if (!state->has_value()) continue;
-    candidates.push_back(&**state);
-    positions.push_back((*state)->begin());
-  }
   for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
-    for (size_t i = 0; i < candidates.size(); ++i) {
-      if (candidates[i] == nullptr) continue;
-      Model::const_iterator& at = positions[i];
-      if (at != candidates[i]->end() && at->first == iterator->key() && at->second == iterator->value()) {
-        ++at;
-        continue;
-      }
-      *complaint =
-          "the scan shows " + testing::Printable(iterator->key()) + " = " + testing::Printable(iterator->value());
-      candidates[i] = nullptr;
-    }
+    contents->emplace_back(iterator->key(), iterator->value());
   }
-  if (!iterator->status().ok()) {
-    *complaint = iterator->status().ToString();
-    return nullptr;
-  }
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    if (candidates[i] != nullptr && positions[i] == candidates[i]->end()) return candidates[i];
-    if (candidates[i] != nullptr) *complaint = "the scan doesn't show " + testing::Printable(positions[i]->first);
-  }
-  return nullptr;
+  return iterator->status();
 }
 
-// Every key of every state that was allowed, through get: there, or not there.
-std::string CompareGets(const Store& store, const Model& model, std::span<const State* const> allowed) {
+// Every key that is there, and every key that might be, through get.
+std::string CompareGets(const Store& store, const Model& model, const std::set<std::string>& keys) {
   if (std::string complaint = Complaint(testing::GetsAs(store, model)); !complaint.empty()) return complaint;
-  for (const State* state : allowed) {
-    if (!state->has_value() || &**state == &model) continue;
-    for (const auto& [key, value] : **state) {
-      if (model.contains(key)) continue;
-      const absl::StatusOr<std::string> got = store.Get(key);
-      if (!absl::IsNotFound(got.status())) return "get finds " + testing::Printable(key) + ", the scan doesn't";
-    }
+  for (const std::string& key : keys) {
+    if (model.contains(key)) continue;
+    const absl::StatusOr<std::string> got = store.Get(key);
+    if (!absl::IsNotFound(got.status())) return "get finds " + testing::Printable(key) + ", the scan doesn't";
   }
   return "";
 }
@@ -105,12 +77,13 @@ std::string GoOn(Store& store, Model* model) {
   return put("8 bytes:after the crash", "x");
 }
 
-std::string JudgeStore(std::unique_ptr<Store> store, std::span<std::byte> image,
-                       std::span<const State* const> allowed) {
-  std::string complaint;
-  const Model* model = FindState(*store, allowed, &complaint);
-  if (model == nullptr) return complaint.empty() ? "a store where there should be none" : complaint;
-  if (complaint = CompareGets(*store, *model, allowed); !complaint.empty()) return complaint;
+std::string JudgeStore(std::unique_ptr<Store> store, std::span<std::byte> image, const Expectation& expectation) {
+  Contents contents;
+  if (const absl::Status status = ReadAll(*store, &contents); !status.ok()) return status.ToString();
+  std::string complaint = expectation.Complaint(contents);
+  if (!complaint.empty()) return complaint;
+  Model model(contents.begin(), contents.end());
+  if (complaint = CompareGets(*store, model, expectation.keys()); !complaint.empty()) return complaint;
   if (complaint = ShapeOf(image).contradiction; !complaint.empty()) return complaint;
   if (complaint = Complaint(testing::IsClean(image)); !complaint.empty()) return complaint;
   if (complaint = FindLeak(*store, image); !complaint.empty()) return complaint;
@@ -118,21 +91,18 @@ std::string JudgeStore(std::unique_ptr<Store> store, std::span<std::byte> image,
   store.reset();
   absl::StatusOr<std::unique_ptr<Store>> again = Open(image);
   if (!again.ok()) return "the second open: " + again.status().ToString();
-  if (complaint = Complaint(testing::ScansAs(**again, *model)); !complaint.empty()) return complaint;
-  Model continued = *model;
-  if (complaint = GoOn(**again, &continued); !complaint.empty()) return complaint;
-  if (complaint = Complaint(testing::ScansAs(**again, continued)); !complaint.empty()) return "going on: " + complaint;
+  if (complaint = Complaint(testing::ScansAs(**again, model)); !complaint.empty()) return complaint;
+  if (complaint = GoOn(**again, &model); !complaint.empty()) return complaint;
+  if (complaint = Complaint(testing::ScansAs(**again, model)); !complaint.empty()) return "going on: " + complaint;
   return Complaint(testing::IsClean(image));
 }
 
 }  // namespace
 
-std::string Judge(std::span<std::byte> image, std::span<const State* const> allowed) {
+std::string Judge(std::span<std::byte> image, const Expectation& expectation) {
   absl::StatusOr<std::unique_ptr<Store>> store = Open(image);
-  if (store.ok()) return JudgeStore(*std::move(store), image, allowed);
-  const bool may_be_no_store =
-      std::any_of(allowed.begin(), allowed.end(), [](const State* state) { return !state->has_value(); });
-  if (may_be_no_store && absl::IsFailedPrecondition(store.status())) return "";
+  if (store.ok()) return JudgeStore(*std::move(store), image, expectation);
+  if (expectation.MayBeNoStore() && absl::IsFailedPrecondition(store.status())) return "";
   return store.status().ToString();
 }
 

@@ -1,5 +1,4 @@
-// Judges a crash image: it must open, be sound, hold one of the states that are allowed, leak nothing, and go on
-// working.
+// Judges a crash image: it must open, be sound, hold what is allowed, leak nothing, and go on working.
 #ifndef SEALKV_TESTS_CRASH_ORACLE_H_
 #define SEALKV_TESTS_CRASH_ORACLE_H_
 
@@ -7,12 +6,12 @@
 #include <span>
 #include <string>
 
-#include "tests/crash/scenario.h"
+#include "tests/crash/expectation.h"
 
 namespace sealkv::crash {
 
 // What is wrong with the image; empty if nothing is. Writes to the image.
-std::string Judge(std::span<std::byte> image, std::span<const State* const> allowed);
+std::string Judge(std::span<std::byte> image, const Expectation& expectation);
 
 }  // namespace sealkv::crash
 

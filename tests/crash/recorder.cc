@@ -5,12 +5,38 @@
 #include "tests/crash/lock_words.h"
 
 namespace sealkv::crash {
+namespace {
 
-Recorder::Recorder(std::span<std::byte> memory)
-    : memory_(memory), thread_(std::this_thread::get_id()), is_volatile_(memory.size() / kWordBytes) {
+// Who the calling thread is, and for which recorder. Recorders may nest: the last one counts.
+struct Identity {
+  const Recorder* recorder = nullptr;
+  ThreadNumber number = 0;
+};
+thread_local std::vector<Identity> identities;
+
+}  // namespace
+
+Recorder::Recorder(std::span<std::byte> memory) : memory_(memory), is_volatile_(memory.size() / kWordBytes) {
   shadow_.resize(memory.size() / kWordBytes);
   std::memcpy(shadow_.data(), memory.data(), memory.size());
   log_.initial_words = shadow_;
+  Enter(0);
+}
+
+Recorder::~Recorder() {
+  std::erase_if(identities, [this](const Identity& identity) { return identity.recorder == this; });
+}
+
+void Recorder::Enter(ThreadNumber thread) { identities.push_back({this, thread}); }
+
+uint64_t Recorder::BeginOperation() {
+  log_.events.push_back(
+      {.kind = EventKind::kOperationBegin, .thread = identities.back().number, .count = operations_});
+  return operations_++;
+}
+
+void Recorder::EndOperation(uint64_t operation) {
+  log_.events.push_back({.kind = EventKind::kOperationEnd, .thread = identities.back().number, .count = operation});
 }
 
 SiteId Recorder::SiteOf(const daxfile::Site& site, const char* action) {
@@ -21,56 +47,65 @@ SiteId Recorder::SiteOf(const daxfile::Site& site, const char* action) {
   return entry->second;
 }
 
+std::optional<Event> Recorder::NewEvent(EventKind kind, const char* action, const daxfile::Site& site) {
+  if (identities.empty() || identities.back().recorder != this) {
+    strays_.push_back(std::string(action) + " by a thread that isn't known");
+    return std::nullopt;
+  }
+  if (before_action_) before_action_();
+  return Event{.kind = kind, .thread = identities.back().number, .site = SiteOf(site, action)};
+}
+
 std::optional<uint64_t> Recorder::FirstWordOf(const void* address, size_t bytes, const char* action) {
   const auto* at = static_cast<const std::byte*>(address);
   const bool is_inside = at >= memory_.data() && bytes <= memory_.size() &&
                          static_cast<size_t>(at - memory_.data()) <= memory_.size() - bytes;
   const bool is_whole = is_inside && (at - memory_.data()) % kWordBytes == 0 && bytes % kWordBytes == 0;
-  if (std::this_thread::get_id() != thread_) {
-    strays_.push_back(std::string(action) + " by another thread");
-  } else if (!is_inside) {
-    strays_.push_back(std::string(action) + " outside the memory");
-  } else if (!is_whole) {
-    strays_.push_back(std::string(action) + " of parts of words");
-  } else {
-    return (at - memory_.data()) / kWordBytes;
-  }
+  if (is_whole) return (at - memory_.data()) / kWordBytes;
+  strays_.push_back(std::string(action) + (is_inside ? " of parts of words" : " outside the memory"));
   return std::nullopt;
 }
 
+void Recorder::AddWrite(Event event, const void* from) {
+  event.payload = log_.payload.size();
+  log_.payload.resize(log_.payload.size() + event.count);
+  std::memcpy(&log_.payload[event.payload], from, event.count * kWordBytes);
+  std::memcpy(&shadow_[event.first_word], from, event.count * kWordBytes);
+  log_.events.push_back(event);
+}
+
 void Recorder::OnStore(const uint64_t* word, uint64_t value, const daxfile::Site& site) {
+  std::optional<Event> event = NewEvent(EventKind::kStore, "store", site);
   const std::optional<uint64_t> first = FirstWordOf(word, kWordBytes, "store");
-  if (!first.has_value()) return;
-  log_.events.push_back({EventKind::kStore, SiteOf(site, "store"), *first, 1, log_.payload.size()});
-  log_.payload.push_back(value);
-  shadow_[*first] = value;
+  if (!event.has_value() || !first.has_value()) return;
+  event->first_word = *first;
+  event->count = 1;
+  AddWrite(*event, &value);
 }
 
 void Recorder::OnCopy(const void* to, const void* from, size_t bytes, bool non_temporal, const daxfile::Site& site) {
   const char* action = non_temporal ? "copy-nt" : "copy";
+  std::optional<Event> event =
+      NewEvent(non_temporal ? EventKind::kNonTemporalCopy : EventKind::kCopy, action, site);
   const std::optional<uint64_t> first = FirstWordOf(to, bytes, action);
-  if (!first.has_value()) return;
-  const uint64_t words = bytes / kWordBytes;
-  log_.events.push_back({non_temporal ? EventKind::kNonTemporalCopy : EventKind::kCopy, SiteOf(site, action), *first,
-                         words, log_.payload.size()});
-  log_.payload.resize(log_.payload.size() + words);
-  if (bytes == 0) return;
-  std::memcpy(&log_.payload[log_.payload.size() - words], from, bytes);
-  std::memcpy(&shadow_[*first], from, bytes);
+  if (bytes == 0 || !event.has_value() || !first.has_value()) return;
+  event->first_word = *first;
+  event->count = bytes / kWordBytes;
+  AddWrite(*event, from);
 }
 
 void Recorder::OnFlush(const void* address, size_t bytes, const daxfile::Site& site) {
-  if (bytes == 0) return;
+  std::optional<Event> event = NewEvent(EventKind::kFlush, "flush", site);
   const std::optional<uint64_t> first = FirstWordOf(address, bytes, "flush");
-  if (!first.has_value()) return;
-  const uint64_t first_line = *first / kWordsPerLine;
-  const uint64_t last_line = (*first + bytes / kWordBytes - 1) / kWordsPerLine;
-  log_.events.push_back({EventKind::kFlush, SiteOf(site, "flush"), first_line, last_line - first_line + 1, 0});
+  if (bytes == 0 || !event.has_value() || !first.has_value()) return;
+  event->first_word = *first / kWordsPerLine;
+  event->count = (*first + bytes / kWordBytes - 1) / kWordsPerLine - event->first_word + 1;
+  log_.events.push_back(*event);
 }
 
 void Recorder::OnFence(const daxfile::Site& site) {
-  if (std::this_thread::get_id() != thread_) strays_.push_back("fence by another thread");
-  log_.events.push_back({.kind = EventKind::kFence, .site = SiteOf(site, "fence")});
+  const std::optional<Event> event = NewEvent(EventKind::kFence, "fence", site);
+  if (event.has_value()) log_.events.push_back(*event);
 }
 
 std::optional<uint64_t> Recorder::FindBypassingStore() {

@@ -1,56 +1,67 @@
 #include "tests/crash/scenario.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "daxfile/dax_file.h"
 #include "kv/sealkv.h"
-#include "kv/superblock.h"
+#include "tests/crash/recorder.h"
 #include "tests/memory_store.h"
 
 namespace sealkv::crash {
 namespace {
 
 using testing::Model;
-using testing::WordOf;
-using testing::WordValue;
 
-// Applies an operation to what a store should hold.
-void ApplyToModel(const Operation& operation, State* state) {
-  if (operation.action == Action::kFormat) {
-    *state = Model{};
-    return;
+// One of the states between operations: before or after the one in flight.
+class StatesExpectation : public Expectation {
+ public:
+  explicit StatesExpectation(const ScenarioRecording& recording) : recording_(recording) {}
+
+  void Apply(const Event& mark) override {
+    const uint64_t k = mark.count;
+    ++version_;
+    allowed_ = {&recording_.states[k + 1]};
+    may_be_no_store_ = false;
+    if (mark.kind == EventKind::kOperationEnd) return;
+    if (recording_.states[k] != recording_.states[k + 1]) allowed_.push_back(&recording_.states[k]);
+    may_be_no_store_ = recording_.operations[k].action == Action::kFormat;
   }
-  Model& model = state->value();
-  switch (operation.action) {
-    case Action::kPut:
-      model.insert_or_assign(operation.key, operation.value);
-      return;
-    case Action::kDelete:
-      model.erase(operation.key);
-      return;
-    case Action::kAdd: {
-      const auto [entry, is_new] = model.emplace(operation.key, WordValue(0));
-      entry->second = WordValue(WordOf(entry->second) + operation.number);
-      return;
+  uint64_t version() const override { return version_; }
+  bool MayBeNoStore() const override { return may_be_no_store_; }
+  const std::set<std::string>& keys() const override { return recording_.keys; }
+
+  std::string Complaint(const Contents& contents) const override {
+    std::string complaint = "a store where there should be none";
+    for (const State* state : allowed_) {
+      if (!state->has_value()) continue;
+      const auto [found, expected] = std::mismatch(contents.begin(), contents.end(), (*state)->begin(), (*state)->end(),
+                                                   [](const auto& a, const auto& b) {
+                                                     return a.first == b.first && a.second == b.second;
+                                                   });
+      if (found == contents.end() && expected == (*state)->end()) return "";
+      complaint = found == contents.end()
+                      ? "the scan doesn't show " + testing::Printable(expected->first)
+                      : "the scan shows " + testing::Printable(found->first) + " = " + testing::Printable(found->second);
     }
-    case Action::kCompareAndSwap: {
-      const auto entry = model.find(operation.key);
-      if (entry != model.end() && entry->second == operation.value) entry->second = WordValue(operation.number);
-      return;
-    }
-    case Action::kFormat:
-    case Action::kReopen:
-      return;
+    return complaint;
   }
-}
+
+ private:
+  const ScenarioRecording& recording_;
+  std::vector<const State*> allowed_;
+  bool may_be_no_store_ = false;
+  uint64_t version_ = 0;
+};
 
 class Runner {
  public:
   explicit Runner(const Scenario& scenario)
       : memory_(scenario.memory_bytes, scenario.memory_fill), recorder_(memory_.span()) {}
 
-  Recording Run(const Scenario& scenario) {
+  ScenarioRecording Run(const Scenario& scenario) {
+    may_be_full_ = scenario.may_be_full;
     recording_.states.push_back(std::nullopt);
     const bool formats_itself = scenario.setup.empty() && scenario.operations[0].action == Action::kFormat;
     if (!formats_itself) Do(Format(), nullptr);
@@ -67,62 +78,65 @@ class Runner {
   void Do(const Operation& operation, const std::function<bool(const Shape&, const Shape&)>& happened) {
     const bool look = happened != nullptr && recording_.states.back().has_value();
     const Shape before = look ? ShapeOf(memory_.span()) : Shape();
-    recorder_.BeginOperation();
-    const absl::Status status = Apply(operation);
-    recorder_.EndOperation();
     const std::string where = "operation " + std::to_string(recording_.operations.size()) + ": ";
-    if (!status.ok()) recording_.problems.push_back(where + status.ToString());
+    State state = recording_.states.back();
+    const uint64_t number = recorder_.BeginOperation();
+    const std::string problem = Apply(operation, &state);
+    recorder_.EndOperation(number);
+    if (!problem.empty()) recording_.problems.push_back(where + problem);
     if (const auto offset = recorder_.FindBypassingStore(); offset.has_value()) {
       recording_.problems.push_back(where + "a store bypassed the seam, at offset " + std::to_string(*offset));
     }
     recording_.operations.push_back(operation);
-    State state = recording_.states.back();
-    ApplyToModel(operation, &state);
     recording_.states.push_back(std::move(state));
+    recording_.keys.insert(operation.key);
     if (happened == nullptr) return;
     const Shape after = ShapeOf(memory_.span());
     if (!after.contradiction.empty()) recording_.problems.push_back(where + after.contradiction);
     recording_.times_happened += happened(before, after);
   }
 
-  absl::Status Apply(const Operation& operation) {
-    switch (operation.action) {
-      case Action::kFormat:
-      case Action::kReopen: {
-        store_.reset();
-        daxfile::DaxFile file = daxfile::DaxFile::OverMemory(memory_.span(), &recorder_);
-        auto store =
-            operation.action == Action::kFormat ? Store::Format(std::move(file)) : Store::Attach(std::move(file));
-        if (store.ok()) store_ = *std::move(store);
-        return store.status();
-      }
-      case Action::kPut:
-        return store_->Put(operation.key, operation.value);
-      case Action::kDelete:
-        return store_->Delete(operation.key);
-      case Action::kAdd:
-        return store_->Add(operation.key, operation.number).status();
-      case Action::kCompareAndSwap:
-        return store_->CompareAndSwap(operation.key, WordOf(operation.value), operation.number).status();
+  // To the store, and to what it should hold. Returns what is wrong.
+  std::string Apply(const Operation& operation, State* state) {
+    if (operation.action <= Action::kRecover) return Open(operation.action, state);
+    const Answer answer = ApplyTo(*store_, operation);
+    if (answer.code == absl::StatusCode::kResourceExhausted && may_be_full_) return "";
+    Model& model = state->value();
+    const auto found = model.find(operation.key);
+    Value value = found == model.end() ? std::nullopt : Value(found->second);
+    const Answer expected = ApplyTo(value, operation);
+    if (value.has_value()) {
+      model.insert_or_assign(operation.key, *value);
+    } else if (found != model.end()) {
+      model.erase(found);
     }
-    return absl::OkStatus();
+    return answer == expected ? "" : "answered " + absl::StatusCodeToString(answer.code) + ", or another value";
+  }
+
+  std::string Open(Action action, State* state) {
+    store_.reset();
+    daxfile::DaxFile file = daxfile::DaxFile::OverMemory(memory_.span(), &recorder_);
+    auto store = action == Action::kFormat ? Store::Format(std::move(file)) : Store::Attach(std::move(file));
+    if (action == Action::kFormat) *state = Model{};
+    if (!store.ok()) return store.status().ToString();
+    store_ = *std::move(store);
+    const absl::Status status = action == Action::kRecover ? store_->WaitUntilSpaceIsKnown() : absl::OkStatus();
+    return status.ok() ? "" : status.ToString();
   }
 
   testing::Memory memory_;
   Recorder recorder_;
   std::unique_ptr<Store> store_;
-  Recording recording_;
+  ScenarioRecording recording_;
+  bool may_be_full_ = false;
 };
 
 }  // namespace
 
-std::vector<const State*> Recording::AllowedDuring(uint64_t k) const {
-  static const State not_a_store;
-  std::vector<const State*> allowed = {&states[k], &states[k + 1]};
-  if (operations[k].action == Action::kFormat) allowed.push_back(&not_a_store);
-  return allowed;
+std::unique_ptr<Expectation> ScenarioRecording::NewExpectation() const {
+  return std::make_unique<StatesExpectation>(*this);
 }
 
-Recording Record(const Scenario& scenario) { return Runner(scenario).Run(scenario); }
+ScenarioRecording Record(const Scenario& scenario) { return Runner(scenario).Run(scenario); }
 
 }  // namespace sealkv::crash

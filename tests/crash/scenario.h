@@ -5,35 +5,19 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <ostream>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "tests/crash/recorder.h"
+#include "tests/crash/expectation.h"
+#include "tests/crash/operation.h"
 #include "tests/crash/shape.h"
 #include "tests/model.h"
 
 namespace sealkv::crash {
-
-enum class Action : uint8_t { kFormat, kReopen, kPut, kDelete, kAdd, kCompareAndSwap };
-
-struct Operation {
-  Action action;
-  std::string key;
-  std::string value;    // kPut; kCompareAndSwap: what is expected
-  uint64_t number = 0;  // kAdd, kCompareAndSwap
-};
-
-inline Operation Format() { return {Action::kFormat, {}, {}, 0}; }
-inline Operation Reopen() { return {Action::kReopen, {}, {}, 0}; }
-inline Operation Put(std::string key, std::string value) { return {Action::kPut, std::move(key), std::move(value), 0}; }
-inline Operation Put(std::string key, uint64_t value) { return Put(std::move(key), testing::WordValue(value)); }
-inline Operation Delete(std::string key) { return {Action::kDelete, std::move(key), {}, 0}; }
-inline Operation Add(std::string key, uint64_t delta) { return {Action::kAdd, std::move(key), {}, delta}; }
-inline Operation CompareAndSwap(std::string key, uint64_t expected, uint64_t desired) {
-  return {Action::kCompareAndSwap, std::move(key), testing::WordValue(expected), desired};
-}
 
 // What a file holds: a store with these contents, or nothing that is a store.
 using State = std::optional<testing::Model>;
@@ -49,6 +33,7 @@ struct Scenario {
   // Whether an operation that found the tree as `before` and left it as `after` did what this scenario is for.
   std::function<bool(const Shape& before, const Shape& after)> happened;
   unsigned times = 1;  // how many of the operations must have done it
+  bool may_be_full = false;  // an operation that finds no space is fine, and changes nothing
 };
 
 // How GoogleTest names one in its messages.
@@ -57,20 +42,18 @@ inline void PrintTo(const Scenario& scenario, std::ostream* out) { *out << scena
 std::vector<Scenario> AllScenarios();
 
 // A scenario that was run over the recorder.
-struct Recording {
-  Log log;
-  uint64_t first_operation = 0;  // of log, that belongs to Scenario::operations
+struct ScenarioRecording : Recording {
+  std::unique_ptr<Expectation> NewExpectation() const override;
+  std::string Describe(uint64_t number) const override { return crash::Describe(operations[number]); }
+
   // states[k]: before operation k of the log; states[k + 1]: after it.
   std::vector<State> states;
   std::vector<Operation> operations;
+  std::set<std::string> keys;
   unsigned times_happened = 0;
-  std::vector<std::string> problems;  // statuses, strays, stores that bypassed the seam
-
-  // The states that a crash inside of operation k may leave.
-  std::vector<const State*> AllowedDuring(uint64_t k) const;
 };
 
-Recording Record(const Scenario& scenario);
+ScenarioRecording Record(const Scenario& scenario);
 
 }  // namespace sealkv::crash
 

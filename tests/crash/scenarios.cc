@@ -3,15 +3,15 @@
 #include <initializer_list>
 
 #include "kv/sealkv.h"
+#include "tests/crash/random_scenario.h"
 #include "tests/crash/scenario.h"
+#include "tests/crash/shape_change.h"
 #include "tests/key_shapes.h"
 #include "tests/random.h"
 
 namespace sealkv::crash {
 namespace {
 
-using internal::Kind;
-using internal::SegmentKind;
 using Operations = std::vector<Operation>;
 
 Operations operator+(Operations a, const Operations& b) {
@@ -40,134 +40,6 @@ Operations DeleteBehind(const std::string& prefix, std::string_view ends) {
   Operations deletes;
   for (const char end : ends) deletes.push_back(Delete(prefix + end));
   return deletes;
-}
-
-uint64_t EntriesOf(const Shape& shape, Kind kind) {
-  const auto found = shape.entries.find(kind);
-  return found == shape.entries.end() ? 0 : found->second;
-}
-uint64_t SegmentsOf(const Shape& shape, SegmentKind kind) {
-  const auto found = shape.segments.find(kind);
-  return found == shape.segments.end() ? 0 : found->second;
-}
-uint64_t NewOnes(const std::set<uint64_t>& before, const std::set<uint64_t>& after) {
-  return std::count_if(after.begin(), after.end(), [&](uint64_t offset) { return !before.contains(offset); });
-}
-bool SameNodes(const Shape& before, const Shape& after) {
-  return before.leaves == after.leaves && before.inner == after.inner;
-}
-uint64_t Entries(const Shape& shape) {
-  uint64_t count = 0;
-  for (const auto& [kind, entries] : shape.entries) count += kind == Kind::kLayer ? 0 : entries;
-  return count;
-}
-
-bool Inserted(const Shape& before, const Shape& after) {
-  return SameNodes(before, after) && Entries(after) == Entries(before) + 1;
-}
-bool Updated(const Shape& before, const Shape& after) {
-  return SameNodes(before, after) && before.entries == after.entries;
-}
-bool UpdatedInPlace(const Shape& before, const Shape& after) {
-  return Updated(before, after) && before.records == after.records;
-}
-bool UpdatedByRecord(const Shape& before, const Shape& after) {
-  return Updated(before, after) && NewOnes(before.records, after.records) == 1;
-}
-bool Deleted(const Shape& before, const Shape& after) {
-  return SameNodes(before, after) && Entries(after) + 1 == Entries(before);
-}
-bool LeafSplit(const Shape& before, const Shape& after) {
-  return after.leaves.size() == before.leaves.size() + 1 && NewOnes(before.leaves, after.leaves) == 2;
-}
-bool InnerSplit(const Shape& before, const Shape& after) {
-  return after.inner.size() == before.inner.size() + 1 && after.top_level == before.top_level &&
-         NewOnes(before.inner, after.inner) == 2;
-}
-bool RootGrew(const Shape& before, const Shape& after) { return after.top_level == before.top_level + 1; }
-bool LeafRootSplit(const Shape& before, const Shape& after) {
-  return RootGrew(before, after) && before.top_level == 0 && LeafSplit(before, after);
-}
-bool InnerRootSplit(const Shape& before, const Shape& after) {
-  return RootGrew(before, after) && before.top_level == 1 && NewOnes(before.inner, after.inner) == 3;
-}
-// At the right edge the old leaves stay as they are.
-bool RightEdgeSplit(const Shape& before, const Shape& after) {
-  return after.leaves.size() == before.leaves.size() + 1 && NewOnes(before.leaves, after.leaves) == 1;
-}
-bool RightEdgeRootGrew(const Shape& before, const Shape& after) {
-  return RightEdgeSplit(before, after) && RootGrew(before, after);
-}
-bool LayerRightEdgeRootGrew(const Shape& before, const Shape& after) {
-  return after.inner.size() == before.inner.size() + 1 && before.root == after.root &&
-         before.layer_roots != after.layer_roots && after.layer_roots.size() == before.layer_roots.size();
-}
-bool Merged(const Shape& before, const Shape& after) {
-  return after.leaves.size() + 1 == before.leaves.size() && NewOnes(before.leaves, after.leaves) == 1;
-}
-bool InnerMerged(const Shape& before, const Shape& after) {
-  return after.inner.size() < before.inner.size() && NewOnes(before.inner, after.inner) == 1;
-}
-bool LeafDropped(const Shape& before, const Shape& after) {
-  return after.leaves.size() + 1 == before.leaves.size() && NewOnes(before.leaves, after.leaves) == 0 &&
-         after.layer_roots == before.layer_roots;
-}
-bool RootShrank(const Shape& before, const Shape& after) { return after.top_level < before.top_level; }
-bool LayerRootShrank(const Shape& before, const Shape& after) {
-  return after.inner.size() < before.inner.size() && after.layer_roots.size() == before.layer_roots.size() &&
-         after.layer_roots != before.layer_roots;
-}
-bool LayerMade(const Shape& before, const Shape& after) {
-  return after.layer_roots.size() == before.layer_roots.size() + 1 && EntriesOf(before, Kind::kMore) >= 4 &&
-         NewOnes(before.layer_roots, after.layer_roots) == 1;
-}
-bool PrefixShortened(const Shape& before, const Shape& after) {
-  return after.layer_roots.size() == before.layer_roots.size() + 1 &&
-         NewOnes(before.layer_roots, after.layer_roots) == 2;
-}
-bool LayerRemoved(const Shape& before, const Shape& after) {
-  return after.layer_roots.size() + 1 == before.layer_roots.size();
-}
-bool NodeSegmentTaken(const Shape& before, const Shape& after) {
-  return SegmentsOf(after, SegmentKind::kNodes) == SegmentsOf(before, SegmentKind::kNodes) + 1;
-}
-bool RecordSegmentTaken(const Shape& before, const Shape& after) {
-  return SegmentsOf(after, SegmentKind::kRecords) == SegmentsOf(before, SegmentKind::kRecords) + 1;
-}
-bool RunTaken(const Shape& before, const Shape& after) {
-  return SegmentsOf(after, SegmentKind::kLarge) == SegmentsOf(before, SegmentKind::kLarge) + 1;
-}
-bool SegmentReleased(const Shape& before, const Shape& after) { return after.segments != before.segments; }
-bool BecameRecord(const Shape& before, const Shape& after) {
-  return EntriesOf(after, Kind::kInline) + 1 == EntriesOf(before, Kind::kInline) &&
-         EntriesOf(after, Kind::kEndsWith8) == EntriesOf(before, Kind::kEndsWith8) + 1;
-}
-bool Always(const Shape&, const Shape&) { return true; }
-
-// Random operations on few keys of every shape: for what the others don't think of.
-Operations RandomOperations(uint64_t seed, size_t count) {
-  testing::Random random(seed);
-  const testing::KeyMaker maker = testing::key_shapes::CommonPrefixes();
-  const testing::KeyMaker other_maker = testing::key_shapes::ShortStrings();
-  testing::Model model;
-  Operations operations;
-  while (operations.size() < count) {
-    std::string key = random.OneIn(3)   ? U64Key(random.Below(40))
-                      : random.OneIn(2) ? maker(random)
-                                        : other_maker(random);
-    const auto near = model.lower_bound(key);
-    if (near != model.end() && random.OneIn(2)) key = near->first;
-    if (model.contains(key) && random.Percent(60)) {
-      operations.push_back(Delete(key));
-      model.erase(key);
-    } else {
-      const std::string value = random.OneIn(2) ? testing::WordValue(random.Next()) : random.Bytes(random.Below(60));
-      operations.push_back(Put(key, value));
-      model[key] = value;
-    }
-    if (random.OneIn(30)) operations.push_back(Reopen());
-  }
-  return operations;
 }
 
 void AddSimpleOperations(std::vector<Scenario>* all) {
@@ -277,6 +149,14 @@ void AddShrinking(std::vector<Scenario>* all) {
                   .setup = PutNumbers(1, 70),
                   .operations = DeleteNumbers(15, 26) + DeleteNumbers(29, 40),
                   .happened = Merged});
+  // Entries of the parent that are reused, and lie in all its lines.
+  Operations thin_out;
+  for (uint64_t leaf = 0; leaf < 13; ++leaf) thin_out = thin_out + DeleteNumbers(14 * leaf + 2, 14 * leaf + 12);
+  all->push_back({.kind = "merges, one after the other",
+                  .setup = PutNumbers(1, 182),
+                  .operations = std::move(thin_out),
+                  .happened = Merged,
+                  .times = 4});
   all->push_back({.kind = "merge of inner nodes",
                   .setup = PutNumbers(1, 400),
                   .operations = DeleteNumbers(1, 190) + DeleteNumbers(200, 370),
@@ -405,13 +285,7 @@ std::vector<Scenario> AllScenarios() {
   AddLayers(&all);
   AddSpace(&all);
   AddOpening(&all);
-  for (uint64_t i = 0; i < 4; ++i) {
-    all.push_back({.kind = "random operations " + std::to_string(i),
-                   .memory_bytes = 128 << 10,
-                   .setup = {Put("first", 1)},
-                   .operations = RandomOperations(testing::TestSeed() + i, 120),
-                   .happened = Always});
-  }
+  for (uint64_t i = 0; i < 4; ++i) all.push_back(RandomScenario(testing::TestSeed() + i));
   return all;
 }
 

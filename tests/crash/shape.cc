@@ -18,9 +18,10 @@ using internal::SegmentWord;
 
 class Walker {
  public:
-  explicit Walker(std::span<std::byte> memory) : image_(memory.data()) {}
+  Walker(std::span<std::byte> memory, std::vector<bool>* live_words) : image_(memory.data()), live_words_(live_words) {}
 
   Shape Walk() {
+    MarkLive(0, internal::Superblock::kSegmentTableOffset + image_.segment_count() * sizeof(uint64_t));
     ReadTable();
     shape_.root = image_.superblock().root;
     const Node* root = image_.NodeAt(static_cast<Offset>(shape_.root));
@@ -36,6 +37,11 @@ class Walker {
  private:
   void Contradict(const char* what, uint64_t at) {
     if (shape_.contradiction.empty()) shape_.contradiction = std::string(what) + " at " + std::to_string(at);
+  }
+
+  void MarkLive(uint64_t offset, uint64_t bytes) {
+    if (live_words_ == nullptr) return;
+    for (uint64_t word = offset / 8; word < (offset + bytes) / 8; ++word) (*live_words_)[word] = true;
   }
 
   void ReadTable() {
@@ -71,8 +77,13 @@ class Walker {
     Use(Raw(offset), SegmentKind::kNodes, SegmentKind::kNodes);
     shape_.node_bytes += internal::kNodeBytes;
     const Perm perm = node->perm();
+    for (const unsigned word : {Node::kPermWord, Node::kKindsWord, Node::kPrefixWord}) {
+      MarkLive(Raw(offset) + 8 * word, 8);
+    }
     for (unsigned i = 0; i < perm.count(); ++i) {
       const unsigned slot = perm.slot(i);
+      MarkLive(Raw(offset) + 8 * Node::SliceWord(slot), 8);
+      MarkLive(Raw(offset) + 8 * Node::RefWord(slot), 8);
       if (!node->is_leaf()) {
         WalkNode(node->child(slot));
         continue;
@@ -110,9 +121,11 @@ class Walker {
     if (!shape_.records.insert(Raw(offset)).second) Contradict("a record reached twice", Raw(offset));
     Use(Raw(offset), SegmentKind::kRecords, SegmentKind::kLarge);
     shape_.record_bytes += record.bytes();
+    MarkLive(Raw(offset), record.bytes());
   }
 
   const Image image_;
+  std::vector<bool>* const live_words_;
   std::vector<uint64_t> owner_;  // by segment: the first of its run
   std::vector<SegmentKind> kinds_;
   Shape shape_;
@@ -120,6 +133,9 @@ class Walker {
 
 }  // namespace
 
-Shape ShapeOf(std::span<std::byte> memory) { return Walker(memory).Walk(); }
+Shape ShapeOf(std::span<std::byte> memory, std::vector<bool>* live_words) {
+  if (live_words != nullptr) live_words->assign(memory.size() / sizeof(uint64_t), false);
+  return Walker(memory, live_words).Walk();
+}
 
 }  // namespace sealkv::crash

@@ -36,8 +36,9 @@ struct Shape {
   std::string contradiction;
 };
 
-// The memory must hold a store whose superblock is sound.
-Shape ShapeOf(std::span<std::byte> memory);
+// The memory must hold a store whose superblock is sound. Marks in `live_words`, if it is given, the words that an open
+// or a read may look at: those of the superblock, the table, reachable nodes but for their free slots, and records.
+Shape ShapeOf(std::span<std::byte> memory, std::vector<bool>* live_words = nullptr);
 
 }  // namespace sealkv::crash
 

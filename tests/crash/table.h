@@ -1,0 +1,51 @@
+// What was explored, as a table: kind, points, images, failures, images per second.
+#ifndef SEALKV_TESTS_CRASH_TABLE_H_
+#define SEALKV_TESTS_CRASH_TABLE_H_
+
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/crash/explorer.h"
+
+namespace sealkv::crash {
+
+class Table {
+ public:
+  // Rows of one kind are added up.
+  void Add(const std::string& kind, const Exploration& found) {
+    all_ += found;
+    for (auto& [other_kind, row] : rows_) {
+      if (other_kind == kind) {
+        row += found;
+        return;
+      }
+    }
+    rows_.emplace_back(kind, found);
+  }
+
+  const Exploration& all() const { return all_; }
+
+  // `sampled`: points with too many images to try all. `in recovery`: images by crashes of recovery.
+  void Print() const {
+    std::printf("%-44s %8s %8s %10s %11s %9s %9s\n", "kind", "points", "sampled", "images", "in recovery", "failures",
+                "images/s");
+    for (const auto& [kind, row] : rows_) PrintRow(kind, row);
+    PrintRow("all", all_);
+    std::fflush(stdout);
+  }
+
+ private:
+  static void PrintRow(const std::string& kind, const Exploration& row) {
+    std::printf("%-44s %8lu %8lu %10lu %11lu %9lu %9.0f\n", kind.c_str(), row.points, row.points_sampled, row.images,
+                row.recovery_images, row.failures, static_cast<double>(row.images) / row.seconds);
+  }
+
+  std::vector<std::pair<std::string, Exploration>> rows_;
+  Exploration all_;
+};
+
+}  // namespace sealkv::crash
+
+#endif  // SEALKV_TESTS_CRASH_TABLE_H_
