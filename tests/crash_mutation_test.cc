@@ -107,6 +107,7 @@ struct Independent {
 };
 constexpr Independent kIndependent[] = {
     {"Release", "Release", "what is given back could be reached from nowhere before"},
+    {"Take", "Release", "the segment just taken was good for nothing, and is given back"},
     {"Release", "CommitPerm", "what is given back could be reached from nowhere before"},
     {"Release", "StoreValueWord", "what is given back could be reached from nowhere before"},
     {"CommitPerm", "Take", "nothing lies in the new segment yet"},

@@ -88,8 +88,10 @@ class Explorer {
   void TryImage(const CrashImage& image) {
     ++shared_.result.judgements;
     image.WriteTo(image_.span(), model_);
-    if (image.hash % 2 == 0) SpoilLockWords();
-    if (depth_ < options_.recovery_crashes && testing::Random(image.hash).OneIn(options_.recovery_one_in)) {
+    // By the count and not by the hash: the store's random identity is in that, and a run must replay.
+    const uint64_t number = shared_.result.judgements;
+    if (number % 2 == 0) SpoilLockWords();
+    if (depth_ < options_.recovery_crashes && testing::Random(number).OneIn(options_.recovery_one_in)) {
       TryRecoveryCrashes();
     }
     alarm(options_.most_seconds_per_image);
