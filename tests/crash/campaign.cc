@@ -157,7 +157,7 @@ std::optional<Case> Case::Parse(std::string_view name) {
 Case CaseOf(uint64_t campaign_seed, uint64_t number) {
   const uint64_t seed = testing::Random(campaign_seed + number).Next() >> 20;  // short enough to be typed
   if (number % 200 == 100) return {Kind::kScripts, seed};
-  return {number % 4 == 0 ? Kind::kOperations : Kind::kThreads, seed};
+  return {number % 16 == 0 ? Kind::kOperations : Kind::kThreads, seed};
 }
 
 Exploration Run(const Case& one) {

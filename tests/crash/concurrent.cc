@@ -8,6 +8,7 @@
 #include "tests/crash/linearizable.h"
 #include "tests/crash/recorder.h"
 #include "tests/crash/schedule.h"
+#include "tests/crash/single_step.h"
 #include "tests/memory_store.h"
 
 namespace sealkv::crash {
@@ -138,11 +139,18 @@ class ConcurrentRunner {
         Contents contents = ReadAll();
         recording_.calls[number].contents = std::move(contents);
       } else {
-        Answer answer = ApplyTo(*store_, operation);
+        const bool is_stepped = thread == scenario_.stepped_thread && SingleStep::IsAvailable();
+        Answer answer = is_stepped ? ApplyStepped(operation) : ApplyTo(*store_, operation);
         recording_.calls[number].answer = std::move(answer);
       }
       recorder_.EndOperation(number);
     }
+  }
+
+  Answer ApplyStepped(const Operation& operation) {
+    constexpr uint64_t kInstructions = 60;  // from one interruption to the next, on average
+    const SingleStep step([this] { schedule_.Yield(kInstructions); });
+    return ApplyTo(*store_, operation);
   }
 
   uint64_t Begin(const Operation& operation, unsigned thread) {

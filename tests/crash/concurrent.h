@@ -21,6 +21,8 @@ struct ConcurrentScenario {
   std::vector<std::vector<Operation>> threads;  // what each does
   uint64_t seed = 0;                            // of the schedule
   unsigned switch_percent = 30;
+  // This thread (from 1; 0: none) may be interrupted at any instruction, the others where they pass the seam.
+  unsigned stepped_thread = 0;
 };
 
 // A call: one operation of one thread.

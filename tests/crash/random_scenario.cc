@@ -119,6 +119,9 @@ ConcurrentScenario RandomConcurrentScenario(uint64_t seed) {
   }
   std::vector<Operation>& reads = scenario.threads.emplace_back();
   for (unsigned i = 0; i < 8; ++i) reads.push_back(random.OneIn(6) ? Scan() : Get(hot[random.Below(hot.size())]));
+  // Stepping is slow, so not always; mostly the reader, of which nothing passes the seam.
+  const auto reader = static_cast<unsigned>(scenario.threads.size());
+  if (random.OneIn(6)) scenario.stepped_thread = random.OneIn(4) ? 1 : reader;
   return scenario;
 }
 

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "tests/crash/lock_words.h"
+#include "tests/crash/single_step.h"
 
 namespace sealkv::crash {
 namespace {
@@ -30,12 +31,14 @@ Recorder::~Recorder() {
 void Recorder::Enter(ThreadNumber thread) { identities.push_back({this, thread}); }
 
 uint64_t Recorder::BeginOperation() {
+  const Uninterrupted here;
   log_.events.push_back(
       {.kind = EventKind::kOperationBegin, .thread = identities.back().number, .count = operations_});
   return operations_++;
 }
 
 void Recorder::EndOperation(uint64_t operation) {
+  const Uninterrupted here;
   log_.events.push_back({.kind = EventKind::kOperationEnd, .thread = identities.back().number, .count = operation});
 }
 
@@ -75,6 +78,7 @@ void Recorder::AddWrite(Event event, const void* from) {
 }
 
 void Recorder::OnStore(const uint64_t* word, uint64_t value, const daxfile::Site& site) {
+  const Uninterrupted here;
   std::optional<Event> event = NewEvent(EventKind::kStore, "store", site);
   const std::optional<uint64_t> first = FirstWordOf(word, kWordBytes, "store");
   if (!event.has_value() || !first.has_value()) return;
@@ -84,6 +88,7 @@ void Recorder::OnStore(const uint64_t* word, uint64_t value, const daxfile::Site
 }
 
 void Recorder::OnCopy(const void* to, const void* from, size_t bytes, bool non_temporal, const daxfile::Site& site) {
+  const Uninterrupted here;
   const char* action = non_temporal ? "copy-nt" : "copy";
   std::optional<Event> event =
       NewEvent(non_temporal ? EventKind::kNonTemporalCopy : EventKind::kCopy, action, site);
@@ -95,6 +100,7 @@ void Recorder::OnCopy(const void* to, const void* from, size_t bytes, bool non_t
 }
 
 void Recorder::OnFlush(const void* address, size_t bytes, const daxfile::Site& site) {
+  const Uninterrupted here;
   std::optional<Event> event = NewEvent(EventKind::kFlush, "flush", site);
   const std::optional<uint64_t> first = FirstWordOf(address, bytes, "flush");
   if (bytes == 0 || !event.has_value() || !first.has_value()) return;
@@ -104,6 +110,7 @@ void Recorder::OnFlush(const void* address, size_t bytes, const daxfile::Site& s
 }
 
 void Recorder::OnFence(const daxfile::Site& site) {
+  const Uninterrupted here;
   const std::optional<Event> event = NewEvent(EventKind::kFence, "fence", site);
   if (event.has_value()) log_.events.push_back(*event);
 }

@@ -285,7 +285,7 @@ std::vector<Scenario> AllScenarios() {
   AddLayers(&all);
   AddSpace(&all);
   AddOpening(&all);
-  for (uint64_t i = 0; i < 4; ++i) all.push_back(RandomScenario(testing::TestSeed() + i));
+  for (uint64_t i = 0; i < 8; ++i) all.push_back(RandomScenario(testing::TestSeed() + i));
   return all;
 }
 

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "kv/wait.h"
+#include "tests/crash/single_step.h"
 
 namespace sealkv::crash {
 namespace {
@@ -61,18 +62,20 @@ void Schedule::HandOver(size_t next) {
   self.turn.acquire();
 }
 
-void Schedule::Yield() {
+void Schedule::Yield(uint64_t one_in) {
+  const Uninterrupted here;
   // It has done something since it was last here: who waits may look again.
   waits_in_a_row_ = 0;
   for (const auto& thread : threads_) {
     if (thread->state == State::kWaiting) thread->state = State::kReady;
   }
-  if (!random_.Percent(switch_percent_)) return;
+  if (one_in == 0 ? !random_.Percent(switch_percent_) : !random_.OneIn(one_in)) return;
   const size_t next = Choose(/*not_this=*/true);
   if (next != kNone) HandOver(next);
 }
 
 void Schedule::Wait() {
+  const Uninterrupted here;
   if (++waits_in_a_row_ > kMostWaitsInARow) {
     std::fprintf(stderr, "schedule: all threads wait for each other\n");
     std::abort();

@@ -1,6 +1,6 @@
 // Runs several threads one at a time, and decides at each switch point, by a seed, which one goes on: the same seed, the
 // same interleaving. Switch points are where the threads call Yield (the recorder does before each action that passes
-// the persistence seam), and where the store waits for another thread (kv/wait.h).
+// the persistence seam, single_step.h before each instruction), and where the store waits for another (kv/wait.h).
 #ifndef SEALKV_TESTS_CRASH_SCHEDULE_H_
 #define SEALKV_TESTS_CRASH_SCHEDULE_H_
 
@@ -23,8 +23,8 @@ class Schedule {
   // Runs the bodies, each in a thread of its own, until all have returned. Ends the process if none can go on.
   void Run(const std::vector<std::function<void()>>& bodies);
 
-  // For the running thread: others may run now.
-  void Yield();
+  // For the running thread: others may run now. It is interrupted once in `one_in` calls, if that is given.
+  void Yield(uint64_t one_in = 0);
   // For the running thread: it can't go on until another one has done something.
   void Wait();
 
