@@ -1,7 +1,7 @@
 // A process is killed at any moment, thousands of times over, while several of its threads write and one reads; and
 // the store holds what each had acknowledged, what was in flight whole or not at all, and what the reader was shown.
 //
-//   bazel-bin/tests/kill_test                          what the test suite runs: some 2,000 kills
+//   bazel-bin/tests/kill_test                          what the test suite runs: some 2,500 kills
 //   bazel-bin/tests/kill_test --minutes=60 --seed=7    store after store, of many sizes, for so long
 //   bazel-bin/tests/kill_test --lives=123 --seed=7     the same, for so many kills (to replay a failure)
 //   --directory=DIR                                    where (default /dev/shm)
@@ -47,7 +47,7 @@ TEST(KillTest, TierVolatile) {
         .capacity_bytes = 4 << 20,
         .most_moment_log2 = 13,
         .most_pauses = 20'000},
-       Scaled(2000));
+       Scaled(2500));
 }
 
 // Where fences are msyncs there is more time to be killed in one.
@@ -59,7 +59,7 @@ TEST(KillTest, TierMsync) {
         .most_moment_log2 = 8,
         .most_pauses = 200'000,
         .may_kill_itself = false},
-       Scaled(60));
+       Scaled(150));
 }
 
 // A store's plan follows from its seed; the next store has the next seed.

@@ -41,7 +41,7 @@ std::string Lives::Begin() {
 
 void Lives::Draw(Life& life) {
   life.number = count_;
-  life.killer = plan_.may_kill_itself && random_.OneIn(2) ? Killer::kVictim : Killer::kTest;
+  life.killer = plan_.may_kill_itself && !random_.OneIn(3) ? Killer::kVictim : Killer::kTest;
   life.moment = random_.Below((uint64_t{1} << random_.Between(0, plan_.most_moment_log2)) + 1);
   life.waits_for_pass = random_.OneIn(3);
 }
