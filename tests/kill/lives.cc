@@ -57,9 +57,10 @@ std::string Lives::Next() {
   if (complaint.empty()) complaint = oracle_.Judge(journal_);
   if (complaint.empty()) return "";
   is_evidence_ = true;
-  return absl::StrCat("life ", count_ - 1, ": ", complaint, "\nThe store as it was found: ", path_,
-                      " (kvdump check). To replay it, as far as threads do:\n  kill_test --seed=", plan_.seed,
-                      " --lives=", count_);
+  return absl::StrCat(
+      "life ", count_ - 1, " of seed ", plan_.seed, ": ", complaint, "\nThe store as it was found: ", path_,
+      " (kvdump check).\nTo replay it, as far as threads do:\n  bazel-bin/tests/kill_test --gtest_filter=KillTest.",
+      plan_.test, " --seed=", plan_.seed, " --lives=", count_);
 }
 
 std::string Lives::Summary() const {

@@ -15,6 +15,7 @@ namespace sealkv::kill {
 
 struct Plan {
   uint64_t seed = 0;
+  std::string test;  // its name: who runs it alone, with the seed, has the same lives
   std::string directory;
   uint64_t capacity_bytes = 0;
   unsigned writers = 4;

@@ -40,6 +40,7 @@ std::string Victim::AwaitDeath(uint64_t pauses) {
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) continue;
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) return "";
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) return "the victim hung";
   if (WIFSIGNALED(status)) return absl::StrCat("the victim died of signal ", WTERMSIG(status));
   return absl::StrCat("the victim ended by itself, with exit code ", WEXITSTATUS(status), "; what it said is above");
 }
