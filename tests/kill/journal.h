@@ -15,12 +15,14 @@
 namespace sealkv::kill {
 
 inline constexpr unsigned kMostWriters = 16;
+inline constexpr unsigned kTrailsLog2 = 16;  // far more than there are, so that few share a count
 // What a victim may do before it ends itself; a kill comes long before, unless the test doesn't get the processor.
 inline constexpr uint64_t kMostOperations = 1 << 16;  // a writer, in one life
 
 enum class Killer : uint32_t {
   kTest,    // from outside, when the writers have made so much progress: any instruction of any thread
-  kVictim,  // by itself, just before so-and-so many actions at the persistence seam: between any two stores
+  kAction,  // by itself, just before an action at the persistence seam
+  kTrail,   // the same, where few lives have ended so far (tests/kill/death.h)
 };
 
 // How a life is to be, and when it is to end. The test writes it before the victim starts.
@@ -29,7 +31,8 @@ struct Life {
   uint64_t number = 0;
   uint32_t writers = 0;
   Killer killer = Killer::kTest;
-  // kTest: 1 before the store is opened, 1 after it, 1 for each begin and each end of an operation. kVictim: actions.
+  // kTest: 1 before the store is opened, 1 after it, 1 for each begin and each end of an operation. kAction: actions at
+  // the seam before the one. kTrail: actions before it begins to look for a place.
   uint64_t moment = 0;
   bool waits_for_pass = false;  // a thread asks for the background pass at once
   std::array<char, 4096> store_path{};
@@ -57,6 +60,7 @@ struct Journal {
   std::atomic<bool> pass_is_through{false};
   alignas(64) std::array<std::atomic<uint64_t>, kCounters.size()> shown{};  // the highest sums a reader was shown
   std::array<WriterNotes, kMostWriters> writers;
+  std::array<std::atomic<uint32_t>, 1 << kTrailsLog2> deaths{};  // by trail, over all lives
 };
 
 // A Journal in memory that another process can map, by its descriptor.

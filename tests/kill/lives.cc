@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -41,7 +42,7 @@ std::string Lives::Begin() {
 
 void Lives::Draw(Life& life) {
   life.number = count_;
-  life.killer = plan_.may_kill_itself && !random_.OneIn(3) ? Killer::kVictim : Killer::kTest;
+  life.killer = plan_.may_kill_itself ? Killer{static_cast<uint32_t>(random_.Below(3))} : Killer::kTest;
   life.moment = random_.Below((uint64_t{1} << random_.Between(0, plan_.most_moment_log2)) + 1);
   life.waits_for_pass = random_.OneIn(3);
 }
@@ -66,12 +67,16 @@ std::string Lives::Next() {
 std::string Lives::Summary() const {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
   const Tally& all = oracle_.tally();
+  const auto trails = std::count_if(journal_->deaths.begin(), journal_->deaths.end(),
+                                    [](const std::atomic<uint32_t>& deaths) { return deaths > 0; });
   return absl::StrFormat(
       "tier %s, seed %d: %d kills, %d operations (%d found no space), %d in flight, %d of these there; killed before "
-      "the store was open %d, before an operation ended %d, during the background pass %d; %d keys, %d segments at "
+      "the store was open %d, before an operation ended %d, during the background pass %d, at %d different trails; %d "
+      "keys, %d segments at "
       "most; %.0f kills/s",
       tier_, plan_.seed, count_, all.operations, all.no_space, all.in_flight, all.in_flight_there, all.before_open,
-      all.before_end, all.during_pass, oracle_.keys(), all.most_segments, static_cast<double>(count_) / seconds);
+      all.before_end, all.during_pass, trails, oracle_.keys(), all.most_segments,
+      static_cast<double>(count_) / seconds);
 }
 
 }  // namespace sealkv::kill

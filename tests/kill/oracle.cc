@@ -56,17 +56,6 @@ std::string CompareSpace(const Stats& stats, const internal::CheckReport& report
 
 }  // namespace
 
-void Tally::Add(const Tally& other) {
-  operations += other.operations;
-  in_flight += other.in_flight;
-  in_flight_there += other.in_flight_there;
-  no_space += other.no_space;
-  before_open += other.before_open;
-  before_end += other.before_end;
-  during_pass += other.during_pass;
-  most_segments = std::max(most_segments, other.most_segments);
-}
-
 Oracle::Oracle(uint64_t seed, unsigned writers) : applied_(writers) {
   for (unsigned i = 0; i < writers; ++i) scripts_.emplace_back(seed, i, writers);
 }

@@ -24,8 +24,6 @@ struct Tally {
   uint64_t before_end = 0;     // kills after that, before an operation of that life had ended
   uint64_t during_pass = 0;    // kills while the background pass ran, or waited to
   uint64_t most_segments = 0;  // in use at a kill, of the most that were
-
-  void Add(const Tally& other);
 };
 
 class Oracle {

@@ -2,7 +2,6 @@
 // far it is, until it is killed.
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -22,6 +21,7 @@
 #include "daxfile/dax_file.h"
 #include "daxfile/persist.h"
 #include "kv/sealkv.h"
+#include "tests/kill/death.h"
 #include "tests/kill/journal.h"
 #include "tests/kill/script.h"
 #include "tests/kill/victim.h"
@@ -38,36 +38,15 @@ using testing::Random;
 // say), and is to be told with its number.
 constexpr unsigned kHangSeconds = 100;
 
-[[noreturn]] void Die() {
-  ::kill(getpid(), SIGKILL);
-  for (;;) pause();
-}
-
 [[noreturn]] void Fail(std::string_view what) {
   std::fprintf(stderr, "victim: %.*s\n", static_cast<int>(what.size()), what.data());
   _exit(2);
 }
 
-// Kills the process just before one of the actions at the seam.
-class DeathAtAction : public daxfile::PersistObserver {
- public:
-  explicit DeathAtAction(uint64_t moment) : left_(moment) {}
-  void OnStore(const uint64_t*, uint64_t, const daxfile::Site&) override { Count(); }
-  void OnCopy(const void*, const void*, size_t, bool, const daxfile::Site&) override { Count(); }
-  void OnFlush(const void*, size_t, const daxfile::Site&) override { Count(); }
-  void OnFence(const daxfile::Site&) override { Count(); }
-
- private:
-  void Count() {
-    if (left_.fetch_sub(1) == 0) Die();
-  }
-  std::atomic<uint64_t> left_;
-};
-
 class VictimProcess {
  public:
   VictimProcess(int journal_fd, int progress_fd)
-      : journal_(journal_fd), life_(journal_->life), progress_fd_(progress_fd), death_(life_.moment) {}
+      : journal_(journal_fd), life_(journal_->life), progress_fd_(progress_fd), death_(*journal_) {}
 
   void Run() {
     NoteProgress();
@@ -112,6 +91,7 @@ class VictimProcess {
       const Operation operation = script.At(number);
       notes.begun = number + 1;
       NoteProgress();
+      Death::BeginTrail();
       const absl::StatusOr<bool> is_done = Do(operation, *store_);
       if (!is_done.ok()) {
         Fail(absl::StrCat("writer ", writer, ", operation ", number, " (", Describe(operation),
@@ -174,7 +154,7 @@ class VictimProcess {
   const SharedJournal journal_;
   const Life& life_;
   const int progress_fd_;
-  DeathAtAction death_;
+  Death death_;
   std::unique_ptr<Store> store_;
 };
 
