@@ -19,6 +19,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "bench/engine.h"
+#include "bench/marks.h"
 #include "bench/report.h"
 #include "bench/workload.h"
 
@@ -47,6 +48,10 @@ ABSL_FLAG(std::string, tier, "volatile",
 ABSL_FLAG(uint64_t, capacity, 0, "bytes of the store (0: enough for the benchmarks asked for)");
 ABSL_FLAG(uint32_t, repetitions, 1, "run the whole list so many times, report each benchmark's median");
 ABSL_FLAG(std::string, json, "", "write the results to this file, in Google Benchmark's format (-: standard output)");
+ABSL_FLAG(std::string, mark_operations, "",
+          "write a line to this file (stderr: standard error) when an operation of sealkv begins and one when it "
+          "ends: 'begin 17 put <key>', 'end 17 OK'; 8-byte keys as hexadecimal digits. For persistency checkers and "
+          "tracers, which see by it what stores belong to what operation");
 
 namespace sealkv::bench {
 namespace {
@@ -146,19 +151,22 @@ class StoreFile {
   const bool is_ours_;
 };
 
-absl::Status OpenSubject(const Plan& plan, Subject& subject, const StoreFile& file) {
+// `marks`: nullptr if nobody asked for them.
+absl::Status OpenSubject(const Plan& plan, Subject& subject, const StoreFile& file, Marks* marks) {
   subject.engine.reset();
   if (subject.name == "sealkv" && !plan.engine.use_existing) file.Remove();
   subject.engine = MakeEngine(subject.name, plan.workload.data.key_kind, plan.workload.data.value_bytes);
+  // The others have no persistent stores to tell apart.
+  if (marks != nullptr && subject.name == "sealkv") subject.engine = MarkOperations(std::move(subject.engine), *marks);
   return subject.engine->Open(plan.engine);
 }
 
 // One run of the whole list; engines take turns at each benchmark, so that a noisy machine hurts all alike.
-absl::StatusOr<std::vector<Result>> RunList(const Plan& plan, const StoreFile& file, bool is_first) {
+absl::StatusOr<std::vector<Result>> RunList(const Plan& plan, const StoreFile& file, Marks* marks, bool is_first) {
   std::vector<Subject> subjects(plan.engines.size());
   for (size_t i = 0; i < subjects.size(); ++i) {
     subjects[i].name = plan.engines[i];
-    if (absl::Status status = OpenSubject(plan, subjects[i], file); !status.ok()) return status;
+    if (absl::Status status = OpenSubject(plan, subjects[i], file, marks); !status.ok()) return status;
     if (is_first) std::cout << absl::StrFormat("%-10s %s\n", subjects[i].name, subjects[i].engine->Describe());
   }
   if (is_first) std::cout << std::endl;
@@ -170,7 +178,7 @@ absl::StatusOr<std::vector<Result>> RunList(const Plan& plan, const StoreFile& f
       if (IsFill(benchmark) && !is_empty[i]) {
         if (plan.engine.use_existing)
           return absl::InvalidArgumentError("a fill begins with an empty store: it can't use an existing one");
-        if (absl::Status status = OpenSubject(plan, subjects[i], file); !status.ok()) return status;
+        if (absl::Status status = OpenSubject(plan, subjects[i], file, marks); !status.ok()) return status;
       }
       is_empty[i] = false;
       absl::StatusOr<Result> result = RunWorkload(benchmark, plan.workload, subjects[i], progress, stop);
@@ -184,6 +192,7 @@ absl::StatusOr<std::vector<Result>> RunList(const Plan& plan, const StoreFile& f
         return absl::Status(result.status().code(), absl::StrCat(subjects[i].name, " ", benchmark, ": ",
                                                                  std::string(result.status().message())));
       }
+      if (marks != nullptr && !marks->status().ok()) return marks->status();
       std::cout << Line(*result, absl::GetFlag(FLAGS_histogram) || benchmark == "open") << std::endl;
       results.push_back(*std::move(result));
     }
@@ -212,10 +221,16 @@ absl::Status Main(const Plan& plan) {
     return absl::AlreadyExistsError(
         absl::StrCat(plan.engine.path, " exists: use it with --use_existing_db, or remove it"));
   }
+  std::unique_ptr<Marks> marks;
+  if (const std::string path = absl::GetFlag(FLAGS_mark_operations); !path.empty()) {
+    absl::StatusOr<std::unique_ptr<Marks>> opened = Marks::Open(path);
+    if (!opened.ok()) return opened.status();
+    marks = *std::move(opened);
+  }
   const StoreFile file(plan.engine.path, is_ours);
   std::vector<std::vector<Result>> runs;
   for (uint32_t i = 0; i < plan.repetitions; ++i) {
-    absl::StatusOr<std::vector<Result>> results = RunList(plan, file, i == 0);
+    absl::StatusOr<std::vector<Result>> results = RunList(plan, file, marks.get(), i == 0);
     if (!results.ok()) return results.status();
     runs.push_back(*std::move(results));
   }
@@ -236,6 +251,9 @@ constexpr char kUsage[] =
     "  kvbench --benchmarks=fillrandom,open --engines=sealkv\n"
     "  kvbench --db=/mnt/pmem/bench --tier=map-sync        on persistent memory; refuses anything weaker\n"
     "  kvbench --json=result.json                          for Google Benchmark's tools\n"
+    "  valgrind --log-file=valgrind.%p kvbench --num=1000 --engines=sealkv --mark_operations=marks\n"
+    "                                                      under a checker; any that runs programs as they are will "
+    "do\n"
     "exit codes: 0 done, 1 failed, 2 wrong usage";
 
 }  // namespace

@@ -1,0 +1,58 @@
+// What a writer does: operation `number` of writer `writer` follows from the seed. So a victim needs no list of what to
+// do, and the test, which knows only how far it came, can say what must be there.
+//
+// Each writer owns the keys that no other one touches, of all shapes and side by side with the others' in the same
+// nodes. All add to the counters.
+#ifndef SEALKV_TESTS_KILL_SCRIPT_H_
+#define SEALKV_TESTS_KILL_SCRIPT_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "kv/sealkv.h"
+
+namespace sealkv::kill {
+
+// Sums that lie in a leaf (8-byte keys), and in records: in the top layer, and among the paths.
+inline constexpr std::array<std::string_view, 4> kCounters = {"counter0", "counter1", "counter in a record",
+                                                              "/usr/share/doc/counter"};
+
+struct Operation {
+  enum class Action : uint8_t { kPut, kPutIfAbsent, kDelete, kAdd, kCompareAndSwap };
+  Action action = Action::kPut;
+  std::string_view key;           // the script's, or a counter
+  std::optional<size_t> counter;  // index in kCounters; nothing: the key is the writer's own
+  std::string value;              // kPut, kPutIfAbsent
+  uint64_t word = 0;              // kAdd: what is added. kCompareAndSwap: what is wanted
+  bool expects_truth = false;     // kCompareAndSwap: whether what is expected is what is there
+};
+
+class Script {
+ public:
+  Script(uint64_t seed, unsigned writer, unsigned writers);
+
+  Operation At(uint64_t number) const;
+  const std::vector<std::string>& keys() const { return keys_; }
+
+ private:
+  const uint64_t seed_;
+  std::vector<std::string> keys_;
+};
+
+// A key's value when an operation is through, if that found space. `before`: nothing if the key wasn't there.
+std::optional<std::string> After(const Operation& operation, const std::optional<std::string>& before);
+
+// Does it. False: there was no space for it. An error is one that the operation can't explain.
+absl::StatusOr<bool> Do(const Operation& operation, Store& store);
+
+// For messages.
+std::string Describe(const Operation& operation);
+
+}  // namespace sealkv::kill
+
+#endif  // SEALKV_TESTS_KILL_SCRIPT_H_
