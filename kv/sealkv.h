@@ -135,9 +135,9 @@ struct Stats {
   uint64_t segments_nodes = 0;
   uint64_t segments_records = 0;
   uint64_t segments_large = 0;
-  uint64_t node_bytes_used = 0;    // nodes that the tree is made of
-  uint64_t record_bytes_used = 0;  // records that the tree refers to, headers included
-  uint64_t bytes_retired = 0;      // replaced or deleted, waiting for readers to leave
+  uint64_t node_bytes_used = 0;    // nodes that the tree is made of, and retired ones
+  uint64_t record_bytes_used = 0;  // records that the tree refers to, headers included, and retired ones
+  uint64_t bytes_retired = 0;      // of these two: replaced or deleted, waiting for readers to leave
   uint64_t generation = 0;         // how often the store has been opened for writing
 };
 

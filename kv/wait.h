@@ -1,5 +1,5 @@
-// What a thread does while it waits for another one, where a few cycles will usually do: look again. A test that decides
-// which thread runs next is told here that this one can't go on (tests/crash/schedule.h).
+// What a thread does while it waits for another one, where a few cycles will usually do: look again. A test that
+// decides which thread runs next is told here that this one can't go on (tests/crash/schedule.h).
 #ifndef SEALKV_KV_WAIT_H_
 #define SEALKV_KV_WAIT_H_
 

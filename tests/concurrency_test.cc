@@ -326,8 +326,8 @@ TEST_F(ConcurrencyTest, WritersDontLoseEachOthersWork) {
 
 // Ascending and descending writers around an ever growing right edge, with deletes: roots grow and shrink below those
 // who are on their way down from them. Once, a descent that had read the root's word before it grew and its version
-// after took the old root for the new: a put went into a leaf that no longer covered its key, and a shortcut of then led past
-// all that came later.
+// after took the old root for the new: a put went into a leaf that no longer covered its key, and a shortcut of then
+// led past all that came later.
 TEST_F(ConcurrencyTest, WritesBesideAGrowingRootAreFoundAgain) {
   constexpr uint64_t kWriters = 3;
   const uint64_t rounds = Scaled(60);

@@ -1,6 +1,6 @@
 // Threads over one store, interleaved by a seed at every action that passes the seam, crashed at every one of them:
-// after each crash what is there is what some order of the calls leaves (crash/linearizable.h). A value that a reader was
-// given is there, or was replaced by a later one.
+// after each crash what is there is what some order of the calls leaves (crash/linearizable.h). A value that a reader
+// was given is there, or was replaced by a later one.
 #include <algorithm>
 #include <string>
 

@@ -21,7 +21,8 @@
 
 ABSL_FLAG(double, hours, 1.0 / 60, "how long to go on");
 ABSL_FLAG(std::optional<uint64_t>, seed, std::nullopt, "of the campaign (default: another one each time, printed)");
-ABSL_FLAG(std::string, replay, "", "run this one case, as a failure has named it: operations:17, threads:17, scripts:17");
+ABSL_FLAG(std::string, replay, "",
+          "run this one case, as a failure has named it: operations:17, threads:17, scripts:17");
 ABSL_FLAG(bool, minimise, true, "after a failure, look for the shortest list of operations that still fails");
 
 namespace sealkv::crash {
@@ -50,9 +51,9 @@ void Report(const Case& one, const Exploration& found) {
 
 // One line of numbers, then what failed.
 std::string ToText(const Exploration& found) {
-  std::string text = absl::StrCat(found.points, " ", found.points_sampled, " ", found.images, " ",
-                                  found.recovery_images, " ", found.judgements, " ", found.failures, " ",
-                                  found.seconds, "\n");
+  std::string text =
+      absl::StrCat(found.points, " ", found.points_sampled, " ", found.images, " ", found.recovery_images, " ",
+                   found.judgements, " ", found.failures, " ", found.seconds, "\n");
   for (const std::string& failure : found.first_failures) absl::StrAppend(&text, failure, "\n");
   return text;
 }
@@ -60,9 +61,9 @@ std::string ToText(const Exploration& found) {
 std::optional<Exploration> FromText(const std::string& text) {
   Exploration found;
   int length = 0;
-  const int fields = std::sscanf(text.c_str(), "%lu %lu %lu %lu %lu %lu %lf\n%n", &found.points, &found.points_sampled,
-                                 &found.images, &found.recovery_images, &found.judgements, &found.failures,
-                                 &found.seconds, &length);
+  const int fields =
+      std::sscanf(text.c_str(), "%lu %lu %lu %lu %lu %lu %lf\n%n", &found.points, &found.points_sampled, &found.images,
+                  &found.recovery_images, &found.judgements, &found.failures, &found.seconds, &length);
   if (fields != 7) return std::nullopt;
   if (found.failures > 0) found.first_failures.push_back(text.substr(static_cast<size_t>(length)));
   return found;

@@ -1,6 +1,6 @@
-// The crash tests can fail: whatever flush, fence or non-temporal copy is left out, and whatever two actions are done in
-// the wrong order, some image tells. The mutants are found in the recordings (crash/mutation.h), none is listed by hand.
-// A survivor is a redundant flush, to be removed, or a hole in the harness, to be closed.
+// The crash tests can fail: whatever flush, fence or non-temporal copy is left out, and whatever two actions are done
+// in the wrong order, some image tells. The mutants are found in the recordings (crash/mutation.h), none is listed by
+// hand. A survivor is a redundant flush, to be removed, or a hole in the harness, to be closed.
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -31,23 +31,25 @@ std::vector<ConcurrentScenario> ConcurrentScenarios() {
                  .threads = {{Put("key", "one"), Put("key", "another"), Delete("key"), Put("key", 3)},
                              Repeat(Get("key"), 6),
                              {Get("key"), Scan(), Get("key")}}});
-  all.push_back({.kind = "threads: a leaf splits under a reader",
-                 .setup = PutNumbers(0, 400, 10),
-                 .threads = {PutNumbers(5, 9), PutNumbers(1, 4), {Get(U64Key(5)), Scan(), Get(U64Key(5)), Get(U64Key(1))}}});
+  all.push_back(
+      {.kind = "threads: a leaf splits under a reader",
+       .setup = PutNumbers(0, 400, 10),
+       .threads = {PutNumbers(5, 9), PutNumbers(1, 4), {Get(U64Key(5)), Scan(), Get(U64Key(5)), Get(U64Key(1))}}});
   Operations deletes;
   for (uint64_t i = 15; i <= 40; ++i) deletes.push_back(Delete(U64Key(i)));
-  all.push_back({.kind = "threads: leaves merge under a reader",
-                 .setup = PutNumbers(1, 70),
-                 .threads = {std::move(deletes), {Put(U64Key(20), 7), Put(U64Key(27), 8)}, {Scan(), Get(U64Key(20)), Scan()}}});
+  all.push_back(
+      {.kind = "threads: leaves merge under a reader",
+       .setup = PutNumbers(1, 70),
+       .threads = {std::move(deletes), {Put(U64Key(20), 7), Put(U64Key(27), 8)}, {Scan(), Get(U64Key(20)), Scan()}}});
   all.push_back({.kind = "threads: a layer is made under a reader",
                  .setup = {Put("8 bytes:a", "a"), Put("8 bytes:b", "b"), Put("8 bytes:c", "c"), Put("8 bytes:d", "d")},
                  .threads = {{Put("8 bytes:e", "e"), Put("8 bytes:f", "f")},
                              {Put("8 bytes:b", "changed"), Delete("8 bytes:a")},
                              {Get("8 bytes:e"), Scan(), Get("8 bytes:b"), Get("8 bytes:e")}}});
   // One segment is free. The first thread's put makes a layer: it takes that segment for the layer's node, and finds no
-  // room for the record. The segment stays taken, and the second thread splits a leaf into it: it relies on the word that
-  // the other one has written to the table. (All 16 nodes of the one node segment are in use, and half of a segment of
-  // records.)
+  // room for the record. The segment stays taken, and the second thread splits a leaf into it: it relies on the word
+  // that the other one has written to the table. (All 16 nodes of the one node segment are in use, and half of a
+  // segment of records.)
   const auto large = [](std::string key, size_t segments) {
     return Put(std::move(key), std::string(4096 * segments - 100, 'L'));
   };

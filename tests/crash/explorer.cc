@@ -65,8 +65,8 @@ class Explorer {
       FollowGeneration(event);
       model_.Apply(recording_.log, event);
     }
-    const bool is_point = is_fence || event.kind == EventKind::kOperationEnd ||
-                          (event.is_write() && options_.at_each_store);
+    const bool is_point =
+        is_fence || event.kind == EventKind::kOperationEnd || (event.is_write() && options_.at_each_store);
     if (is_point) TryImages();
   }
 

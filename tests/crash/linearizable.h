@@ -1,6 +1,7 @@
 // Durable linearizability (Izraelevitz, Mendes, Scott, DISC 2016): what is there after a crash must be what some order
 // of the calls leaves, in which each call that returned has its answer, calls that didn't overlap keep their order, and
-// of those in flight any may be missing. A value that a get returned is therefore there, or was replaced by a later one.
+// of those in flight any may be missing. A value that a get returned is therefore there, or was replaced by a later
+// one.
 //
 // Each call concerns one key, and the property is local: it is decided key by key.
 #ifndef SEALKV_TESTS_CRASH_LINEARIZABLE_H_

@@ -1,5 +1,5 @@
-// The least of a failing list that still fails: "Simplifying and isolating failure-inducing input" (Zeller, Hildebrandt,
-// IEEE TSE 2002), leaving out ever smaller parts.
+// The least of a failing list that still fails: "Simplifying and isolating failure-inducing input" (Zeller,
+// Hildebrandt, IEEE TSE 2002), leaving out ever smaller parts.
 #ifndef SEALKV_TESTS_CRASH_MINIMISE_H_
 #define SEALKV_TESTS_CRASH_MINIMISE_H_
 

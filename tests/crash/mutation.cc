@@ -108,7 +108,8 @@ std::map<Mutation, Occurrences> MutationsOf(const Log& log) {
     const Event& event = log.events[i];
     if (event.is_mark()) continue;
     const Site& site = log.sites[event.site];
-    if (event.kind == EventKind::kFence || event.kind == EventKind::kFlush) mutations[{Kind::kLeaveOut, site}].push_back(i);
+    if (event.kind == EventKind::kFence || event.kind == EventKind::kFlush)
+      mutations[{Kind::kLeaveOut, site}].push_back(i);
     if (event.kind == EventKind::kNonTemporalCopy) mutations[{Kind::kCached, site}].push_back(i);
     if (event.kind == EventKind::kFlush && event.count > 1) {
       mutations[{Kind::kLeaveOutFirst, site}].push_back(i);

@@ -13,7 +13,18 @@
 
 namespace sealkv::crash {
 
-enum class Action : uint8_t { kFormat, kReopen, kRecover, kPut, kPutIfAbsent, kDelete, kAdd, kCompareAndSwap, kGet, kScan };
+enum class Action : uint8_t {
+  kFormat,
+  kReopen,
+  kRecover,
+  kPut,
+  kPutIfAbsent,
+  kDelete,
+  kAdd,
+  kCompareAndSwap,
+  kGet,
+  kScan
+};
 
 struct Operation {
   Action action;

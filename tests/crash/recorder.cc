@@ -32,8 +32,7 @@ void Recorder::Enter(ThreadNumber thread) { identities.push_back({this, thread})
 
 uint64_t Recorder::BeginOperation() {
   const Uninterrupted here;
-  log_.events.push_back(
-      {.kind = EventKind::kOperationBegin, .thread = identities.back().number, .count = operations_});
+  log_.events.push_back({.kind = EventKind::kOperationBegin, .thread = identities.back().number, .count = operations_});
   return operations_++;
 }
 
@@ -90,8 +89,7 @@ void Recorder::OnStore(const uint64_t* word, uint64_t value, const daxfile::Site
 void Recorder::OnCopy(const void* to, const void* from, size_t bytes, bool non_temporal, const daxfile::Site& site) {
   const Uninterrupted here;
   const char* action = non_temporal ? "copy-nt" : "copy";
-  std::optional<Event> event =
-      NewEvent(non_temporal ? EventKind::kNonTemporalCopy : EventKind::kCopy, action, site);
+  std::optional<Event> event = NewEvent(non_temporal ? EventKind::kNonTemporalCopy : EventKind::kCopy, action, site);
   const std::optional<uint64_t> first = FirstWordOf(to, bytes, action);
   if (bytes == 0 || !event.has_value() || !first.has_value()) return;
   event->first_word = *first;

@@ -36,14 +36,13 @@ class StatesExpectation : public Expectation {
     std::string complaint = "a store where there should be none";
     for (const State* state : allowed_) {
       if (!state->has_value()) continue;
-      const auto [found, expected] = std::mismatch(contents.begin(), contents.end(), (*state)->begin(), (*state)->end(),
-                                                   [](const auto& a, const auto& b) {
-                                                     return a.first == b.first && a.second == b.second;
-                                                   });
+      const auto [found, expected] =
+          std::mismatch(contents.begin(), contents.end(), (*state)->begin(), (*state)->end(),
+                        [](const auto& a, const auto& b) { return a.first == b.first && a.second == b.second; });
       if (found == contents.end() && expected == (*state)->end()) return "";
-      complaint = found == contents.end()
-                      ? "the scan doesn't show " + testing::Printable(expected->first)
-                      : "the scan shows " + testing::Printable(found->first) + " = " + testing::Printable(found->second);
+      complaint = found == contents.end() ? "the scan doesn't show " + testing::Printable(expected->first)
+                                          : "the scan shows " + testing::Printable(found->first) + " = " +
+                                                testing::Printable(found->second);
     }
     return complaint;
   }

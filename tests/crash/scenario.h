@@ -32,7 +32,7 @@ struct Scenario {
   std::vector<Operation> operations;  // these are crashed at each store and fence
   // Whether an operation that found the tree as `before` and left it as `after` did what this scenario is for.
   std::function<bool(const Shape& before, const Shape& after)> happened;
-  unsigned times = 1;  // how many of the operations must have done it
+  unsigned times = 1;        // how many of the operations must have done it
   bool may_be_full = false;  // an operation that finds no space is fine, and changes nothing
 };
 

@@ -1,6 +1,7 @@
-// Runs several threads one at a time, and decides at each switch point, by a seed, which one goes on: the same seed, the
-// same interleaving. Switch points are where the threads call Yield (the recorder does before each action that passes
-// the persistence seam, single_step.h before each instruction), and where the store waits for another (kv/wait.h).
+// Runs several threads one at a time, and decides at each switch point, by a seed, which one goes on: the same seed,
+// the same interleaving. Switch points are where the threads call Yield (the recorder does before each action that
+// passes the persistence seam, single_step.h before each instruction), and where the store waits for another
+// (kv/wait.h).
 #ifndef SEALKV_TESTS_CRASH_SCHEDULE_H_
 #define SEALKV_TESTS_CRASH_SCHEDULE_H_
 

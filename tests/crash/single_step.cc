@@ -31,7 +31,8 @@ struct SingleStepHandler {
   static void OnTrap(int, siginfo_t*, void* context) {
     was_called = true;
     const auto at = static_cast<uintptr_t>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
-    const bool is_ours = at >= reinterpret_cast<uintptr_t>(&__executable_start) && at < reinterpret_cast<uintptr_t>(&etext);
+    const bool is_ours =
+        at >= reinterpret_cast<uintptr_t>(&__executable_start) && at < reinterpret_cast<uintptr_t>(&etext);
     if (!is_ours || handler_of_thread == nullptr || Uninterrupted::depth > 0) return;
     const int saved_errno = errno;
     (*handler_of_thread)();
