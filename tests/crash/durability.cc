@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 namespace sealkv::crash {
 namespace {
 
@@ -74,9 +77,7 @@ DurabilityModel::DurabilityModel(std::span<const uint64_t> initial_words, Platfo
 }
 
 uint64_t DurabilityModel::HashOf(uint64_t line, const LineContent& content) {
-  uint64_t hash = testing::Random(line).Next();
-  for (const uint64_t word : content) hash = testing::Random(hash ^ word).Next();
-  return hash;
+  return XXH3_64bits_withSeed(content.data(), sizeof(content), line);
 }
 
 LineContent DurabilityModel::DurableLine(uint64_t line) const {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <span>
 #include <unordered_set>
 
 #include "kv/superblock.h"
@@ -31,6 +32,19 @@ struct Shared {
   std::unordered_set<uint64_t> seen;
   std::unordered_set<uint64_t> seen_with_expectation;
   bool is_stopped = false;
+
+  // An image, and the memory that its recovery is recorded in: one of each for every depth, not a new one each time.
+  struct Memories {
+    explicit Memories(size_t bytes) : image(bytes), recovery(bytes) {}
+    testing::Memory image;
+    testing::Memory recovery;
+  };
+  std::vector<std::unique_ptr<Memories>> memories;
+
+  Memories& MemoriesOf(unsigned depth, size_t bytes) {
+    while (memories.size() <= depth) memories.push_back(std::make_unique<Memories>(bytes));
+    return *memories[depth];
+  }
 };
 
 class Explorer {
@@ -43,7 +57,8 @@ class Explorer {
         depth_(depth),
         shared_(shared),
         model_(recording.log.initial_words, options.platform),
-        image_(recording.log.initial_words.size() * kWordBytes),
+        memories_(shared.MemoriesOf(depth, recording.log.initial_words.size() * kWordBytes)),
+        image_(memories_.image.span()),
         generation_stored_(recording.log.initial_words[kGenerationWord]),
         generation_(generation_stored_) {}
 
@@ -87,7 +102,7 @@ class Explorer {
 
   void TryImage(const CrashImage& image) {
     ++shared_.result.judgements;
-    image.WriteTo(image_.span(), model_);
+    image.WriteTo(image_, model_);
     // By the count and not by the hash: the store's random identity is in that, and a run must replay.
     const uint64_t number = shared_.result.judgements;
     if (number % 2 == 0) SpoilLockWords();
@@ -95,7 +110,7 @@ class Explorer {
       TryRecoveryCrashes();
     }
     alarm(options_.most_seconds_per_image);
-    const std::string complaint = Judge(image_.span(), expectation_);
+    const std::string complaint = Judge(image_, expectation_);
     alarm(0);
     if (complaint.empty()) return;
     ++shared_.result.failures;
@@ -123,9 +138,8 @@ class Explorer {
   };
 
   void TryRecoveryCrashes() {
-    if (recovery_memory_ == nullptr) recovery_memory_ = std::make_unique<testing::Memory>(image_.size());
-    std::memcpy(recovery_memory_->data(), image_.data(), image_.size());
-    const Recovery recovery(recovery_memory_->span(), expectation_);
+    std::memcpy(memories_.recovery.data(), image_.data(), image_.size());
+    const Recovery recovery(memories_.recovery.span(), expectation_);
     const std::unique_ptr<Expectation> expectation = recovery.NewExpectation();
     Explorer(recovery, *expectation, options_, depth_ + 1, shared_).Run();
   }
@@ -164,8 +178,8 @@ class Explorer {
   const unsigned depth_;  // crashes of recovery above
   Shared& shared_;
   DurabilityModel model_;
-  testing::Memory image_;
-  std::unique_ptr<testing::Memory> recovery_memory_;
+  Shared::Memories& memories_;
+  const std::span<std::byte> image_;
   uint64_t generation_stored_;
   uint64_t generation_;
   std::map<ThreadNumber, uint64_t> operation_of_thread_;
