@@ -34,6 +34,7 @@ void TreeWalk::Run() {
     } else {
       VisitChild(Frame(frame), position);  // by value: the stack may move
     }
+    if (visitor_ != nullptr && !visitor_->GoesOn()) findings_.report().was_stopped = true;
   }
   records_.CheckGeneration();
 }
@@ -105,7 +106,7 @@ void TreeWalk::Push(Frame frame) {
 void TreeWalk::EnterTopLayer() {
   const Offset at{Node::Load(image_.superblock().root)};
   const Node* root = TakeNode(at, Offset{offsetof(Superblock, root)}, kAnyLevel);
-  if (root == nullptr) return;
+  if (root == nullptr) return Lose(KeyRange::All());
   findings_.report().height_top = root->level() + 1;
   const Frame frame{root, at, 0, true, 0, 0, 0, kLastSlice, {}};
   CheckNoPrefix(frame);
@@ -115,13 +116,15 @@ void TreeWalk::EnterTopLayer() {
 void TreeWalk::EnterLayer(const Frame& parent, unsigned slot) {
   const Offset at = parent.node->child(slot);
   const Node* node = TakeNode(at, parent.RefWord(slot), kAnyLevel);
-  if (node == nullptr) return;
+  if (node == nullptr) return Lose(RangeOfEntry(parent, slot));
   Frame root{node, at, 0, parent.path_is_known, parent.layer_depth + 1, parent.depth + kSliceBytes, 0, kLastSlice, {}};
-  if (!TakePrefix(root, parent.node->slice(slot))) return;
+  root.layer_parent = stack_.size() - 1;
+  stack_.back().layer_below_is_proven = false;
+  if (!TakePrefix(root, parent.node->slice(slot))) return Lose(RangeOfEntry(parent, slot));
   if (root.depth >= kMaxKeyBytes) {
     findings_.Major(parent.RefWord(slot), "the entry leads to a layer ", root.depth,
                     " bytes into the key, which is deeper than any key goes; what is below isn't checked");
-    return;
+    return Lose(RangeOfEntry(parent, slot));
   }
   ++findings_.report().layers;
   Push(root);
@@ -193,8 +196,9 @@ void TreeWalk::CheckBound(const Frame& frame) {
 // ---- inner nodes
 
 // N4. The slice of the first entry isn't looked at, but must be below the next one's for the search to work.
-void TreeWalk::CheckInnerOrder(const Frame& frame) {
+void TreeWalk::CheckInnerOrder(Frame& frame) {
   const Perm perm = frame.perm();
+  const uint64_t problems_before = findings_.report().major_problems;
   for (unsigned i = 1; i < perm.count(); ++i) {
     const uint64_t before = frame.node->slice(perm.slot(i - 1));
     const uint64_t slice = frame.node->slice(perm.slot(i));
@@ -207,23 +211,30 @@ void TreeWalk::CheckInnerOrder(const Frame& frame) {
                       HexSlice(frame.last_slice));
     }
   }
+  if (findings_.report().major_problems == problems_before) return;
+  const auto slice_at = [&](unsigned position) { return frame.node->slice(perm.slot(position)); };
+  Positions candidates = 0;
+  for (unsigned i = 1; i < perm.count(); ++i) {
+    if (slice_at(i) > frame.lowest_slice && slice_at(i) <= frame.last_slice) candidates |= PositionBit(i);
+  }
+  frame.in_place = InPlace(perm.count(), candidates,
+                           [&](unsigned before, unsigned after) { return slice_at(before) < slice_at(after); }) |
+                   PositionBit(0);
 }
 
 void TreeWalk::VisitChild(const Frame& parent, unsigned position) {
-  const Perm perm = parent.perm();
-  const unsigned slot = perm.slot(position);
+  const unsigned slot = parent.perm().slot(position);
+  const Slices slices = SlicesOfChild(parent, position);
   const Node* node =
       TakeNode(parent.node->child(slot), parent.RefWord(slot), static_cast<int>(parent.node->level()) - 1);
-  if (node == nullptr) return;
+  if (node == nullptr) return Lose(RangeOf(parent, slices));
   Frame child = parent;
   child.node = node;
   child.offset = parent.node->child(slot);
   child.position = 0;
-  if (position > 0) child.lowest_slice = parent.node->slice(slot);
-  if (position + 1 < perm.count()) {
-    const uint64_t next = parent.node->slice(perm.slot(position + 1));
-    child.last_slice = next == 0 ? 0 : next - 1;
-  }
+  child.in_place = kAllPositions;
+  child.lowest_slice = slices.first;
+  child.last_slice = slices.last;
   CheckNoPrefix(child);
   Push(child);
 }
@@ -240,9 +251,10 @@ void TreeWalk::PrefetchRecords(const Frame& frame) const {
 }
 
 // N3, as far as slices and kinds go, and the bounds that the way down has set.
-void TreeWalk::CheckLeafOrder(const Frame& frame) {
+void TreeWalk::CheckLeafOrder(Frame& frame) {
   const Perm perm = frame.perm();
   const Kinds kinds = frame.node->kinds();
+  const uint64_t problems_before = findings_.report().major_problems;
   unsigned ties = 0;
   for (unsigned i = 0; i < perm.count(); ++i) {
     const unsigned slot = perm.slot(i);
@@ -267,6 +279,7 @@ void TreeWalk::CheckLeafOrder(const Frame& frame) {
       }
     }
   }
+  if (findings_.report().major_problems != problems_before) FindEntriesInPlace(frame);
 }
 
 void TreeWalk::VisitEntry(Frame& frame, unsigned position) {
@@ -278,12 +291,23 @@ void TreeWalk::VisitEntry(Frame& frame, unsigned position) {
   } else if (kind == Kind::kLayer) {
     EnterLayer(Frame(frame), slot);
   } else if (kind == Kind::kInline && frame.layer_depth == 0) {
-    ++findings_.report().inline_values;
-    CountKey(kSliceBytes, sizeof(uint64_t));
+    VisitInline(frame, position);
   } else {
     findings_.Major(frame.KindsWord(), "the entry in slot ", slot, " is of kind ", static_cast<int>(kind),
                     kind == Kind::kInline ? ", which exists in the top layer only" : ", which doesn't exist");
+    Lose(RangeOfEntry(frame, slot));
   }
+}
+
+void TreeWalk::VisitInline(Frame& frame, unsigned position) {
+  ++findings_.report().inline_values;
+  CountKey(kSliceBytes, sizeof(uint64_t));
+  if (visitor_ == nullptr) return;
+  const unsigned slot = frame.perm().slot(position);
+  const bool is_in_place = (frame.in_place & PositionBit(position)) != 0;
+  if (!is_in_place && (frame.strays & PositionBit(position)) == 0) return LoseMisplaced(frame, position);
+  visitor_->OnInline(frame.node->slice(slot), frame.node->ref(slot), frame.SliceWord(slot),
+                     is_in_place ? Place::kProven : Place::kDoubtful);
 }
 
 void TreeWalk::CountKey(uint64_t key_bytes, uint64_t value_bytes) {
@@ -301,49 +325,57 @@ void TreeWalk::CountKey(uint64_t key_bytes, uint64_t value_bytes) {
 void TreeWalk::VisitRecord(Frame& frame, unsigned slot, Kind kind) {
   const RecordRef ref = frame.node->record(slot);
   const RecordView record = records_.Take(ref.offset(), frame.RefWord(slot), kPlainRecord);
-  if (record.is_null()) return;
+  if (record.is_null()) return Lose(RangeOfEntry(frame, slot));
   findings_.report().tied_keys += kind == Kind::kMore;
   CountKey(record.key().size(), record.header().value_bytes);
   if (IsEnd(kind) && ref.fingerprint() != 0) {
     findings_.Minor(frame.RefWord(slot), "fingerprint bits in the reference to a record whose key ends here");
   }
-  CheckKey(frame, slot, kind, record.key());
+  const KeyFault fault = CheckKey(frame, slot, kind, record.key());
+  if (fault == KeyFault::kNone) NoteProvenWay(frame);
+  if (visitor_ == nullptr) return;
+  visitor_->OnRecord(record, ref.offset(), fault == KeyFault::kNone ? Place::kProven : Place::kDoubtful);
+  if (fault == KeyFault::kWay) Lose(RangeOfWay(frame));
+  if (fault == KeyFault::kSlice) Lose(RangeOf(frame, SlicesBetweenNeighbours(frame, frame.position - 1)));
+  if (fault == KeyFault::kKind) Lose(RangeOfEntry(frame, slot));
 }
 
 // The record's key is the truth; the entry repeats parts of it.
-void TreeWalk::CheckKey(Frame& frame, unsigned slot, Kind kind, std::string_view key) {
+TreeWalk::KeyFault TreeWalk::CheckKey(Frame& frame, unsigned slot, Kind kind, std::string_view key) {
   const std::string_view tie_before = std::exchange(frame.tie, std::string_view());
   if (key.size() < frame.depth + (frame.layer_depth > 0)) {
     findings_.Major(frame.RefWord(slot), "the record's key has ", key.size(), " bytes, but the way here is ",
                     frame.depth, " bytes into the key");
-    return;
+    return KeyFault::kWay;
   }
-  if (frame.path_is_known && key.substr(0, frame.depth) != path_) {
+  if (const std::string_view path = PathOf(frame); key.substr(0, path.size()) != path) {
     findings_.Major(frame.RefWord(slot), "the record's key begins otherwise than the way that leads to it");
-    return;
+    return KeyFault::kWay;
   }
   const uint64_t slice = SliceAt(key, frame.depth);
   if (slice != frame.node->slice(slot)) {
     findings_.Major(frame.SliceWord(slot), "the slice is ", HexSlice(frame.node->slice(slot)),
                     ", the record's key says ", HexSlice(slice));
-    return;
+    return KeyFault::kSlice;
   }
   if (kind != KindAt(key, frame.depth)) {
     findings_.Major(frame.KindsWord(), "the entry in slot ", slot, " is of kind ", static_cast<int>(kind),
                     ", the record's key says ", static_cast<int>(KindAt(key, frame.depth)));
-    return;
+    return KeyFault::kKind;
   }
-  if (kind != Kind::kMore) return;
+  if (kind != Kind::kMore) return KeyFault::kNone;
   const uint16_t fingerprint = Fingerprint(key.substr(frame.depth + kSliceBytes));
   if (fingerprint != frame.node->record(slot).fingerprint()) {
     findings_.Major(frame.RefWord(slot), "the reference's fingerprint is ", frame.node->record(slot).fingerprint(),
                     ", the record's key says ", fingerprint);
+    return KeyFault::kKind;
   }
   // A tie of another slice compares by that.
   if (!tie_before.empty() && key <= tie_before) {
     findings_.Major(frame.RefWord(slot), "keys that share a slice don't ascend");
   }
   frame.tie = key;
+  return KeyFault::kNone;
 }
 
 }  // namespace sealkv::internal
