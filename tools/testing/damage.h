@@ -65,6 +65,31 @@ inline std::vector<Sample> MakeSamples() {
           MakeSample("mixed", 768 << 10, mixed, 5)};
 }
 
+// Some of every structure that the format has, in as few nodes as that takes.
+inline Sample MakeEverything(size_t bytes, uint64_t numbers, uint64_t seed) {
+  Random random(seed);
+  std::map<std::string, std::string> model;
+  for (uint64_t i = 0; i < numbers; ++i) model[U64Key(random.Next())] = random.Bytes(8);
+  // Keys that end in each place of a slice, an 8-byte key whose value isn't inline, 8-byte values in records.
+  for (size_t length = 0; length <= 8; ++length)
+    model[std::string("endings!").substr(0, length)] = random.Bytes(length + 1);
+  // Keys that go on: up to 4 share a slice, more get a layer: without a prefix, with one of 8 bytes, with a record for
+  // it.
+  const auto add_group = [&](const std::string& common, size_t keys) {
+    for (size_t i = 0; i < keys; ++i) {
+      model[common + random.BytesFrom("abcdefgh", 1 + random.Below(12))] = random.Bytes(random.Below(30));
+    }
+  };
+  add_group("tie-----", 4);
+  add_group("layer---", 7);
+  add_group("inline--prefix--", 6);
+  add_group("inline--prefix--layer in layer--", 6);
+  add_group("record--a prefix too long to stand in the node-", 18);
+  model["large 1"] = random.Bytes(2500);
+  model["large 2"] = random.Bytes(9000);
+  return MakeSample("everything", bytes, model, seed);
+}
+
 class Damage {
  public:
   Damage(const Sample& sample, uint64_t seed) : random_(seed) {
