@@ -253,9 +253,27 @@ TEST_F(CheckTest, ABoundBeyondWhatTheLeafCovers) {
   ExpectOnlyMajor(&FirstLeaf()->words[Node::kPrefixWord], "bound");
 }
 
-TEST_F(CheckTest, TheLockWordIsNeverJudged) {
-  for (Node* node : nodes_) node->words[Node::kLockWord] = ~uint64_t{0};
+TEST_F(CheckTest, TheLockWordIsNotJudgedButForTheMarkOfReplacedNodes) {
+  for (Node* node : nodes_) node->words[Node::kLockWord] = ~uint64_t{2};
   EXPECT_TRUE(Check(image_).is_sound());
+  FirstLeaf()->words[Node::kLockWord] = 2;
+  ExpectOnlyMajor(&FirstLeaf()->words[Node::kLockWord], "marked as replaced");
+}
+
+// Its entries are sound, and old.
+TEST_F(CheckTest, AReferenceToANodeThatWasReplaced) {
+  Node* parent = Root();
+  while (parent->level() > 1) parent = image_.NodeAt(parent->child(parent->perm().slot(0)));
+  const auto first_reference = [parent]() -> uint64_t& { return parent->ref_word(parent->perm().slot(0)); };
+  const uint64_t before = first_reference();
+  ASSERT_OK(store_.Open());
+  for (uint64_t i = 1; first_reference() == before && i < 1000; ++i) ASSERT_OK(store_->Put(U64Key(i), "8 bytes!"));
+  store_.Close();
+  ASSERT_TRUE(Check(image_).is_sound());
+  first_reference() = before;
+  const CheckReport report = Check(image_);
+  EXPECT_GE(report.major_problems, 1) << Describe(report);
+  EXPECT_THAT(Describe(report), HasSubstr("marked as replaced"));
 }
 
 TEST_F(CheckTest, SlotsThatAreNotNamedHoldAnything) {

@@ -24,6 +24,7 @@ void TreeWalk::Run() {
   while (!stack_.empty() && !findings_.report().was_stopped) {
     Frame& frame = stack_.back();
     if (frame.position == frame.perm().count()) {
+      if (frame.layer_depth > 0 && stack_.size() == frame.layer_parent + 2) LeaveLayer(frame);
       stack_.pop_back();
       continue;
     }
@@ -88,6 +89,7 @@ void TreeWalk::Push(Frame frame) {
   report.nodes_by_layer_depth[frame.layer_depth].entries += count;
   report.layer_depth_max = std::max<uint64_t>(report.layer_depth_max, frame.layer_depth);
   report.height_max = std::max<uint64_t>(report.height_max, level + 1);
+  CheckNotReplaced(frame);
   if (level == 0) {
     report.leaves += 1;
     report.leaf_entries += count;
@@ -99,6 +101,15 @@ void TreeWalk::Push(Frame frame) {
     CheckInnerOrder(frame);
   }
   stack_.push_back(frame);
+}
+
+// Whatever an old version leads to may have been replaced since, or deleted.
+void TreeWalk::CheckNotReplaced(Frame& frame) {
+  if (!frame.node->lock().was_replaced()) return;
+  findings_.Major(frame.offset + 8 * Node::kLockWord,
+                  "the node is marked as replaced: what leads to it leads to an old version, or the mark is wrong");
+  if (!frame.is_doubtful) Lose(RangeOf(frame, {frame.lowest_slice, frame.last_slice}));
+  frame.is_doubtful = true;
 }
 
 // ---- layers
@@ -115,10 +126,13 @@ void TreeWalk::EnterTopLayer() {
 
 void TreeWalk::EnterLayer(const Frame& parent, unsigned slot) {
   const Offset at = parent.node->child(slot);
+  const uint64_t problems_before = findings_.report().major_problems;
   const Node* node = TakeNode(at, parent.RefWord(slot), kAnyLevel);
   if (node == nullptr) return Lose(RangeOfEntry(parent, slot));
   Frame root{node, at, 0, parent.path_is_known, parent.layer_depth + 1, parent.depth + kSliceBytes, 0, kLastSlice, {}};
+  root.is_doubtful = parent.is_doubtful;
   root.layer_parent = stack_.size() - 1;
+  root.problems_before_layer = problems_before;
   stack_.back().layer_below_is_proven = false;
   if (!TakePrefix(root, parent.node->slice(slot))) return Lose(RangeOfEntry(parent, slot));
   if (root.depth >= kMaxKeyBytes) {
@@ -307,7 +321,7 @@ void TreeWalk::VisitInline(Frame& frame, unsigned position) {
   const bool is_in_place = (frame.in_place & PositionBit(position)) != 0;
   if (!is_in_place && (frame.strays & PositionBit(position)) == 0) return LoseMisplaced(frame, position);
   visitor_->OnInline(frame.node->slice(slot), frame.node->ref(slot), frame.SliceWord(slot),
-                     is_in_place ? Place::kProven : Place::kDoubtful);
+                     PlaceOf(frame, is_in_place));
 }
 
 void TreeWalk::CountKey(uint64_t key_bytes, uint64_t value_bytes) {
@@ -334,7 +348,7 @@ void TreeWalk::VisitRecord(Frame& frame, unsigned slot, Kind kind) {
   const KeyFault fault = CheckKey(frame, slot, kind, record.key());
   if (fault == KeyFault::kNone) NoteProvenWay(frame);
   if (visitor_ == nullptr) return;
-  visitor_->OnRecord(record, ref.offset(), fault == KeyFault::kNone ? Place::kProven : Place::kDoubtful);
+  visitor_->OnRecord(record, ref.offset(), PlaceOf(frame, fault == KeyFault::kNone));
   if (fault == KeyFault::kWay) Lose(RangeOfWay(frame));
   if (fault == KeyFault::kSlice) Lose(RangeOf(frame, SlicesBetweenNeighbours(frame, frame.position - 1)));
   if (fault == KeyFault::kKind) Lose(RangeOfEntry(frame, slot));

@@ -49,7 +49,9 @@ class TreeWalk {
     // isn't looked at, counts as one.
     Positions in_place = kAllPositions;
     Positions strays = 0;                // entries out of bounds, in such company that the bounds may be what is wrong
+    bool is_doubtful = false;            // it, or a node above, was replaced
     size_t layer_parent = 0;             // where in the stack the leaf is whose entry led to this layer
+    uint64_t problems_before_layer = 0;  // how many there were when the layer was entered
     bool layer_below_is_proven = false;  // a key found in the layer that was entered last shows that the way was right
 
     Perm perm() const { return node->perm(); }
@@ -64,6 +66,7 @@ class TreeWalk {
   const Node* TakeNode(Offset at, Offset referrer, int level);
   bool CheckNodeWords(const Node& node, Offset at, int level);
   void Push(Frame frame);
+  void CheckNotReplaced(Frame& frame);
 
   void EnterTopLayer();
   void EnterLayer(const Frame& parent, unsigned slot);
@@ -95,12 +98,17 @@ class TreeWalk {
   void Lose(const KeyRange& range) { Lose(range, findings_.latest_major()); }
   void LoseMisplaced(const Frame& frame, unsigned position);
   void NoteProvenWay(const Frame& frame);
+  void LeaveLayer(const Frame& frame);
   std::string_view PathOf(const Frame& frame) const { return std::string_view(path_).substr(0, frame.depth); }
   KeyRange RangeOf(const Frame& frame, Slices slices) const;
   KeyRange RangeOfEntry(const Frame& frame, unsigned slot) const;
   KeyRange RangeOfWay(const Frame& frame) const;
   Slices SlicesOfChild(const Frame& parent, unsigned position) const;
+  bool IsBelievable(const Frame& leaf, unsigned position) const;
   Slices SlicesBetweenNeighbours(const Frame& leaf, unsigned position) const;
+  static Place PlaceOf(const Frame& frame, bool is_proven) {
+    return is_proven && !frame.is_doubtful ? Place::kProven : Place::kDoubtful;
+  }
   bool IsInBounds(const Frame& frame, uint64_t slice) const {
     return slice >= frame.lowest_slice && slice <= frame.last_slice;
   }

@@ -55,7 +55,6 @@ void TreeWalk::LoseMisplaced(const Frame& frame, unsigned position) {
 
 // A key found in a layer proves all slices and prefixes on the way to it.
 void TreeWalk::NoteProvenWay(const Frame& frame) {
-  if (!frame.path_is_known) return;
   for (const Frame* at = &frame; at->layer_depth > 0; at = &stack_[at->layer_parent]) {
     bool& is_proven = stack_[at->layer_parent].layer_below_is_proven;
     if (is_proven) return;
@@ -63,16 +62,25 @@ void TreeWalk::NoteProvenWay(const Frame& frame) {
   }
 }
 
+// Where not one key is where it should be, it is more likely the reference to the layer that is wrong.
+void TreeWalk::LeaveLayer(const Frame& frame) {
+  const Frame& parent = stack_[frame.layer_parent];
+  if (parent.layer_below_is_proven || findings_.report().major_problems == frame.problems_before_layer) return;
+  const unsigned slot = parent.perm().slot(parent.position - 1);
+  Lose(RangeOfEntry(parent, slot), {Problem::Severity::kMajor, Raw(parent.RefWord(slot)),
+                                    "the entry leads to a layer without one key that belongs there"});
+}
+
 KeyRange TreeWalk::RangeOf(const Frame& frame, Slices slices) const {
   return frame.path_is_known ? KeyRange::OfSlices(PathOf(frame), slices.first, slices.last) : RangeOfWay(frame);
 }
 
-// The slice is right where it is in order; its kind may be what is damaged, so all keys with the slice are meant.
+// Where the slice is right, all keys with it are meant, for the kind may be what is damaged.
 KeyRange TreeWalk::RangeOfEntry(const Frame& frame, unsigned slot) const {
   const unsigned position = frame.position - 1;
   const uint64_t slice = frame.node->slice(slot);
-  const bool is_in_place = (frame.in_place & PositionBit(position)) != 0;
-  return RangeOf(frame, is_in_place ? Slices{slice, slice} : SlicesBetweenNeighbours(frame, position));
+  return RangeOf(frame,
+                 IsBelievable(frame, position) ? Slices{slice, slice} : SlicesBetweenNeighbours(frame, position));
 }
 
 // Where the way to a layer may be what is wrong: what lies around the last entry on the way that is certain.
@@ -99,11 +107,27 @@ TreeWalk::Slices TreeWalk::SlicesOfChild(const Frame& parent, unsigned position)
   return slices;
 }
 
+// Whether an entry's slice is right, as far as that can be told at a glance. Where its reference is damaged, the rest
+// of the line may be, and the neighbours in it.
+bool TreeWalk::IsBelievable(const Frame& leaf, unsigned position) const {
+  if ((leaf.in_place & PositionBit(position)) == 0) return false;
+  const unsigned slot = leaf.perm().slot(position);
+  const Kind kind = leaf.node->kinds().kind(slot);
+  if (kind == Kind::kLayer) {
+    const Node* root = image_.NodeAt(leaf.node->child(slot));
+    return root != nullptr && root->perm().IsWellFormed();
+  }
+  if (!IsRecord(kind)) return kind == Kind::kInline && leaf.layer_depth == 0;
+  const RecordView record = image_.RecordAt(leaf.node->record(slot).offset());
+  return !record.is_null() && record.key().size() >= leaf.depth &&
+         SliceAt(record.key(), leaf.depth) == leaf.node->slice(slot);
+}
+
 TreeWalk::Slices TreeWalk::SlicesBetweenNeighbours(const Frame& leaf, unsigned position) const {
   const Perm perm = leaf.perm();
   Slices slices{leaf.lowest_slice, leaf.last_slice};
   for (unsigned i = 0; i < perm.count(); ++i) {
-    if (i == position || (leaf.in_place & PositionBit(i)) == 0) continue;
+    if (i == position || !IsBelievable(leaf, i)) continue;
     (i < position ? slices.first : slices.last) = leaf.node->slice(perm.slot(i));
     if (i > position) break;
   }

@@ -11,7 +11,7 @@ bool IsTopLeaf(const Node& node) {
   const Perm perm = node.perm();
   const Kinds kinds = node.kinds();
   if (!perm.IsWellFormed() || perm.count() == 0 || !kinds.is_leaf_without_prefix() || node.bound() == 0) return false;
-  if ((node.lock().raw() & 2) != 0) return false;  // obsolete, in whichever generation
+  if (node.lock().was_replaced()) return false;
   for (unsigned i = 0; i < perm.count(); ++i) {
     if (kinds.kind(perm.slot(i)) > Kind::kInline) return false;
     if (i > 0 && node.slice(perm.slot(i)) < node.slice(perm.slot(i - 1))) return false;
