@@ -51,7 +51,8 @@ void PrintForPeople(const std::string& path, const CheckReport& report, Output& 
   output.Write(absl::StrCat(Escape(path), ": ", Verdict(report), "\n"));
   if (report.major_problems > 0) {
     output.Write(
-        "Restore a backup. Without one: `kvdump salvage STORE NEW` saves what can be saved into a new store, and lists what "
+        "Restore a backup. Without one: `kvdump salvage STORE NEW` saves what can be saved into a new store, and lists "
+        "what "
         "is lost; `kvdump page STORE OFFSET` shows what is there.\n");
   }
 }

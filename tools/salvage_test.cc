@@ -7,8 +7,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "kv/check.h"
+#include "tools/testing/anatomy.h"
 #include "tools/testing/salvage.h"
-#include "tools/testing/tree_parts.h"
 
 namespace sealkv::testing {
 namespace {
@@ -39,7 +39,7 @@ class Damaged {
     while (node->level() > 1) node = Child(node, 0);
     return node;
   }
-  RecordView Record(size_t i) const { return image_.RecordAt(PartsOf(image_).records.at(i)); }
+  RecordView Record(size_t i) const { return image_.RecordAt(Anatomy(image_).records().at(i)); }
   Node* SomeLeaf(unsigned position) const {
     Node* node = Root();
     while (!node->is_leaf()) node = Child(node, position % node->perm().count());
