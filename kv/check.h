@@ -4,7 +4,7 @@
 //
 // Never writes, and trusts nothing but the superblock's geometry (which OpenImage has validated): whatever the file
 // holds, no read leads out of the mapping, and the time is bounded by the file's size. For a store that nobody writes
-// meanwhile. Cost: reads all that is alive; memory: a bit per 8 bytes of the segments that hold something alive.
+// meanwhile. What is sound beside the damage kv/salvage.h saves, by the same walk. Cost: reads all that is alive; memory: a bit per 8 bytes of the segments that hold something alive.
 #ifndef SEALKV_KV_CHECK_H_
 #define SEALKV_KV_CHECK_H_
 

@@ -1,9 +1,28 @@
 // The walk's other half: which keys a problem costs, and which entries can still be believed beside it.
 #include <bit>
+#include <utility>
 
 #include "kv/check_walk.h"
 
 namespace sealkv::internal {
+namespace {
+
+// One wrong key puts at most itself and a neighbour out of order. Where more are, it is their cache line that was lost,
+// and none of the keys in it is believed.
+Positions BrokenLines(Perm perm, Positions out_of_order) {
+  constexpr int kFewest = 3;
+  Positions broken = 0;
+  for (const auto& [first_slot, last_slot] : {std::pair{2u, 4u}, {5u, 7u}, {8u, 15u}}) {
+    Positions line = 0;
+    for (unsigned i = 0; i < perm.count(); ++i) {
+      if (perm.slot(i) >= first_slot && perm.slot(i) <= last_slot) line |= PositionBit(i);
+    }
+    if (std::popcount(static_cast<Positions>(line & out_of_order)) >= kFewest) broken |= line;
+  }
+  return broken;
+}
+
+}  // namespace
 
 void TreeWalk::Lose(const KeyRange& range, const Problem& why) {
   if (visitor_ != nullptr) visitor_->OnLost(range, why);
@@ -29,9 +48,11 @@ void TreeWalk::FindEntriesInPlace(Frame& frame) {
     if (IsInBounds(frame, frame.node->slice(perm.slot(i)))) in_bounds |= PositionBit(i);
   }
   const Positions all = static_cast<Positions>(PositionBit(perm.count()) - 1);
-  frame.in_place = InPlace(perm.count(), in_bounds, ascends);
+  const Positions in_order = InPlace(perm.count(), all, ascends);
+  const Positions believed = static_cast<Positions>(~BrokenLines(perm, all & ~in_order));
   const Positions outside = all & ~in_bounds;
-  if (std::popcount(outside) > 1) frame.strays = InPlace(perm.count(), all, ascends) & outside;
+  frame.in_place = InPlace(perm.count(), in_bounds, ascends) & believed;
+  if (std::popcount(outside) > 1) frame.strays = in_order & outside & believed;
   if (perm.count() == 0 || in_bounds != 0 || visitor_ == nullptr) return;
   Lose(RangeOf(frame, {frame.lowest_slice, frame.last_slice}),
        {Problem::Severity::kMajor, Raw(frame.offset), "no entry of the leaf belongs where the way to it leads"});

@@ -131,7 +131,7 @@ TEST(DamageRegressionTest, ARetiredRecordIsNotReadAgain) {
 // A key that leads back, met where the background pass goes on after a pause.
 TEST(DamageRegressionTest, TheBackgroundPassEnds) { DamageTest::RunCase(1, 20240607, 169, WriteAll); }
 
-INSTANTIATE_TEST_SUITE_P(Samples, DamageTest, ::testing::Range(0, 5));
+INSTANTIATE_TEST_SUITE_P(Samples, DamageTest, ::testing::Range(0, 6));
 
 }  // namespace
 }  // namespace sealkv::testing

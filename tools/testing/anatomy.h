@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <span>
@@ -95,6 +96,7 @@ class Excuses {
   const char* ForMissing(std::string_view key) const {
     const Anatomy::KeyPlace& place = sound_.keys().at(std::string(key));
     if (LeadsToOtherRoot()) return kRoot;
+    if (RootIsACopy()) return kRootCopy;
     for (const Anatomy::Entry& entry : place.way) {
       if (!Names(Perm(entry.node), entry.slot)) return kPerm;
       if (IsChanged(entry.node + 8 * Node::kKindsWord) && KindOf(entry) == Kind::kInline) return kKind;
@@ -105,7 +107,8 @@ class Excuses {
 
   const char* ForWrongValue(std::string_view key, std::string_view value) const {
     const Offset at = sound_.keys().at(std::string(key)).word_value;
-    return at != Offset::kNone && IsChanged(at) && BytesAt(at) == value ? kWordValue : nullptr;
+    if (at != Offset::kNone && IsChanged(at) && BytesAt(at) == value) return kWordValue;
+    return ForMadeUp(key, value);  // another entry's key became this one
   }
 
   // Only 8-byte keys with 8-byte values come from nothing.
@@ -126,6 +129,7 @@ class Excuses {
   }
 
   static constexpr const char* kRoot = "the root word leads to another of the tree's nodes";
+  static constexpr const char* kRootCopy = "the root became a copy of another of the tree's nodes";
   static constexpr const char* kPerm = "a permutation names fewer or other slots";
   static constexpr const char* kKind = "an entry's kind became that of inline pairs";
   static constexpr const char* kInlineKey = "an inline key stays in its place in order";
@@ -153,6 +157,14 @@ class Excuses {
     constexpr Offset kRootWord{offsetof(internal::Superblock, root)};
     return IsChanged(kRootWord) &&
            std::find(sound_.nodes().begin(), sound_.nodes().end(), Offset{WordAt(kRootWord)}) != sound_.nodes().end();
+  }
+
+  bool RootIsACopy() const {
+    const auto* root = damaged_.data() + Raw(sound_.nodes().front());
+    return IsChanged(sound_.nodes().front()) &&
+           std::any_of(sound_.nodes().begin(), sound_.nodes().end(), [&](Offset node) {
+             return std::memcmp(root, sound_.image().base() + Raw(node), internal::kNodeBytes) == 0;
+           });
   }
 
   const Anatomy& sound_;

@@ -38,33 +38,6 @@ inline Sample MakeSample(const std::string& name, size_t bytes, const std::map<s
   return {name, {memory.begin(), memory.end()}, model};
 }
 
-inline std::vector<Sample> MakeSamples() {
-  Random random(7);
-  std::map<std::string, std::string> numbers, prefixes, layers, large, mixed;
-  for (int i = 0; i < 1500; ++i) numbers[U64Key(random.Next())] = random.Bytes(8);
-  for (int i = 0; i < 600; ++i) {
-    prefixes["/usr/share/doc/" + std::to_string(random.Below(150)) + "/" + random.BytesFrom("ab", random.Below(20))] =
-        random.Bytes(random.Below(60));
-  }
-  // Layers whose prefixes need records, and layers in layers.
-  for (int i = 0; i < 400; ++i) {
-    layers[std::string(8 * (1 + random.Below(12)), 'p') +
-           random.BytesFrom(std::string_view("\0ab\xff", 4), random.Below(24))] = random.Bytes(random.Below(40));
-  }
-  for (int i = 0; i < 40; ++i) large["value " + std::to_string(i)] = random.Bytes(random.Below(20'000));
-  mixed[""] = "empty";
-  for (const auto* each : {&numbers, &prefixes, &layers, &large}) {
-    size_t count = 0;
-    for (const auto& pair : *each) {
-      if (++count % 4 == 0) mixed.insert(pair);
-    }
-  }
-  constexpr size_t kSmall = 256 << 10;
-  return {MakeSample("numbers", kSmall, numbers, 1), MakeSample("prefixes", kSmall, prefixes, 2),
-          MakeSample("layers", kSmall, layers, 3), MakeSample("large", 1 << 20, large, 4),
-          MakeSample("mixed", 768 << 10, mixed, 5)};
-}
-
 // Some of every structure that the format has, in as few nodes as that takes.
 inline Sample MakeEverything(size_t bytes, uint64_t numbers, uint64_t seed) {
   Random random(seed);
@@ -88,6 +61,33 @@ inline Sample MakeEverything(size_t bytes, uint64_t numbers, uint64_t seed) {
   model["large 1"] = random.Bytes(2500);
   model["large 2"] = random.Bytes(9000);
   return MakeSample("everything", bytes, model, seed);
+}
+
+inline std::vector<Sample> MakeSamples() {
+  Random random(7);
+  std::map<std::string, std::string> numbers, prefixes, layers, large, mixed;
+  for (int i = 0; i < 1500; ++i) numbers[U64Key(random.Next())] = random.Bytes(8);
+  for (int i = 0; i < 600; ++i) {
+    prefixes["/usr/share/doc/" + std::to_string(random.Below(150)) + "/" + random.BytesFrom("ab", random.Below(20))] =
+        random.Bytes(random.Below(60));
+  }
+  // Layers in layers.
+  for (int i = 0; i < 400; ++i) {
+    layers[std::string(8 * (1 + random.Below(12)), 'p') +
+           random.BytesFrom(std::string_view("\0ab\xff", 4), random.Below(24))] = random.Bytes(random.Below(40));
+  }
+  for (int i = 0; i < 40; ++i) large["value " + std::to_string(i)] = random.Bytes(random.Below(20'000));
+  mixed[""] = "empty";
+  for (const auto* each : {&numbers, &prefixes, &layers, &large}) {
+    size_t count = 0;
+    for (const auto& pair : *each) {
+      if (++count % 4 == 0) mixed.insert(pair);
+    }
+  }
+  constexpr size_t kSmall = 256 << 10;
+  return {MakeSample("numbers", kSmall, numbers, 1), MakeSample("prefixes", kSmall, prefixes, 2),
+          MakeSample("layers", kSmall, layers, 3),   MakeSample("large", 1 << 20, large, 4),
+          MakeSample("mixed", 768 << 10, mixed, 5),  MakeEverything(kSmall, 400, 6)};
 }
 
 class Damage {
