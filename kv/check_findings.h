@@ -38,6 +38,7 @@ class Findings {
 
   // Offsets in texts, as `kvdump page` takes them.
   static std::string Hex(Offset offset) { return absl::StrCat("0x", absl::Hex(Raw(offset))); }
+  static std::string HexSlice(uint64_t slice) { return absl::StrCat("0x", absl::Hex(slice, absl::kZeroPad16)); }
 
  private:
   bool has_room() const { return report_.problems.size() < CheckReport::kProblemsKept; }

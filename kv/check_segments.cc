@@ -121,6 +121,13 @@ void CheckSegments::Unclaim(Offset offset, uint64_t bytes) {
   }
 }
 
+bool CheckSegments::IsClaimed(Offset offset) const {
+  constexpr uint64_t kBits = 64;
+  const Segment& segment = segments_[image_.SegmentOf(offset)];
+  const uint64_t granule = Raw(offset) % image_.segment_bytes() / kGranuleBytes;
+  return segment.claimed != nullptr && (segment.claimed[granule / kBits] >> granule % kBits & 1) != 0;
+}
+
 // The word is wrong for the object rather than the other way round: it is what puts all objects of the segment at risk.
 void CheckSegments::ReportKind(Segment& segment, uint64_t index, const char* object, Offset offset) {
   if (segment.is_damaged || segment.is_reported) return;

@@ -27,6 +27,8 @@ class CheckSegments {
   // has, they stay claimed from then on: no forged file shall take more time than its size.
   void Unclaim(Offset offset, uint64_t bytes);
 
+  bool IsClaimed(Offset offset) const;
+
   // Report where the table says that such an object can't be there. The bytes lie inside the file.
   void CheckPlaceOfNode(Offset node);
   void CheckPlaceOfRecord(Offset record, uint64_t bytes);

@@ -94,8 +94,14 @@ class TreeWalk {
     uint64_t first;
     uint64_t last;
   };
-  void Lose(const KeyRange& range, const Problem& why);
-  void Lose(const KeyRange& range) { Lose(range, findings_.latest_major()); }
+  template <typename MakeRange>
+  void Lose(const MakeRange& make_range, const Problem& why) {
+    if (visitor_ != nullptr) visitor_->OnLost(make_range(), why);
+  }
+  template <typename MakeRange>
+  void Lose(const MakeRange& make_range) {
+    Lose(make_range, findings_.latest_major());
+  }
   void LoseMisplaced(const Frame& frame, unsigned position);
   void NoteProvenWay(const Frame& frame);
   void LeaveLayer(const Frame& frame);

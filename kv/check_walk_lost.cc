@@ -24,10 +24,6 @@ Positions BrokenLines(Perm perm, Positions out_of_order) {
 
 }  // namespace
 
-void TreeWalk::Lose(const KeyRange& range, const Problem& why) {
-  if (visitor_ != nullptr) visitor_->OnLost(range, why);
-}
-
 // ---- leaves out of order
 
 // Nothing but order and bounds proves an 8-byte key with an 8-byte value. Where one entry is out of bounds, it is the
@@ -54,22 +50,24 @@ void TreeWalk::FindEntriesInPlace(Frame& frame) {
   frame.in_place = InPlace(perm.count(), in_bounds, ascends) & believed;
   if (std::popcount(outside) > 1) frame.strays = in_order & outside & believed;
   if (perm.count() == 0 || in_bounds != 0 || visitor_ == nullptr) return;
-  Lose(RangeOf(frame, {frame.lowest_slice, frame.last_slice}),
-       {Problem::Severity::kMajor, Raw(frame.offset), "no entry of the leaf belongs where the way to it leads"});
+  Lose(
+      [&] {
+        return RangeOf(frame, {frame.lowest_slice, frame.last_slice});
+      },
+      {Problem::Severity::kMajor, Raw(frame.offset), "no entry of the leaf belongs where the way to it leads"});
 }
 
 void TreeWalk::LoseMisplaced(const Frame& frame, unsigned position) {
   const unsigned slot = frame.perm().slot(position);
   const uint64_t slice = frame.node->slice(slot);
-  const Problem why{
-      Problem::Severity::kMajor, Raw(frame.SliceWord(slot)),
-      absl::StrCat("an 8-byte key is out of place, or what is beside it: 0x", absl::Hex(slice, absl::kZeroPad16))};
-  Lose(RangeOf(frame, SlicesBetweenNeighbours(frame, position)), why);
+  const Problem why{Problem::Severity::kMajor, Raw(frame.SliceWord(slot)),
+                    absl::StrCat("an 8-byte key is out of place, or what is beside it: ", Findings::HexSlice(slice))};
+  Lose([&] { return RangeOf(frame, SlicesBetweenNeighbours(frame, position)); }, why);
   const Perm perm = frame.perm();
   const bool ascends = (position == 0 || slice > frame.node->slice(perm.slot(position - 1))) &&
                        (position + 1 == perm.count() || slice < frame.node->slice(perm.slot(position + 1)));
   // Or the bounds are what is wrong, and the key right.
-  if (!IsInBounds(frame, slice) && ascends) Lose(RangeOf(frame, {slice, slice}), why);
+  if (!IsInBounds(frame, slice) && ascends) Lose([&] { return RangeOf(frame, {slice, slice}); }, why);
 }
 
 // ---- ranges
@@ -86,10 +84,11 @@ void TreeWalk::NoteProvenWay(const Frame& frame) {
 // Where not one key is where it should be, it is more likely the reference to the layer that is wrong.
 void TreeWalk::LeaveLayer(const Frame& frame) {
   const Frame& parent = stack_[frame.layer_parent];
+  if (visitor_ == nullptr) return;
   if (parent.layer_below_is_proven || findings_.report().major_problems == frame.problems_before_layer) return;
   const unsigned slot = parent.perm().slot(parent.position - 1);
-  Lose(RangeOfEntry(parent, slot), {Problem::Severity::kMajor, Raw(parent.RefWord(slot)),
-                                    "the entry leads to a layer without one key that belongs there"});
+  Lose([&] { return RangeOfEntry(parent, slot); }, {Problem::Severity::kMajor, Raw(parent.RefWord(slot)),
+                                                    "the entry leads to a layer without one key that belongs there"});
 }
 
 KeyRange TreeWalk::RangeOf(const Frame& frame, Slices slices) const {

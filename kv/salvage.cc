@@ -67,8 +67,9 @@ class TreeSalvage : public WalkVisitor {
   void Take(const RecoveredKey& found, Place place) {
     if (place == Place::kDoubtful) return report_.recovered.push_back(found);
     if (!status_.ok()) return;
-    status_ = target_.Put(found.key(), found.value());
-    report_.keys_from_tree += status_.ok();
+    status_ = target_.PutIfAbsent(found.key(), found.value());
+    if (status_.ok()) ++report_.keys_from_tree;
+    if (absl::IsAlreadyExists(status_)) status_ = absl::OkStatus();  // twice in the tree: no saying which is right
   }
 
   Store& target_;
@@ -78,9 +79,11 @@ class TreeSalvage : public WalkVisitor {
 };
 
 // Adds what lies in a lost range. False: it was stopped.
-bool FindInHeap(const Image& image, const SalvageOptions& options, SalvageReport& report) {
+bool FindInHeap(const Image& image, const CheckSegments& segments, const SalvageOptions& options,
+                SalvageReport& report) {
   const RangeSet missed(report.lost);
   for (LeafScan scan(image); scan.Next();) {
+    if (segments.IsClaimed(scan.offset())) continue;  // the walk has seen it
     const Node& leaf = scan.leaf();
     for (unsigned i = 0; i < leaf.perm().count(); ++i) {
       const unsigned slot = leaf.perm().slot(i);
@@ -143,15 +146,13 @@ absl::StatusOr<SalvageReport> Salvage(const Image& damaged, Store& target, const
   SalvageReport report;
   const CheckOptions check_options;
   Findings findings(check_options, /*keeps_latest=*/true);
-  {
-    CheckSegments segments(damaged, findings);
-    TreeSalvage visitor(target, options, report);
-    TreeWalk(damaged, segments, findings, &visitor).Run();
-    if (!visitor.status().ok()) return visitor.status();
-  }
+  CheckSegments segments(damaged, findings);
+  TreeSalvage visitor(target, options, report);
+  TreeWalk(damaged, segments, findings, &visitor).Run();
+  if (!visitor.status().ok()) return visitor.status();
   report.was_stopped = findings.report().was_stopped;
   if (report.was_stopped || (report.lost.empty() && report.recovered.empty())) return report;
-  report.was_stopped = !FindInHeap(damaged, options, report);
+  report.was_stopped = !FindInHeap(damaged, segments, options, report);
   if (report.was_stopped) return report;
   const absl::StatusOr<bool> done = PutRecovered(target, options, report);
   if (!done.ok()) return done.status();

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "kv/recovery.h"
 #include "kv/salvage.h"
+#include "tools/bus_errors.h"
 #include "tools/command.h"
 #include "tools/new_store.h"
 #include "tools/output.h"
@@ -82,6 +83,15 @@ absl::Status CantSave(const absl::Status& status) {
       std::string(status.message()), ")"));
 }
 
+void WarnOf(const BusErrors& errors, const std::string& path) {
+  if (errors.count() == 0) return;
+  std::string offsets;
+  for (const uint64_t offset : errors.offsets()) absl::StrAppend(&offsets, " ", HexNumber(offset));
+  std::fprintf(stderr, "kvdump: warning: %s: %s pages could not be read, in whole or in part: at%s%s\n",
+               Escape(path).c_str(), WithCommas(errors.count()).c_str(), offsets.c_str(),
+               errors.count() > BusErrors::kKept ? " …" : "");
+}
+
 absl::StatusOr<int> Run(const Args& args) {
   const std::string& path = args.positionals()[0];
   const std::string& new_path = args.positionals()[1];
@@ -89,6 +99,7 @@ absl::StatusOr<int> Run(const Args& args) {
   const absl::StatusOr<daxfile::DaxFile> file =
       daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
   if (!file.ok()) return file.status();
+  const BusErrors bus_errors(path.c_str(), file->data(), file->size_bytes());
   const absl::StatusOr<DamagedImage> damaged = internal::OpenDamagedImage(*file);
   if (!damaged.ok()) return damaged.status();
   for (const std::string& caveat : damaged->caveats) {
@@ -111,6 +122,7 @@ absl::StatusOr<int> Run(const Args& args) {
                            return !WasInterrupted();
                          }});
   progress.Clear();
+  WarnOf(bus_errors, path);
   if (!report.ok()) return CantSave(report.status());
   if (report->was_stopped) return kExitInterrupted;
   if (report->keys_from_tree == 0 && report->recovered.empty() && !damaged->caveats.empty()) {
@@ -135,7 +147,7 @@ const Command kSalvageCommand = {
     "STORE NEW [--lost=FILE] [--trusted-only] [--capacity=BYTES] [--tier=TIER]",
     "saves what can be saved of a damaged store into a new one",
     R"(Reads the damaged STORE, which is never changed, and writes the store NEW, which must not exist yet and appears when it is
-complete. STORE may have a damaged superblock or segment table, or be cut short.
+complete. STORE may have a damaged superblock or segment table, be cut short, or lie on a device that reports bad blocks.
 
 First the tree is walked, around all damage. Where keys are lost that way, the rest of the file is searched for them. What is
 found there is as it was written once, but a delete leaves no trace in it, and an older value may be what is left: it is put

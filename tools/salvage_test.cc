@@ -7,7 +7,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "kv/check.h"
+#include "tools/bus_errors.h"
 #include "tools/testing/anatomy.h"
+#include "tools/testing/run_tool.h"
 #include "tools/testing/salvage.h"
 
 namespace sealkv::testing {
@@ -317,6 +319,25 @@ TEST(SalvageTest, AnotherVersionIsRefused) {
   const Damaged damaged(sample);
   damaged.image().superblock().magic = 0;  // and the checksum that would fit: not damage
   EXPECT_OK(damaged.Salvage().status);
+}
+
+// A file that another program cuts short, or a device with bad blocks: the page raises SIGBUS.
+TEST(SalvageTest, PagesThatCantBeReadCostWhatIsOnThem) {
+  const Sample& sample = SampleNamed("prefixes");
+  const std::string path = NewFolder() + "store";
+  WriteFile(path, std::string(reinterpret_cast<const char*>(sample.bytes.data()), sample.bytes.size()));
+  const auto file = daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
+  ASSERT_OK(file);
+  const Damaged damaged(sample);
+  const tools::BusErrors errors(path.c_str(), file->data(), file->size_bytes());
+  const uint64_t left = Raw(damaged.image().OffsetOf(damaged.Record(300).data())) / 4096 * 4096 + 512;
+  ASSERT_EQ(truncate(path.c_str(), static_cast<off_t>(left)), 0);
+  const Salvaged salvaged = SalvageMemory({file->data(), file->size_bytes()});
+  const size_t missing = damaged.ExpectHonest(salvaged);
+  EXPECT_GT(missing, 0);
+  EXPECT_LT(missing, sample.model.size());
+  EXPECT_GT(errors.count(), 0);
+  EXPECT_GE(errors.offsets().at(0), left / 4096 * 4096);
 }
 
 // Whatever the damage: it ends, stays inside, and makes nothing up that has a checksum.
