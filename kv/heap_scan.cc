@@ -40,6 +40,7 @@ bool HeapScan::Next() {
     offset_ = Offset{next_};
     record_ = record;
     next_ += record.bytes();
+    end_of_last_ = next_;
     return true;
   }
   return false;
@@ -54,9 +55,9 @@ bool HeapScan::IsNodeSegment(uint64_t at) const {
 bool HeapScan::IsRecord(uint64_t at, RecordView record) {
   // The first number is of generation 1; and so most of what is zero needn't be hashed.
   if (record.header().sequence == 0 || !RecordHeaderFault(record.header()).empty()) return false;
-  const bool is_at_segment_start = at % image_.segment_bytes() == 0;
+  const bool is_likely = at % image_.segment_bytes() == 0 || at == end_of_last_;
   const uint64_t bytes = record.bytes();
-  if (hash_budget_ == 0 && bytes > kBytesMaxBeyondBudget && !is_at_segment_start) return false;
+  if (hash_budget_ == 0 && bytes > kBytesMaxBeyondBudget && !is_likely) return false;
   if (record.ChecksumHolds()) return true;
   hash_budget_ -= std::min(hash_budget_, bytes);
   return false;

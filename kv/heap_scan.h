@@ -31,8 +31,9 @@ class HeapScan {
   uint64_t bytes_done() const { return next_; }
 
  private:
-  // A forged file could have the same bytes hashed from each place in them.
-  static constexpr uint64_t kBudget = 16;
+  // A table of numbers looks like a header at each of its places, and would be hashed from each. When that was done in
+  // vain for this many times the file, longer records are found only at the start of a segment or right behind another.
+  static constexpr uint64_t kBudget = 64;
   static constexpr uint64_t kBytesMaxBeyondBudget = 4096;
   static constexpr uint64_t kBytesPerPause = 16 << 20;
 
@@ -43,6 +44,7 @@ class HeapScan {
   uint64_t next_;
   uint64_t pause_ = kBytesPerPause;
   uint64_t hash_budget_;
+  uint64_t end_of_last_ = 0;
   RecordView record_;
   Offset offset_ = Offset::kNone;
 };

@@ -278,6 +278,23 @@ TEST(SalvageTest, OfACutFileWhatIsLeftIsSaved) {
   }
 }
 
+// Each place in a table of numbers could be the header of a long record.
+TEST(SalvageTest, ATableOfNumbersIsSearchedInReasonableTime) {
+  std::string table(1 << 20, '\0');
+  for (size_t at = 0; at < table.size(); at += 8) table[at + 1] = table[at + 2] = static_cast<char>(at / 8 % 7 + 1);
+  const Sample sample = MakeSample("table", 4 << 20, {{"table", table}, {"large", std::string(100'000, 'x')}}, 1);
+  const Damaged damaged(sample);
+  const Offset root{damaged.image().superblock().root};
+  damaged.image().superblock().root = 0;
+  EXPECT_EQ(damaged.Salvage().content, sample.model);
+  damaged.image().superblock().root = Raw(root);
+  for (const size_t i : {0, 1}) {
+    if (damaged.Record(i).key() == "table") const_cast<char*>(damaged.Record(i).value().data())[7] = 'x';
+  }
+  damaged.image().superblock().root = 0;
+  EXPECT_EQ(damaged.ExpectHonest(damaged.Salvage()), 1);
+}
+
 // Replaced, then deleted: what the heap still has of them.
 TEST(SalvageTest, OfSeveralRecordsOfAKeyTheLatestCounts) {
   MemoryStore store(256 << 10);
