@@ -87,7 +87,7 @@ void TreeWalk::Push(Frame frame) {
   report.nodes_by_layer_depth[frame.layer_depth].entries += count;
   report.layer_depth_max = std::max<uint64_t>(report.layer_depth_max, frame.layer_depth);
   report.height_max = std::max<uint64_t>(report.height_max, level + 1);
-  CheckNotReplaced(frame);
+  NoteReplaced(frame);
   if (level == 0) {
     report.leaves += 1;
     report.leaf_entries += count;
@@ -101,12 +101,21 @@ void TreeWalk::Push(Frame frame) {
   stack_.push_back(frame);
 }
 
-// Whatever an old version leads to may have been replaced since, or deleted.
-void TreeWalk::CheckNotReplaced(Frame& frame) {
+// Lock words may hold anything after a crash, so this is no problem that is reported: but whatever an old version leads
+// to may have been replaced since, or deleted, and salvage looks for what is newer.
+void TreeWalk::NoteReplaced(Frame& frame) {
   if (!frame.node->lock().was_replaced()) return;
-  findings_.Major(frame.offset + 8 * Node::kLockWord,
-                  "the node is marked as replaced: what leads to it leads to an old version, or the mark is wrong");
-  if (!frame.is_doubtful) Lose([&] { return RangeOf(frame, {frame.lowest_slice, frame.last_slice}); });
+  CheckReport& report = findings_.report();
+  const Offset mark = frame.offset + 8 * Node::kLockWord;
+  if (report.nodes_marked_replaced++ == 0) report.first_marked_replaced = Raw(mark);
+  if (!frame.is_doubtful) {
+    Lose(
+        [&] {
+          return RangeOf(frame, {frame.lowest_slice, frame.last_slice});
+        },
+        {Problem::Severity::kMajor, Raw(mark),
+         "the node is marked as replaced: what leads to it leads to an old version, or the mark is wrong"});
+  }
   frame.is_doubtful = true;
 }
 

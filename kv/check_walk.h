@@ -66,7 +66,7 @@ class TreeWalk {
   const Node* TakeNode(Offset at, Offset referrer, int level);
   bool CheckNodeWords(const Node& node, Offset at, int level);
   void Push(Frame frame);
-  void CheckNotReplaced(Frame& frame);
+  void NoteReplaced(Frame& frame);
 
   void EnterTopLayer();
   void EnterLayer(const Frame& parent, unsigned slot);
