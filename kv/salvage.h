@@ -25,8 +25,8 @@
 // What can't be noticed can't be listed: see docs/format.md, "What damage shows". Values of 8 bytes have no checksum.
 //
 // Never writes to the damaged image and trusts nothing in it. Cost: reads the tree and what it refers to, once; where
-// something is lost, the whole file once more. Memory: the checker's bit per 8 bytes, and 64 bytes for each key found
-// in the heap.
+// something is lost, the whole file once more. Memory: the checker's bit per 8 bytes, and 40 bytes for each record
+// found in the heap.
 #ifndef SEALKV_KV_SALVAGE_H_
 #define SEALKV_KV_SALVAGE_H_
 
