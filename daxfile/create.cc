@@ -15,22 +15,11 @@
 #include "daxfile/populate.h"
 #include "daxfile/probe.h"
 #include "daxfile/static_dax.h"
+#include "daxfile/sync_directory.h"
 #include "daxfile/zero_fill.h"
 
 namespace daxfile {
 namespace {
-
-// The directory's entry for the file is data of the directory, and has its own fsync.
-absl::Status SyncDirectoryOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return SystemError(errno, directory, "open");
-  const int error = fsync(fd) == 0 ? 0 : errno;
-  close(fd);
-  // EINVAL: a filesystem that knows no fsync of directories keeps them in step by itself.
-  return error == 0 || error == EINVAL ? absl::OkStatus() : SystemError(error, directory, "fsync");
-}
 
 absl::Status CheckSize(const std::string& path, uint64_t bytes) {
   if (bytes == 0) return absl::InvalidArgumentError(absl::StrCat(path, ": give the new file a size."));

@@ -4,7 +4,8 @@
 //
 // Never writes, and trusts nothing but the superblock's geometry (which OpenImage has validated): whatever the file
 // holds, no read leads out of the mapping, and the time is bounded by the file's size. For a store that nobody writes
-// meanwhile. Cost: reads all that is alive; memory: a bit per 8 bytes of the segments that hold something alive.
+// meanwhile. What is sound beside the damage kv/salvage.h saves, by the same walk. Cost: reads all that is alive;
+// memory: a bit per 8 bytes of the segments that hold something alive.
 #ifndef SEALKV_KV_CHECK_H_
 #define SEALKV_KV_CHECK_H_
 
@@ -84,6 +85,11 @@ struct CheckReport {
   std::array<uint64_t, 10> node_segments_by_tenth{};
   std::array<uint64_t, 10> record_segments_by_tenth{};
   uint64_t segments_unreachable = 0;  // in use by the table, nothing alive: released by the next writer
+
+  // Nodes of the tree whose lock word says that they were replaced. Lock words are volatile, so that is no problem; but
+  // a damaged root word or reference that leads to an old version shows by nothing else.
+  uint64_t nodes_marked_replaced = 0;
+  uint64_t first_marked_replaced = 0;  // the offset of that lock word
 
   bool is_sound() const { return minor_problems == 0 && major_problems == 0; }
   FillFigures leaf_fill() const { return {leaves, leaf_entries}; }

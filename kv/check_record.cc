@@ -30,8 +30,11 @@ RecordView RecordChecker::Take(Offset at, Offset referrer, RecordFlags flags) {
                     "records that overlap");
     return RecordView();
   }
+  if (!CheckContent(at, record)) {
+    segments_.Unclaim(at, record.bytes());  // it may be its length that is wrong
+    return RecordView();
+  }
   segments_.CheckPlaceOfRecord(at, record.bytes());
-  if (!CheckContent(at, record)) return RecordView();
   if (record.header().flags() != flags) {
     findings_.Major(referrer, "the reference leads to the record at ", Findings::Hex(at),
                     ", which is of another sort: flags ", record.header().flags(), " instead of ",

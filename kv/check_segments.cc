@@ -79,28 +79,53 @@ bool CheckSegments::Claim(Offset offset, uint64_t bytes) {
   while (granule < end) {
     const uint64_t first = granule % per_segment;
     const uint64_t count = std::min(end - granule, per_segment - first);
-    if (!ClaimWithin(segments_[granule / per_segment], first, count)) return false;
-    granule += count;
+    const uint64_t claimed = ClaimWithin(segments_[granule / per_segment], first, count);
+    granule += claimed;
+    if (claimed == count) continue;
+    Unclaim(offset, granule * kGranuleBytes - Raw(offset));
+    return false;
   }
   return true;
 }
 
-bool CheckSegments::ClaimWithin(Segment& segment, uint64_t first, uint64_t count) {
+uint64_t CheckSegments::ClaimWithin(Segment& segment, uint64_t first, uint64_t count) {
   constexpr uint64_t kBits = 64;
   if (segment.claimed == nullptr) {
     segment.claimed = std::make_unique<uint64_t[]>(image_.segment_bytes() / kGranuleBytes / kBits);
   }
+  const uint64_t begin = first;
   for (const uint64_t end = first + count; first < end;) {
     const uint64_t bit = first % kBits;
     const uint64_t bits = std::min(end - first, kBits - bit);
     const uint64_t mask = (bits == kBits ? ~uint64_t{0} : (uint64_t{1} << bits) - 1) << bit;
     uint64_t& word = segment.claimed[first / kBits];
-    if ((word & mask) != 0) return false;
+    if ((word & mask) != 0) break;
     word |= mask;
     segment.live_bytes += bits * kGranuleBytes;
     first += bits;
   }
-  return true;
+  return first - begin;
+}
+
+void CheckSegments::Unclaim(Offset offset, uint64_t bytes) {
+  constexpr uint64_t kBits = 64;
+  if (unclaimed_bytes_ + bytes > image_.size_bytes()) return;
+  unclaimed_bytes_ += bytes;
+  const uint64_t per_segment = image_.segment_bytes() / kGranuleBytes;
+  const uint64_t end = (Raw(offset) + bytes) / kGranuleBytes;
+  for (uint64_t granule = Raw(offset) / kGranuleBytes + 1; granule < end; ++granule) {
+    Segment& segment = segments_[granule / per_segment];
+    const uint64_t bit = granule % per_segment;
+    segment.claimed[bit / kBits] &= ~(uint64_t{1} << bit % kBits);
+    segment.live_bytes -= kGranuleBytes;
+  }
+}
+
+bool CheckSegments::IsClaimed(Offset offset) const {
+  constexpr uint64_t kBits = 64;
+  const Segment& segment = segments_[image_.SegmentOf(offset)];
+  const uint64_t granule = Raw(offset) % image_.segment_bytes() / kGranuleBytes;
+  return segment.claimed != nullptr && (segment.claimed[granule / kBits] >> granule % kBits & 1) != 0;
 }
 
 // The word is wrong for the object rather than the other way round: it is what puts all objects of the segment at risk.

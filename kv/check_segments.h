@@ -18,8 +18,16 @@ class CheckSegments {
   CheckSegments(const Image& image, Findings& findings);
 
   // False if any of these bytes is claimed already. They lie inside the file, aligned to 8. All claims together take
-  // time proportional to the file, however they overlap: one ends at the first byte that isn't free.
+  // time proportional to the file, however they overlap: one ends at the first byte that isn't free. One that fails
+  // leaves no trace, but for what Unclaim says.
   bool Claim(Offset offset, uint64_t bytes);
+
+  // Gives back what was claimed for something that can't be there, but for its first granule: what it seemed to cover
+  // may belong to others, and what refers to it again fails at once. When that was done for as many bytes as the file
+  // has, they stay claimed from then on: no forged file shall take more time than its size.
+  void Unclaim(Offset offset, uint64_t bytes);
+
+  bool IsClaimed(Offset offset) const;
 
   // Report where the table says that such an object can't be there. The bytes lie inside the file.
   void CheckPlaceOfNode(Offset node);
@@ -42,7 +50,8 @@ class CheckSegments {
   void CheckHeaderWords();
   void ReadTable();
   uint64_t ReadRun(uint64_t first, SegmentWord word);
-  bool ClaimWithin(Segment& segment, uint64_t first_granule, uint64_t granules);
+  uint64_t ClaimWithin(Segment& segment, uint64_t first_granule,
+                       uint64_t granules);  // how many: fewer, if one isn't free
   void ReportKind(Segment& segment, uint64_t index, const char* object, Offset offset);
   Offset WordOffset(uint64_t index) const { return image_.OffsetOf(&image_.segment_words()[index]); }
   Segment& SegmentAt(Offset offset) { return segments_[image_.SegmentOf(offset)]; }
@@ -52,6 +61,7 @@ class CheckSegments {
   const Image& image_;
   Findings& findings_;
   std::vector<Segment> segments_;
+  uint64_t unclaimed_bytes_ = 0;
 };
 
 }  // namespace sealkv::internal

@@ -254,8 +254,25 @@ TEST_F(CheckTest, ABoundBeyondWhatTheLeafCovers) {
 }
 
 TEST_F(CheckTest, TheLockWordIsNeverJudged) {
+  EXPECT_EQ(Check(image_).nodes_marked_replaced, 0);
   for (Node* node : nodes_) node->words[Node::kLockWord] = ~uint64_t{0};
   EXPECT_TRUE(Check(image_).is_sound());
+  EXPECT_EQ(Check(image_).nodes_marked_replaced, nodes_.size());
+}
+
+// Its entries are sound, and old.
+TEST_F(CheckTest, AReferenceToANodeThatWasReplacedIsNoted) {
+  Node* parent = Root();
+  while (parent->level() > 1) parent = image_.NodeAt(parent->child(parent->perm().slot(0)));
+  const auto first_reference = [parent]() -> uint64_t& { return parent->ref_word(parent->perm().slot(0)); };
+  const uint64_t before = first_reference();
+  ASSERT_OK(store_.Open());
+  for (uint64_t i = 1; first_reference() == before && i < 1000; ++i) ASSERT_OK(store_->Put(U64Key(i), "8 bytes!"));
+  store_.Close();
+  EXPECT_EQ(Check(image_).nodes_marked_replaced, 0);
+  first_reference() = before;
+  EXPECT_EQ(Check(image_).nodes_marked_replaced, 1);
+  EXPECT_EQ(Check(image_).first_marked_replaced, before + 8 * Node::kLockWord);
 }
 
 TEST_F(CheckTest, SlotsThatAreNotNamedHoldAnything) {

@@ -2,15 +2,12 @@
 
 #include <algorithm>
 
-#include "kv/fingerprint.h"
 #include "kv/sealkv.h"
 
 namespace sealkv::internal {
 namespace {
 
 constexpr uint64_t kLastSlice = ~uint64_t{0};
-
-std::string HexSlice(uint64_t slice) { return absl::StrCat("0x", absl::Hex(slice, absl::kZeroPad16)); }
 
 void AppendSlice(std::string& path, uint64_t slice) {
   const uint64_t bytes = __builtin_bswap64(slice);
@@ -24,6 +21,7 @@ void TreeWalk::Run() {
   while (!stack_.empty() && !findings_.report().was_stopped) {
     Frame& frame = stack_.back();
     if (frame.position == frame.perm().count()) {
+      if (frame.layer_depth > 0 && stack_.size() == frame.layer_parent + 2) LeaveLayer(frame);
       stack_.pop_back();
       continue;
     }
@@ -34,6 +32,7 @@ void TreeWalk::Run() {
     } else {
       VisitChild(Frame(frame), position);  // by value: the stack may move
     }
+    if (visitor_ != nullptr && !visitor_->GoesOn()) findings_.report().was_stopped = true;
   }
   records_.CheckGeneration();
 }
@@ -59,7 +58,8 @@ const Node* TreeWalk::TakeNode(Offset at, Offset referrer, int level) {
 bool TreeWalk::CheckNodeWords(const Node& node, Offset at, int level) {
   const Perm perm = node.perm();
   if (!perm.IsWellFormed()) {
-    findings_.Major(at, "the node's permutation is damaged: ", HexSlice(perm.raw()), "; what is below isn't checked");
+    findings_.Major(at, "the node's permutation is damaged: ", Findings::HexSlice(perm.raw()),
+                    "; what is below isn't checked");
     return false;
   }
   if (level != kAnyLevel && node.level() != static_cast<unsigned>(level)) {
@@ -87,6 +87,7 @@ void TreeWalk::Push(Frame frame) {
   report.nodes_by_layer_depth[frame.layer_depth].entries += count;
   report.layer_depth_max = std::max<uint64_t>(report.layer_depth_max, frame.layer_depth);
   report.height_max = std::max<uint64_t>(report.height_max, level + 1);
+  NoteReplaced(frame);
   if (level == 0) {
     report.leaves += 1;
     report.leaf_entries += count;
@@ -100,12 +101,30 @@ void TreeWalk::Push(Frame frame) {
   stack_.push_back(frame);
 }
 
+// Lock words may hold anything after a crash, so this is no problem that is reported: but whatever an old version leads
+// to may have been replaced since, or deleted, and salvage looks for what is newer.
+void TreeWalk::NoteReplaced(Frame& frame) {
+  if (!frame.node->lock().was_replaced()) return;
+  CheckReport& report = findings_.report();
+  const Offset mark = frame.offset + 8 * Node::kLockWord;
+  if (report.nodes_marked_replaced++ == 0) report.first_marked_replaced = Raw(mark);
+  if (!frame.is_doubtful) {
+    Lose(
+        [&] {
+          return RangeOf(frame, {frame.lowest_slice, frame.last_slice});
+        },
+        {Problem::Severity::kMajor, Raw(mark),
+         "the node is marked as replaced: what leads to it leads to an old version, or the mark is wrong"});
+  }
+  frame.is_doubtful = true;
+}
+
 // ---- layers
 
 void TreeWalk::EnterTopLayer() {
   const Offset at{Node::Load(image_.superblock().root)};
   const Node* root = TakeNode(at, Offset{offsetof(Superblock, root)}, kAnyLevel);
-  if (root == nullptr) return;
+  if (root == nullptr) return Lose([&] { return KeyRange::All(); });
   findings_.report().height_top = root->level() + 1;
   const Frame frame{root, at, 0, true, 0, 0, 0, kLastSlice, {}};
   CheckNoPrefix(frame);
@@ -114,14 +133,19 @@ void TreeWalk::EnterTopLayer() {
 
 void TreeWalk::EnterLayer(const Frame& parent, unsigned slot) {
   const Offset at = parent.node->child(slot);
+  const uint64_t problems_before = findings_.report().major_problems;
   const Node* node = TakeNode(at, parent.RefWord(slot), kAnyLevel);
-  if (node == nullptr) return;
+  if (node == nullptr) return Lose([&] { return RangeOfEntry(parent, slot); });
   Frame root{node, at, 0, parent.path_is_known, parent.layer_depth + 1, parent.depth + kSliceBytes, 0, kLastSlice, {}};
-  if (!TakePrefix(root, parent.node->slice(slot))) return;
+  root.is_doubtful = parent.is_doubtful;
+  root.layer_parent = stack_.size() - 1;
+  root.problems_before_layer = problems_before;
+  stack_.back().layer_below_is_proven = false;
+  if (!TakePrefix(root, parent.node->slice(slot))) return Lose([&] { return RangeOfEntry(parent, slot); });
   if (root.depth >= kMaxKeyBytes) {
     findings_.Major(parent.RefWord(slot), "the entry leads to a layer ", root.depth,
                     " bytes into the key, which is deeper than any key goes; what is below isn't checked");
-    return;
+    return Lose([&] { return RangeOfEntry(parent, slot); });
   }
   ++findings_.report().layers;
   Push(root);
@@ -185,165 +209,55 @@ void TreeWalk::CheckNoPrefix(const Frame& frame) {
 void TreeWalk::CheckBound(const Frame& frame) {
   const uint64_t bound = frame.node->bound();
   if (bound == 0 || bound - 1 > frame.last_slice) {
-    findings_.Major(frame.PrefixWord(), "the leaf's bound ", HexSlice(bound),
-                    " is none: the last slice that it covers is ", HexSlice(frame.last_slice));
+    findings_.Major(frame.PrefixWord(), "the leaf's bound ", Findings::HexSlice(bound),
+                    " is none: the last slice that it covers is ", Findings::HexSlice(frame.last_slice));
   }
 }
 
 // ---- inner nodes
 
 // N4. The slice of the first entry isn't looked at, but must be below the next one's for the search to work.
-void TreeWalk::CheckInnerOrder(const Frame& frame) {
+void TreeWalk::CheckInnerOrder(Frame& frame) {
   const Perm perm = frame.perm();
+  const uint64_t problems_before = findings_.report().major_problems;
   for (unsigned i = 1; i < perm.count(); ++i) {
     const uint64_t before = frame.node->slice(perm.slot(i - 1));
     const uint64_t slice = frame.node->slice(perm.slot(i));
     if (slice <= before) {
-      findings_.Major(frame.SliceWord(perm.slot(i)), "separators don't ascend: ", HexSlice(slice), " after ",
-                      HexSlice(before));
+      findings_.Major(frame.SliceWord(perm.slot(i)), "separators don't ascend: ", Findings::HexSlice(slice), " after ",
+                      Findings::HexSlice(before));
     } else if (slice <= frame.lowest_slice || slice > frame.last_slice) {
-      findings_.Major(frame.SliceWord(perm.slot(i)), "the separator ", HexSlice(slice),
-                      " is outside its node's bounds ", HexSlice(frame.lowest_slice), " to ",
-                      HexSlice(frame.last_slice));
+      findings_.Major(frame.SliceWord(perm.slot(i)), "the separator ", Findings::HexSlice(slice),
+                      " is outside its node's bounds ", Findings::HexSlice(frame.lowest_slice), " to ",
+                      Findings::HexSlice(frame.last_slice));
     }
   }
+  if (findings_.report().major_problems == problems_before) return;
+  const auto slice_at = [&](unsigned position) { return frame.node->slice(perm.slot(position)); };
+  Positions candidates = 0;
+  for (unsigned i = 1; i < perm.count(); ++i) {
+    if (slice_at(i) > frame.lowest_slice && slice_at(i) <= frame.last_slice) candidates |= PositionBit(i);
+  }
+  frame.in_place = InPlace(perm.count(), candidates,
+                           [&](unsigned before, unsigned after) { return slice_at(before) < slice_at(after); }) |
+                   PositionBit(0);
 }
 
 void TreeWalk::VisitChild(const Frame& parent, unsigned position) {
-  const Perm perm = parent.perm();
-  const unsigned slot = perm.slot(position);
+  const unsigned slot = parent.perm().slot(position);
+  const Slices slices = SlicesOfChild(parent, position);
   const Node* node =
       TakeNode(parent.node->child(slot), parent.RefWord(slot), static_cast<int>(parent.node->level()) - 1);
-  if (node == nullptr) return;
+  if (node == nullptr) return Lose([&] { return RangeOf(parent, slices); });
   Frame child = parent;
   child.node = node;
   child.offset = parent.node->child(slot);
   child.position = 0;
-  if (position > 0) child.lowest_slice = parent.node->slice(slot);
-  if (position + 1 < perm.count()) {
-    const uint64_t next = parent.node->slice(perm.slot(position + 1));
-    child.last_slice = next == 0 ? 0 : next - 1;
-  }
+  child.in_place = kAllPositions;
+  child.lowest_slice = slices.first;
+  child.last_slice = slices.last;
   CheckNoPrefix(child);
   Push(child);
-}
-
-// ---- leaves
-
-void TreeWalk::PrefetchRecords(const Frame& frame) const {
-  const Kinds kinds = frame.node->kinds();
-  for (unsigned i = 0; i < frame.perm().count(); ++i) {
-    const unsigned slot = frame.perm().slot(i);
-    const uint64_t at = Raw(frame.node->record(slot).offset());
-    if (IsRecord(kinds.kind(slot)) && at < image_.size_bytes()) __builtin_prefetch(image_.base() + at);
-  }
-}
-
-// N3, as far as slices and kinds go, and the bounds that the way down has set.
-void TreeWalk::CheckLeafOrder(const Frame& frame) {
-  const Perm perm = frame.perm();
-  const Kinds kinds = frame.node->kinds();
-  unsigned ties = 0;
-  for (unsigned i = 0; i < perm.count(); ++i) {
-    const unsigned slot = perm.slot(i);
-    const uint64_t slice = frame.node->slice(slot);
-    const Kind kind = kinds.kind(slot);
-    if (slice < frame.lowest_slice || slice > frame.last_slice) {
-      findings_.Major(frame.SliceWord(slot), "the slice ", HexSlice(slice), " is outside its leaf's bounds ",
-                      HexSlice(frame.lowest_slice), " to ", HexSlice(frame.last_slice));
-    }
-    if (i > 0) {
-      const unsigned slot_before = perm.slot(i - 1);
-      const uint64_t before = frame.node->slice(slot_before);
-      const unsigned rank_before = KindRank(kinds.kind(slot_before));
-      const bool is_tie = slice == before && kind == Kind::kMore && kinds.kind(slot_before) == Kind::kMore;
-      ties = is_tie ? ties + 1 : 0;
-      if (ties == kMaxTies)
-        findings_.Major(frame.SliceWord(slot), "more than ", kMaxTies, " keys that go on share a slice");
-      if (!is_tie && (slice < before || (slice == before && KindRank(kind) <= rank_before))) {
-        findings_.Major(frame.SliceWord(slot), "entries don't ascend: slice ", HexSlice(slice), " of kind ",
-                        static_cast<int>(kind), " after ", HexSlice(before), " of kind ",
-                        static_cast<int>(kinds.kind(slot_before)));
-      }
-    }
-  }
-}
-
-void TreeWalk::VisitEntry(Frame& frame, unsigned position) {
-  const unsigned slot = frame.perm().slot(position);
-  const Kind kind = frame.node->kinds().kind(slot);
-  if (kind != Kind::kMore) frame.tie = {};
-  if (IsRecord(kind)) {
-    VisitRecord(frame, slot, kind);
-  } else if (kind == Kind::kLayer) {
-    EnterLayer(Frame(frame), slot);
-  } else if (kind == Kind::kInline && frame.layer_depth == 0) {
-    ++findings_.report().inline_values;
-    CountKey(kSliceBytes, sizeof(uint64_t));
-  } else {
-    findings_.Major(frame.KindsWord(), "the entry in slot ", slot, " is of kind ", static_cast<int>(kind),
-                    kind == Kind::kInline ? ", which exists in the top layer only" : ", which doesn't exist");
-  }
-}
-
-void TreeWalk::CountKey(uint64_t key_bytes, uint64_t value_bytes) {
-  constexpr uint64_t kKeysPerProgress = 1 << 14;
-  CheckReport& report = findings_.report();
-  report.keys += 1;
-  report.key_bytes += key_bytes;
-  report.value_bytes += value_bytes;
-  report.key_bytes_max = std::max(report.key_bytes_max, key_bytes);
-  report.value_bytes_max = std::max(report.value_bytes_max, value_bytes);
-  const auto& progress = findings_.options().progress;
-  if (report.keys % kKeysPerProgress == 0 && progress != nullptr && !progress(report.keys)) report.was_stopped = true;
-}
-
-void TreeWalk::VisitRecord(Frame& frame, unsigned slot, Kind kind) {
-  const RecordRef ref = frame.node->record(slot);
-  const RecordView record = records_.Take(ref.offset(), frame.RefWord(slot), kPlainRecord);
-  if (record.is_null()) return;
-  findings_.report().tied_keys += kind == Kind::kMore;
-  CountKey(record.key().size(), record.header().value_bytes);
-  if (IsEnd(kind) && ref.fingerprint() != 0) {
-    findings_.Minor(frame.RefWord(slot), "fingerprint bits in the reference to a record whose key ends here");
-  }
-  CheckKey(frame, slot, kind, record.key());
-}
-
-// The record's key is the truth; the entry repeats parts of it.
-void TreeWalk::CheckKey(Frame& frame, unsigned slot, Kind kind, std::string_view key) {
-  const std::string_view tie_before = std::exchange(frame.tie, std::string_view());
-  if (key.size() < frame.depth + (frame.layer_depth > 0)) {
-    findings_.Major(frame.RefWord(slot), "the record's key has ", key.size(), " bytes, but the way here is ",
-                    frame.depth, " bytes into the key");
-    return;
-  }
-  if (frame.path_is_known && key.substr(0, frame.depth) != path_) {
-    findings_.Major(frame.RefWord(slot), "the record's key begins otherwise than the way that leads to it");
-    return;
-  }
-  const uint64_t slice = SliceAt(key, frame.depth);
-  if (slice != frame.node->slice(slot)) {
-    findings_.Major(frame.SliceWord(slot), "the slice is ", HexSlice(frame.node->slice(slot)),
-                    ", the record's key says ", HexSlice(slice));
-    return;
-  }
-  if (kind != KindAt(key, frame.depth)) {
-    findings_.Major(frame.KindsWord(), "the entry in slot ", slot, " is of kind ", static_cast<int>(kind),
-                    ", the record's key says ", static_cast<int>(KindAt(key, frame.depth)));
-    return;
-  }
-  if (kind != Kind::kMore) return;
-  const uint16_t fingerprint = Fingerprint(key.substr(frame.depth + kSliceBytes));
-  if (fingerprint != frame.node->record(slot).fingerprint()) {
-    findings_.Major(frame.RefWord(slot), "the reference's fingerprint is ", frame.node->record(slot).fingerprint(),
-                    ", the record's key says ", fingerprint);
-  }
-  // A tie of another slice compares by that.
-  if (!tie_before.empty() && key <= tie_before) {
-    findings_.Major(frame.RefWord(slot), "keys that share a slice don't ascend");
-  }
-  frame.tie = key;
 }
 
 }  // namespace sealkv::internal

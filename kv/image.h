@@ -14,20 +14,36 @@
 
 namespace sealkv::internal {
 
+// Where a store's parts lie, as its superblock says; or, where that is damaged, as it must have been (kv/recovery.h).
+struct Geometry {
+  uint64_t size_bytes = 0;  // a multiple of kNodeBytes; of segments, unless the end of the file is missing
+  uint64_t header_bytes = 0;
+  uint32_t segment_bytes_log2 = 0;
+};
+
 class Image {
  public:
   Image() = default;
   // `base` holds a superblock that was validated (kv/recovery.h).
-  explicit Image(std::byte* base)
+  explicit Image(std::byte* base) : Image(base, GeometryOf(*reinterpret_cast<const Superblock*>(base))) {}
+  // For what is left of a damaged store. All of `geometry.size_bytes` can be read, and more than `header_bytes` is
+  // left.
+  Image(std::byte* base, const Geometry& geometry)
       : base_(base),
-        size_bytes_(superblock().segment_count << superblock().segment_bytes_log2),
-        header_bytes_(uint64_t{superblock().header_segments} << superblock().segment_bytes_log2),
-        segment_bytes_log2_(superblock().segment_bytes_log2) {}
+        size_bytes_(geometry.size_bytes),
+        header_bytes_(geometry.header_bytes),
+        segment_bytes_log2_(geometry.segment_bytes_log2) {}
+
+  static Geometry GeometryOf(const Superblock& superblock) {
+    return {superblock.segment_count << superblock.segment_bytes_log2,
+            uint64_t{superblock.header_segments} << superblock.segment_bytes_log2, superblock.segment_bytes_log2};
+  }
 
   std::byte* base() const { return base_; }
   uint64_t size_bytes() const { return size_bytes_; }
   uint64_t segment_bytes() const { return uint64_t{1} << segment_bytes_log2_; }
-  uint64_t segment_count() const { return size_bytes_ >> segment_bytes_log2_; }
+  // The last one may be cut short, in an image of what is left of a store.
+  uint64_t segment_count() const { return (size_bytes_ + segment_bytes() - 1) >> segment_bytes_log2_; }
   uint64_t header_segments() const { return header_bytes_ >> segment_bytes_log2_; }
   uint64_t SegmentOf(Offset offset) const { return Raw(offset) >> segment_bytes_log2_; }
   Offset SegmentStart(uint64_t segment) const { return static_cast<Offset>(segment << segment_bytes_log2_); }

@@ -230,6 +230,10 @@ class LockWord {
   constexpr bool is_locked(uint32_t generation) const { return (raw_ & 1) != 0 && OfGeneration(generation); }
   constexpr bool is_obsolete(uint32_t generation) const { return (raw_ & 2) != 0 && OfGeneration(generation); }
 
+  // In whichever generation. The mark is made when the commit that unlinks the node is durable, and taken away before
+  // one that makes it part of the tree again; but lock words are volatile, so it is a hint for salvage and no more.
+  constexpr bool was_replaced() const { return (raw_ & 2) != 0; }
+
   constexpr LockWord Locked(uint32_t generation) const {
     return LockWord(uint64_t{generation} << 32 | (raw_ & 0xfffffffc) | 1);
   }

@@ -19,18 +19,23 @@ uint64_t SuperblockChecksum(const Superblock& superblock) {
   return XXH3_64bits(&superblock, Superblock::kChecksummedBytes);
 }
 
+// Sets the fields that follow from the store's size.
+void SetGeometry(Superblock& identity, uint64_t capacity_bytes) {
+  identity.capacity_bytes = capacity_bytes;
+  identity.segment_bytes_log2 = SegmentBytesLog2For(capacity_bytes);
+  identity.segment_count = capacity_bytes >> identity.segment_bytes_log2;
+  const uint64_t header_bytes = Superblock::kSegmentTableOffset + identity.segment_count * sizeof(uint64_t);
+  const uint64_t segment_bytes = uint64_t{1} << identity.segment_bytes_log2;
+  identity.header_segments = static_cast<uint32_t>((header_bytes + segment_bytes - 1) / segment_bytes);
+}
+
 // What the first 64 bytes of an empty store of this size say.
 Superblock IdentityFor(uint64_t file_bytes) {
   Superblock identity{};
   identity.magic = Superblock::kMagic;
   identity.format_major = Superblock::kFormatMajor;
   identity.format_minor = Superblock::kFormatMinor;
-  identity.capacity_bytes = file_bytes;
-  identity.segment_bytes_log2 = SegmentBytesLog2For(file_bytes);
-  identity.segment_count = file_bytes >> identity.segment_bytes_log2;
-  const uint64_t header_bytes = Superblock::kSegmentTableOffset + identity.segment_count * sizeof(uint64_t);
-  const uint64_t segment_bytes = uint64_t{1} << identity.segment_bytes_log2;
-  identity.header_segments = static_cast<uint32_t>((header_bytes + segment_bytes - 1) / segment_bytes);
+  SetGeometry(identity, file_bytes);
   std::random_device entropy;
   identity.store_id = uint64_t{entropy()} << 32 | entropy();
   identity.checksum = SuperblockChecksum(identity);
@@ -136,6 +141,44 @@ absl::StatusOr<Image> OpenImage(const daxfile::DaxFile& file) {
         absl::StrCat(file.path(), ": root word damaged (offset 64): ", superblock.root, " can't be a node."));
   }
   return image;
+}
+
+absl::StatusOr<DamagedImage> OpenDamagedImage(const daxfile::DaxFile& file) {
+  const uint64_t file_bytes = file.size_bytes();
+  if (file_bytes < Superblock::kSegmentTableOffset) {
+    return absl::FailedPreconditionError(absl::StrCat(file.path(), ": only ", file_bytes, " bytes: nothing is left."));
+  }
+  const auto& said = *reinterpret_cast<const Superblock*>(file.data());
+  // Its length is no argument here.
+  const absl::Status identity = CheckIdentity(said, said.capacity_bytes, file.path());
+  if (!identity.ok() && SuperblockChecksum(said) == said.checksum) return identity;  // of another version
+  DamagedImage damaged;
+  Superblock superblock = said;
+  if (!identity.ok()) {
+    SetGeometry(superblock, said.capacity_bytes);
+    if (superblock.segment_bytes_log2 == said.segment_bytes_log2 && superblock.segment_count == said.segment_count &&
+        superblock.header_segments == said.header_segments && superblock.segment_count > superblock.header_segments) {
+      damaged.caveats.push_back("superblock damaged: its geometry is believed, for its parts agree");
+    } else {
+      SetGeometry(superblock, file_bytes);
+      damaged.caveats.push_back(absl::StrCat("superblock damaged: assumed that the store has the file's size (",
+                                             file_bytes, " bytes, segments of ",
+                                             uint64_t{1} << superblock.segment_bytes_log2, ")"));
+    }
+  }
+  damaged.capacity_bytes = superblock.capacity_bytes;
+  if (file_bytes < superblock.capacity_bytes) {
+    damaged.caveats.push_back(
+        absl::StrCat("cut short: ", file_bytes, " of ", superblock.capacity_bytes, " bytes are left"));
+  }
+  Geometry geometry = Image::GeometryOf(superblock);
+  geometry.size_bytes = std::min(geometry.size_bytes, file_bytes / kNodeBytes * kNodeBytes);
+  if (geometry.size_bytes <= geometry.header_bytes) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(file.path(), ": ends before the first key could be (", file_bytes, " bytes): nothing is left."));
+  }
+  damaged.image = Image(file.data(), geometry);
+  return damaged;
 }
 
 uint32_t BeginGeneration(const Image& image, daxfile::Persist& persist) {

@@ -8,6 +8,8 @@
 #define SEALKV_KV_RECOVERY_H_
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -26,6 +28,16 @@ absl::Status FormatImage(daxfile::DaxFile& file);
 // Validates the superblock. Changes nothing. FailedPrecondition: not a store, of another format, or the file is shorter
 // than the store; DataLoss: it is a store and the superblock is damaged. Messages name path and remedy.
 absl::StatusOr<Image> OpenImage(const daxfile::DaxFile& file);
+
+// What is left of a store, for salvage: its superblock may be damaged, its end may be missing. The geometry is then
+// what a store of this size was made with, and only what is in the file can be reached. The root word is as it stands.
+struct DamagedImage {
+  Image image;
+  uint64_t capacity_bytes = 0;       // of the whole store
+  std::vector<std::string> caveats;  // what is wrong, and what was assumed
+};
+// FailedPrecondition: an undamaged superblock of another version, or nothing left behind the header.
+absl::StatusOr<DamagedImage> OpenDamagedImage(const daxfile::DaxFile& file);
 
 // Begins a new generation and returns it. Cost: 1 line, 1 fence.
 uint32_t BeginGeneration(const Image& image, daxfile::Persist& persist);

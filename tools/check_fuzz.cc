@@ -1,5 +1,5 @@
-// libFuzzer: any bytes as a store. The checker must end, and so must every read of what still opens as a store.
-// Run it by `./dev fuzz`; a file that it leaves is replayed by giving it as the argument.
+// libFuzzer: any bytes as a store. The checker and salvage must end, and so must every read of what still opens as a
+// store. Run it by `./dev fuzz`; a file that it leaves is replayed by giving it as the argument.
 //
 // The input is patched into a sound store: a list of {where, what}, for random bytes alone never get past the
 // superblock.
@@ -13,6 +13,7 @@
 #include "kv/recovery.h"
 #include "kv/sealkv.h"
 #include "tools/testing/damage.h"
+#include "tools/testing/salvage.h"
 
 namespace {
 
@@ -51,6 +52,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   sealkv::testing::Memory memory(sample.bytes.size());
   std::memcpy(memory.data(), sample.bytes.data(), sample.bytes.size());
   Damage(memory.span(), data + 1, size - 1);
+  (void)sealkv::testing::SalvageMemory(memory.span());
   daxfile::DaxFile file = daxfile::DaxFile::OverMemory(memory.span());
   const absl::StatusOr<internal::Image> image = internal::OpenImage(file);
   if (!image.ok()) return 0;

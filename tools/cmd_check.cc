@@ -48,11 +48,19 @@ void PrintForPeople(const std::string& path, const CheckReport& report, Output& 
                      " segments are in use with nothing alive in them. That is normal after a crash or deletes; "
                      "the next program that writes reuses them.\n"));
   }
+  if (report.nodes_marked_replaced > 0) {
+    output.Write(absl::StrCat("note: ", WithCommas(report.nodes_marked_replaced),
+                              " nodes of the tree are marked as replaced, the first at ",
+                              HexNumber(report.first_marked_replaced),
+                              ". Where keys are missing, the root word or a reference may lead to an old version: "
+                              "`kvdump salvage` finds what is newer.\n"));
+  }
   output.Write(absl::StrCat(Escape(path), ": ", Verdict(report), "\n"));
   if (report.major_problems > 0) {
     output.Write(
-        "Restore a backup. Without one: `kvdump dump` reads up to the damage, and with --from=KEY from behind it; "
-        "`kvdump page STORE OFFSET` shows what is there.\n");
+        "Restore a backup. Without one: `kvdump salvage STORE NEW` saves what can be saved into a new store, and lists "
+        "what "
+        "is lost; `kvdump page STORE OFFSET` shows what is there.\n");
   }
 }
 
@@ -72,6 +80,7 @@ void PrintJson(const std::string& path, const CheckReport& report, Output& outpu
   json["nodes"] = report.nodes;
   json["records"] = report.records;
   json["segments_unreachable"] = report.segments_unreachable;
+  json["nodes_marked_replaced"] = report.nodes_marked_replaced;
   output.Write(json.dump(2) + "\n");
 }
 

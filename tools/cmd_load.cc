@@ -14,6 +14,7 @@
 #include "tools/command.h"
 #include "tools/load_plan.h"
 #include "tools/mdb_text.h"
+#include "tools/new_store.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/text.h"
@@ -90,15 +91,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenTarget(const LoadPlan& plan, Progress
   options.weakest_tier = plan.weakest_tier;
   options.emulate_on_dram = plan.emulate_on_dram;
   options.capacity_bytes = plan.capacity_bytes;
-  options.progress = [&](uint64_t done, uint64_t all) {
-    if (WasInterrupted()) {
-      // Not a store yet; it was made by this process, so it may go.
-      unlink(plan.store.c_str());
-      _exit(kExitInterrupted);
-    }
-    if (progress.IsDue()) progress.Show(absl::StrCat("writing zeros: ", Percent(done, all)));
-  };
-  return plan.creates_store ? Store::Create(plan.store, options) : Store::Open(plan.store, options);
+  return plan.creates_store ? CreateStore(plan.store, options, progress) : Store::Open(plan.store, options);
 }
 
 absl::StatusOr<int> Run(const Args& args) {

@@ -12,7 +12,8 @@ namespace sealkv::tools {
 // The exit codes of every command. 0 to 4 are those of mdbx_chk.
 enum ExitCode : int {
   kExitOk = 0,
-  kExitNo = 1,      // get: no such key; load: a bad line in the input; check: minor problems only
+  // get: no such key; load: a bad line in the input; check: minor problems only; salvage: something is lost
+  kExitNo = 1,
   kExitMajor = 2,   // check: major problems
   kExitStore = 3,   // the store can't be used: not a store, damaged, another version, full
   kExitSystem = 4,  // the system refuses: no such file, no permission, in use, input or output, memory
@@ -41,6 +42,7 @@ extern const Command kGetCommand;
 extern const Command kScanCommand;
 extern const Command kPageCommand;
 extern const Command kRecordsCommand;
+extern const Command kSalvageCommand;
 
 }  // namespace sealkv::tools
 

@@ -2,39 +2,20 @@
 // calls sound reads as it was written. Thousands of seeded cases; a failure names its sample and case.
 #include "tools/testing/damage.h"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <cstdio>
 
 #include "gtest/gtest.h"
 #include "kv/check.h"
 #include "kv/recovery.h"
+#include "tools/testing/case_watch.h"
 
 namespace sealkv::testing {
 namespace {
 
 constexpr uint64_t kCasesPerSample = 2000;
-constexpr unsigned kHangSeconds = 60;
-
-const char* volatile current_sample = "";
-volatile uint64_t current_case = 0;
-
-// The case that is running when the process dies or hangs.
-void TellCase(int signal) {
-  char text[200];
-  const int length = std::snprintf(text, sizeof(text), "\n*** signal %d in sample %s, case %llu\n", signal,
-                                   current_sample, static_cast<unsigned long long>(current_case));
-  if (write(STDERR_FILENO, text, static_cast<size_t>(length)) < 0) _exit(3);
-  ::signal(signal, SIG_DFL);
-  raise(signal == SIGALRM ? SIGABRT : signal);
-}
-
 class DamageTest : public ::testing::TestWithParam<int> {
  public:
-  static void SetUpTestSuite() {
-    for (const int signal : {SIGALRM, SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGILL}) ::signal(signal, TellCase);
-  }
+  static void SetUpTestSuite() { CaseWatch::Install(); }
 
   using Act = std::function<void(daxfile::DaxFile file, const Sample& sample)>;
 
@@ -48,16 +29,15 @@ class DamageTest : public ::testing::TestWithParam<int> {
   static void RunCase(int sample_index, uint64_t seed, uint64_t i, const Act& act) {
     static const std::vector<Sample> samples = MakeSamples();
     const Sample& sample = samples[sample_index];
-    current_sample = sample.name.c_str();
-    current_case = i;
     std::vector<std::byte> bytes = sample.bytes;
     const size_t left = Damage(sample, Random(seed).Next() + i).Apply(bytes);
     if (left == 0) return;
     const GuardedMemory memory(left);
     std::memcpy(memory.Last(left).data(), bytes.data(), left);
-    alarm(kHangSeconds);
-    act(daxfile::DaxFile::OverMemory(memory.Last(left)), sample);
-    alarm(0);
+    {
+      const CaseWatch watch(sample.name.c_str(), i);
+      act(daxfile::DaxFile::OverMemory(memory.Last(left)), sample);
+    }
     if (HasFailure()) FAIL() << "sample " << sample.name << ", SEALKV_TEST_CASE=" << i << ", seed " << seed;
   }
 
@@ -94,7 +74,7 @@ TEST_P(DamageTest, TheCheckerEndsAndWhatItCallsSoundIsReadAsWritten) {
   });
   RecordProperty("opened", static_cast<int>(opened));
   RecordProperty("sound", static_cast<int>(sound));
-  std::printf("%s: %lu opened, %lu of these sound\n", current_sample, opened, sound);
+  std::printf("sample %d: %lu opened, %lu of these sound\n", GetParam(), opened, sound);
 }
 
 TEST_P(DamageTest, ReadsOfADamagedStoreGiveOnlyStatusErrors) {
@@ -151,7 +131,7 @@ TEST(DamageRegressionTest, ARetiredRecordIsNotReadAgain) {
 // A key that leads back, met where the background pass goes on after a pause.
 TEST(DamageRegressionTest, TheBackgroundPassEnds) { DamageTest::RunCase(1, 20240607, 169, WriteAll); }
 
-INSTANTIATE_TEST_SUITE_P(Samples, DamageTest, ::testing::Range(0, 5));
+INSTANTIATE_TEST_SUITE_P(Samples, DamageTest, ::testing::Range(0, 6));
 
 }  // namespace
 }  // namespace sealkv::testing

@@ -50,6 +50,9 @@ TEST(KvdumpDamageTest, EveryCommandEndsByItself) {
           EXPECT_TRUE(nlohmann::json::accept(result.out)) << words[0] << result.out;
         }
       }
+      ExpectOrdinaryEnd(RunKvdump({"salvage", path, folder + "new", "--tier=volatile", "--emulate-on-dram"}),
+                        "salvage");
+      std::remove((folder + "new").c_str());
       if (key.find('\0') == std::string::npos) ExpectOrdinaryEnd(RunKvdump({"get", path, "--", key}), "get");
       const ToolResult load =
           RunKvdump({"load", path, "-T", "--tier=volatile", "--emulate-on-dram"}, "new key\nvalue\n");

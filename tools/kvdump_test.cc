@@ -24,7 +24,8 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-const std::vector<std::string> kCommands = {"info", "stat", "check", "dump", "load", "get", "scan", "page", "records"};
+const std::vector<std::string> kCommands = {"info", "stat", "check", "salvage", "dump",
+                                            "load", "get",  "scan",  "page",    "records"};
 
 Options FastOptions(uint64_t capacity_bytes = 1 << 20) {
   Options options;
@@ -138,7 +139,7 @@ TEST_F(KvdumpTest, AMissingFileIsASystemError) {
   for (const std::string& command : kCommands) {
     if (command == "load") continue;
     const std::string argument = command == "get" ? "key" : "0";
-    const bool takes_two = command == "get" || command == "page";
+    const bool takes_two = command == "get" || command == "page" || command == "salvage";
     const ToolResult result = RunKvdump(takes_two ? std::vector<std::string>{command, path_, argument}
                                                   : std::vector<std::string>{command, path_});
     EXPECT_EQ(result.exit_code, 4) << command;

@@ -10,6 +10,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "kv/record.h"
+#include "tools/new_store.h"
 
 namespace sealkv::tools {
 namespace {
@@ -65,14 +66,9 @@ absl::StatusOr<LoadPlan> PlanLoad(const Args& args, int input, const MdbTextRead
   plan.keeps_existing = args.Has("no-overwrite");
   plan.database = args.Value("database");
   plan.emulate_on_dram = args.Has("emulate-on-dram");
-  if (const std::optional<std::string> name = args.Value("tier")) {
-    const std::optional<daxfile::Tier> tier = daxfile::TierFromName(*name);
-    if (!tier.has_value()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "--tier=", *name, ": no such tier; there are volatile, msync, map-sync, device-dax and static-dax"));
-    }
-    plan.weakest_tier = *tier;
-  }
+  const absl::StatusOr<daxfile::Tier> tier = TierFromArgs(args);
+  if (!tier.ok()) return tier.status();
+  plan.weakest_tier = *tier;
   struct stat info;
   const bool is_regular_file = fstat(input, &info) == 0 && S_ISREG(info.st_mode);
   if (is_regular_file) plan.input_bytes = static_cast<uint64_t>(info.st_size);

@@ -13,8 +13,9 @@
 namespace sealkv::tools {
 namespace {
 
-constexpr const Command* kCommands[] = {&kInfoCommand, &kStatCommand, &kCheckCommand, &kDumpCommand,   &kLoadCommand,
-                                        &kGetCommand,  &kScanCommand, &kPageCommand,  &kRecordsCommand};
+constexpr const Command* kCommands[] = {&kInfoCommand, &kStatCommand,   &kCheckCommand, &kSalvageCommand,
+                                        &kDumpCommand, &kLoadCommand,   &kGetCommand,   &kScanCommand,
+                                        &kPageCommand, &kRecordsCommand};
 
 constexpr char kHelpEnd[] = R"(
 All but load open the store read-only, on whatever tier it lies, and change nothing.
@@ -22,7 +23,7 @@ All but load open the store read-only, on whatever tier it lies, and change noth
 
 exit codes:
   0   done (check: sound)
-  1   no: get: there is no such key; load: a line of the input is bad; check: minor problems
+  1   no: get: there is no such key; load: a line of the input is bad; check: minor problems; salvage: something is lost
   2   check: major problems
   3   the store can't be used: not a store, damaged, another version, full
   4   the system refuses: no such file, no permission, in use by another process, input or output, memory
@@ -31,6 +32,7 @@ exit codes:
 examples:
   kvdump info /mnt/pmem/users
   kvdump check /mnt/pmem/users && kvdump dump /mnt/pmem/users -f users.dump
+  kvdump salvage /mnt/pmem/damaged /mnt/pmem/users --lost=users.lost
   mdb_dump -n users.mdb | kvdump load /mnt/pmem/users --capacity=1G
   kvdump scan /mnt/pmem/users --prefix=a --limit=10
 )";

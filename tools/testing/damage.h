@@ -38,6 +38,31 @@ inline Sample MakeSample(const std::string& name, size_t bytes, const std::map<s
   return {name, {memory.begin(), memory.end()}, model};
 }
 
+// Some of every structure that the format has, in as few nodes as that takes.
+inline Sample MakeEverything(size_t bytes, uint64_t numbers, uint64_t seed) {
+  Random random(seed);
+  std::map<std::string, std::string> model;
+  for (uint64_t i = 0; i < numbers; ++i) model[U64Key(random.Next())] = random.Bytes(8);
+  // Keys that end in each place of a slice, an 8-byte key whose value isn't inline, 8-byte values in records.
+  for (size_t length = 0; length <= 8; ++length)
+    model[std::string("endings!").substr(0, length)] = random.Bytes(length + 1);
+  // Keys that go on: up to 4 share a slice, more get a layer: without a prefix, with one of 8 bytes, with a record for
+  // it.
+  const auto add_group = [&](const std::string& common, size_t keys) {
+    for (size_t i = 0; i < keys; ++i) {
+      model[common + random.BytesFrom("abcdefgh", 1 + random.Below(12))] = random.Bytes(random.Below(30));
+    }
+  };
+  add_group("tie-----", 4);
+  add_group("layer---", 7);
+  add_group("inline--prefix--", 6);
+  add_group("inline--prefix--layer in layer--", 6);
+  add_group("record--a prefix too long to stand in the node-", 18);
+  model["large 1"] = random.Bytes(2500);
+  model["large 2"] = random.Bytes(9000);
+  return MakeSample("everything", bytes, model, seed);
+}
+
 inline std::vector<Sample> MakeSamples() {
   Random random(7);
   std::map<std::string, std::string> numbers, prefixes, layers, large, mixed;
@@ -46,7 +71,7 @@ inline std::vector<Sample> MakeSamples() {
     prefixes["/usr/share/doc/" + std::to_string(random.Below(150)) + "/" + random.BytesFrom("ab", random.Below(20))] =
         random.Bytes(random.Below(60));
   }
-  // Layers whose prefixes need records, and layers in layers.
+  // Layers in layers.
   for (int i = 0; i < 400; ++i) {
     layers[std::string(8 * (1 + random.Below(12)), 'p') +
            random.BytesFrom(std::string_view("\0ab\xff", 4), random.Below(24))] = random.Bytes(random.Below(40));
@@ -61,8 +86,8 @@ inline std::vector<Sample> MakeSamples() {
   }
   constexpr size_t kSmall = 256 << 10;
   return {MakeSample("numbers", kSmall, numbers, 1), MakeSample("prefixes", kSmall, prefixes, 2),
-          MakeSample("layers", kSmall, layers, 3), MakeSample("large", 1 << 20, large, 4),
-          MakeSample("mixed", 768 << 10, mixed, 5)};
+          MakeSample("layers", kSmall, layers, 3),   MakeSample("large", 1 << 20, large, 4),
+          MakeSample("mixed", 768 << 10, mixed, 5),  MakeEverything(kSmall, 400, 6)};
 }
 
 class Damage {

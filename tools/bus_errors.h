@@ -1,0 +1,31 @@
+// Reads on where a mapped file can't be read: a block that its device reports as bad, or an end that was cut off
+// meanwhile. Touching such a page raises SIGBUS, which ends every other command; salvage wants what is beside it.
+#ifndef SEALKV_TOOLS_BUS_ERRORS_H_
+#define SEALKV_TOOLS_BUS_ERRORS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace sealkv::tools {
+
+// While it lives, a page of the mapping that can't be read is replaced, in this process, by what can be had of it with
+// read(), 512 bytes at a time, and zeros for the rest. One at a time; other SIGBUS go where they went before.
+class BusErrors {
+ public:
+  // The mapping of a file that is open read-only. `path` is opened once more.
+  BusErrors(const char* path, const std::byte* mapping, uint64_t bytes);
+  ~BusErrors();
+  BusErrors(const BusErrors&) = delete;
+  BusErrors& operator=(const BusErrors&) = delete;
+
+  // Where pages were replaced, as offsets in the file, and how many: the first kKept.
+  std::vector<uint64_t> offsets() const;
+  uint64_t count() const;
+
+  static constexpr size_t kKept = 100;
+};
+
+}  // namespace sealkv::tools
+
+#endif  // SEALKV_TOOLS_BUS_ERRORS_H_
