@@ -60,6 +60,18 @@ std::vector<ConcurrentScenario> ConcurrentScenarios() {
   all.push_back({.kind = "threads: a segment taken by a put that failed",
                  .setup = std::move(full),
                  .threads = {{Put("8 bytes:a", std::string(1900, 'x'))}, {Put(U64Key(75), 1), Put(U64Key(305), 1)}}});
+  // One segment is free. The first thread's put would shorten a prefix: its record and the upper part of the prefix find
+  // room there, the lower part doesn't. What it has copied is given back, and the second thread's record goes there.
+  const std::string prefix(2800, 'p');
+  Operations full_of_prefixes;
+  for (const char end : {'a', 'b', 'c', 'd', 'e'}) full_of_prefixes.push_back(Put("8 bytes:" + prefix + end, "x"));
+  for (Operation& put : Operations{large("~a", 3), large("~b", 3), large("~c", 1)}) {
+    full_of_prefixes.push_back(std::move(put));
+  }
+  all.push_back({.kind = "threads: space given back by a put that failed",
+                 .setup = std::move(full_of_prefixes),
+                 .threads = {{Put("8 bytes:" + prefix.substr(0, 1400) + std::string(100, 'q'), std::string(400, 'x'))},
+                             {Put("b", "y"), Get("b"), Put("c", "z")}}});
   return all;
 }
 
