@@ -58,13 +58,15 @@ class StatesExpectation : public Expectation {
 class Runner {
  public:
   explicit Runner(const Scenario& scenario)
-      : memory_(scenario.memory_bytes, scenario.memory_fill), recorder_(memory_.span()) {}
+      : memory_(scenario.memory_bytes, scenario.memory_fill), recorder_(WithImage(memory_.span(), scenario.image)) {}
 
   ScenarioRecording Run(const Scenario& scenario) {
     may_be_full_ = scenario.may_be_full;
-    recording_.states.push_back(std::nullopt);
+    const bool has_store = !scenario.image.empty();
+    recording_.states.push_back(has_store ? State(scenario.image_contents) : std::nullopt);
+    for (const auto& [key, value] : scenario.image_contents) recording_.keys.insert(key);
     const bool formats_itself = scenario.setup.empty() && scenario.operations[0].action == Action::kFormat;
-    if (!formats_itself) Do(Format(), nullptr);
+    if (!formats_itself && !has_store) Do(Format(), nullptr);
     for (const Operation& operation : scenario.setup) Do(operation, nullptr);
     recording_.first_operation = recording_.operations.size();
     for (const Operation& operation : scenario.operations) Do(operation, scenario.happened);
@@ -75,6 +77,11 @@ class Runner {
   }
 
  private:
+  static std::span<std::byte> WithImage(std::span<std::byte> memory, const std::vector<std::byte>& image) {
+    std::copy(image.begin(), image.end(), memory.begin());
+    return memory;
+  }
+
   void Do(const Operation& operation, const std::function<bool(const Shape&, const Shape&)>& happened) {
     const bool look = happened != nullptr && recording_.states.back().has_value();
     const Shape before = look ? ShapeOf(memory_.span()) : Shape();
