@@ -35,7 +35,11 @@ class Heap {
   // Writes a record; it is durable after the next fence. ResourceExhausted: no space; nothing was changed.
   absl::StatusOr<Offset> AppendRecord(std::string_view key, std::string_view value, uint32_t flags = kPlainRecord);
   // Takes back a record that was never published.
-  void DiscardRecord(Offset record) { FreeRecord(record, image_.RecordAt(record).bytes()); }
+  void DiscardRecord(Offset record) {
+    // What was copied around the caches may still be on its way, and would replace what the next thread writes there.
+    persist_.Fence();
+    FreeRecord(record, image_.RecordAt(record).bytes());
+  }
 
   // Gives up an object that no reference leads to any more. It is freed when no reader can still be looking at it.
   void RetireNode(Offset node) { Retire(node, kNodeBytes, /*is_node=*/true); }

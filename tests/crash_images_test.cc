@@ -204,6 +204,17 @@ TEST_F(CrashImagesTest, NonTemporalWordsWaitForTheirOwnThread) {
   EXPECT_EQ(Images({0}), (std::set<Words>{{0}, {1}}));
 }
 
+TEST_F(CrashImagesTest, AStoreInFrontOfAnothersUnfencedNonTemporalCopyIsAStray) {
+  CopyNonTemporal(0, {1, 2});
+  persist().Store(word(0), 3);  // by the same thread: in order
+  EXPECT_EQ(recorder_.strays().size(), 0u);
+  AsThread(recorder_, 1, [&] { persist().Store(word(1), 4); });
+  EXPECT_EQ(recorder_.strays().size(), 1u);
+  persist().Fence();
+  AsThread(recorder_, 1, [&] { persist().Store(word(1), 5); });
+  EXPECT_EQ(recorder_.strays().size(), 1u);
+}
+
 TEST_F(CrashImagesTest, AnUnknownThreadIsAStray) {
   std::thread([&] { persist().Store(word(0), 1); }).join();
   ASSERT_EQ(recorder_.strays().size(), 1u);

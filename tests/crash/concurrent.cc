@@ -141,6 +141,9 @@ class ConcurrentRunner {
       } else {
         const bool is_stepped = thread == scenario_.stepped_thread && SingleStep::IsAvailable();
         Answer answer = is_stepped ? ApplyStepped(operation) : ApplyTo(*store_, operation);
+        if (answer.code == absl::StatusCode::kResourceExhausted && !MayFindNoSpace(operation.action)) {
+          recording_.problems.push_back("found no space, and needs none: " + crash::Describe(operation));
+        }
         recording_.calls[number].answer = std::move(answer);
       }
       recorder_.EndOperation(number);

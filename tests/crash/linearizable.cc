@@ -1,15 +1,26 @@
 #include "tests/crash/linearizable.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 namespace sealkv::crash {
+namespace {
+
+constexpr size_t kMostCalls = 64;  // a bit each in the sets of those that have taken effect
+
+}  // namespace
 
 void KeyHistory::Begin(uint64_t call, const Operation& operation) {
   // Nothing in flight: the past comes down to the values it may have left.
   if (std::all_of(calls_.begin(), calls_.end(), [](const Call& earlier) { return earlier.is_done(); })) {
     initial_ = Allowed();
     calls_.clear();
+  }
+  if (calls_.size() == kMostCalls) {
+    std::fprintf(stderr, "linearizable: more than %zu calls on one key overlap\n", kMostCalls);
+    std::abort();
   }
   calls_.push_back({.number = call, .operation = &operation, .begin = clock_++});
   allowed_.reset();

@@ -51,6 +51,11 @@ inline Operation Get(std::string key) { return {Action::kGet, std::move(key), {}
 // All keys, forward.
 inline Operation Scan() { return {Action::kScan, {}, {}, 0}; }
 
+// Whether the answer may be that there is no space: not where a value is replaced in place, or something goes.
+inline bool MayFindNoSpace(Action action) {
+  return action == Action::kPut || action == Action::kPutIfAbsent || action == Action::kAdd;
+}
+
 // For people: `Put "key" (20 bytes)`.
 std::string Describe(const Operation& operation);
 

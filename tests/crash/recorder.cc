@@ -68,7 +68,24 @@ std::optional<uint64_t> Recorder::FirstWordOf(const void* address, size_t bytes,
   return std::nullopt;
 }
 
+// The words of a non-temporal copy may linger beside the caches, whatever is stored after them, until their thread's
+// fence: others that write there before it may find their words replaced.
+void Recorder::FindRace(const Event& write) {
+  const uint64_t end = write.first_word + write.count;
+  for (auto at = unfenced_.lower_bound(write.first_word); at != unfenced_.end() && at->first < end; ++at) {
+    if (at->second == write.thread) continue;
+    strays_.push_back(log_.sites[write.site].Name() + " where a non-temporal copy of thread " +
+                      std::to_string(at->second) + " waits for its fence, at offset " +
+                      std::to_string(at->first * kWordBytes));
+    return;
+  }
+}
+
 void Recorder::AddWrite(Event event, const void* from) {
+  FindRace(event);
+  if (event.kind == EventKind::kNonTemporalCopy) {
+    for (uint64_t i = 0; i < event.count; ++i) unfenced_[event.first_word + i] = event.thread;
+  }
   event.payload = log_.payload.size();
   log_.payload.resize(log_.payload.size() + event.count);
   std::memcpy(&log_.payload[event.payload], from, event.count * kWordBytes);
@@ -110,7 +127,9 @@ void Recorder::OnFlush(const void* address, size_t bytes, const daxfile::Site& s
 void Recorder::OnFence(const daxfile::Site& site) {
   const Uninterrupted here;
   const std::optional<Event> event = NewEvent(EventKind::kFence, "fence", site);
-  if (event.has_value()) log_.events.push_back(*event);
+  if (!event.has_value()) return;
+  std::erase_if(unfenced_, [&](const auto& word) { return word.second == event->thread; });
+  log_.events.push_back(*event);
 }
 
 std::optional<uint64_t> Recorder::FindBypassingStore() {

@@ -57,13 +57,15 @@ class StatesExpectation : public Expectation {
 class Runner {
  public:
   explicit Runner(const Scenario& scenario)
-      : memory_(scenario.memory_bytes, scenario.memory_fill), recorder_(memory_.span()) {}
+      : memory_(scenario.memory_bytes, scenario.memory_fill), recorder_(WithImage(memory_.span(), scenario.image)) {}
 
   ScenarioRecording Run(const Scenario& scenario) {
     may_be_full_ = scenario.may_be_full;
-    recording_.states.push_back(std::nullopt);
+    const bool has_store = !scenario.image.empty();
+    recording_.states.push_back(has_store ? State(scenario.image_contents) : std::nullopt);
+    for (const auto& [key, value] : scenario.image_contents) recording_.keys.insert(key);
     const bool formats_itself = scenario.setup.empty() && scenario.operations[0].action == Action::kFormat;
-    if (!formats_itself) Do(Format(), nullptr);
+    if (!formats_itself && !has_store) Do(Format(), nullptr);
     for (const Operation& operation : scenario.setup) Do(operation, nullptr);
     recording_.first_operation = recording_.operations.size();
     for (const Operation& operation : scenario.operations) Do(operation, scenario.happened);
@@ -74,6 +76,11 @@ class Runner {
   }
 
  private:
+  static std::span<std::byte> WithImage(std::span<std::byte> memory, const std::vector<std::byte>& image) {
+    std::copy(image.begin(), image.end(), memory.begin());
+    return memory;
+  }
+
   void Do(const Operation& operation, const std::function<bool(const Shape&, const Shape&)>& happened) {
     const bool look = happened != nullptr && recording_.states.back().has_value();
     const Shape before = look ? ShapeOf(memory_.span()) : Shape();
@@ -99,7 +106,9 @@ class Runner {
   std::string Apply(const Operation& operation, State* state) {
     if (operation.action <= Action::kRecover) return Open(operation.action, state);
     const Answer answer = ApplyTo(*store_, operation);
-    if (answer.code == absl::StatusCode::kResourceExhausted && may_be_full_) return "";
+    if (answer.code == absl::StatusCode::kResourceExhausted && may_be_full_ && MayFindNoSpace(operation.action)) {
+      return IsNearlyFull(operation) ? "" : "found no space where there is enough";
+    }
     Model& model = state->value();
     const auto found = model.find(operation.key);
     Value value = found == model.end() ? std::nullopt : Value(found->second);
@@ -110,6 +119,14 @@ class Runner {
       model.erase(found);
     }
     return answer == expected ? "" : "answered " + absl::StatusCodeToString(answer.code) + ", or another value";
+  }
+
+  // Whether a put may fail. A record that isn't large takes one segment, nodes never more than two.
+  bool IsNearlyFull(const Operation& operation) {
+    constexpr uint64_t kEnough = 3;
+    const Stats stats = store_->GetStats();
+    const bool is_large = 2 * (operation.key.size() + operation.value.size() + 64) > stats.segment_bytes;
+    return is_large || stats.segments_free < kEnough;
   }
 
   std::string Open(Action action, State* state) {
