@@ -6,21 +6,19 @@
 //
 // Two passes, of which the second is needed only if something is lost:
 //
-// 1. THE TREE. The checker's own walk (kv/check_walk.h) with a visitor: there is one walk, so what the checker calls
-// sound is
-//    what is saved. A damaged node, reference or record costs what hangs on it, and the walk goes on beside it. An
-//    entry is taken if its record's checksum holds and the record's key fits the way to it. An 8-byte key with an
-//    8-byte value has no record: it is taken if it is in order among its neighbours and within its leaf's bounds.
+// THE TREE. The checker's own walk (kv/check_walk.h) with a visitor: there is one walk, so what the checker calls sound
+// is what is saved. A damaged node, reference or record costs what hangs on it, and the walk goes on beside it. An entry
+// is taken if its record's checksum holds and the record's key fits the way to it. An 8-byte key with an 8-byte value
+// has no record: it is taken if it is in order among its neighbours and within its leaf's bounds.
 //
-// 2. THE HEAP. All records with a good checksum (kv/heap_scan.h) whose key lies in a lost range; records that the tree
-// refers
-//    to at a place where they don't fit; 8-byte keys with their values in leaves that nothing leads to any more,
-//    likewise. What the tree had for a key always counts; of several finds for one key that with the highest sequence
-//    number.
+// THE HEAP. All records with a good checksum (kv/heap_scan.h) whose key lies in a lost range; records that the tree
+// refers to at a place where they don't fit; 8-byte keys with their values in leaves that nothing leads to any more,
+// likewise. What the tree had for a key always counts; of several finds for one key that with the highest sequence
+// number.
 //
-//    Each of these is as it was written once, but perhaps not what was written last: a delete leaves no trace, and an
-//    older version may be what remains. They are put all the same, and listed: what isn't put is gone with the damaged
-//    file, while what is put and unwanted can be deleted by the list. SalvageOptions::trusted_only leaves them out.
+// Each find of the heap is as it was written once, but perhaps not what was written last: a delete leaves no trace, and
+// an older version may be what remains. They are put all the same, and listed: what isn't put is gone with the damaged
+// file, while what is put and unwanted can be deleted by the list. SalvageOptions::trusted_only leaves them out.
 //
 // What can't be noticed can't be listed: see docs/format.md, "What damage shows". Values of 8 bytes have no checksum.
 //
