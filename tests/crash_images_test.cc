@@ -204,6 +204,16 @@ TEST_F(CrashImagesTest, NonTemporalWordsWaitForTheirOwnThread) {
   EXPECT_EQ(Images({0}), (std::set<Words>{{0}, {1}}));
 }
 
+TEST_F(CrashImagesTest, AnUnfencedNonTemporalWordMayReplaceWhatAnotherThreadMadeDurable) {
+  CopyNonTemporal(0, {1});
+  AsThread(recorder_, 1, [&] {
+    persist().Store(word(0), 2);
+    persist().Flush(word(0), 8);
+    persist().Fence();
+  });
+  EXPECT_EQ(Images({0}), (std::set<Words>{{1}, {2}}));
+}
+
 TEST_F(CrashImagesTest, AStoreInFrontOfAnothersUnfencedNonTemporalCopyIsAStray) {
   CopyNonTemporal(0, {1, 2});
   persist().Store(word(0), 3);  // by the same thread: in order

@@ -135,7 +135,19 @@ std::vector<ConcurrentScenario> ConcurrentScenarios() {
   all.push_back({.kind = "threads: space given back by a put that failed",
                  .setup = std::move(full_of_prefixes),
                  .threads = {{Put("8 bytes:" + prefix.substr(0, 1400) + std::string(100, 'q'), std::string(400, 'x'))},
-                             {Put("b", "y"), Get("b"), Put("c", "z")}}});
+                             {Put("b", "y"), Get("b"), Put("c", std::string(1950, 'z'))}}});
+  // The same with one record, for a layer whose prefix doesn't find room behind it; what was deleted before is freed by
+  // the attempt.
+  const std::string tie = "8 bytes:" + std::string(1960, 'p');
+  Operations full_of_ties;
+  for (const char end : {'a', 'b', 'c', 'd'}) full_of_ties.push_back(Put(tie + end, "x"));
+  for (Operation& put : Operations{large("~a", 3), large("~b", 3), large("~c", 3), large("~d", 2)}) {
+    full_of_ties.push_back(std::move(put));
+  }
+  all.push_back({.kind = "threads: space given back by a layer that failed",
+                 .setup = std::move(full_of_ties),
+                 .threads = {{Put("t", std::string(100, 't')), Delete("t"), Put(tie + "e", std::string(40, 'x'))},
+                             {Get("t"), Put("b", std::string(1950, 'y')), Get("b")}}});
   return all;
 }
 

@@ -167,14 +167,18 @@ void DurabilityModel::Settle(uint64_t line, IsSettled is_settled) {
   const auto found = pending_.find(line);
   if (found == pending_.end()) return;
   durable_hash_ ^= HashOf(line, DurableLine(line));
-  // Stores to one word stay in order: with a durable one, what is older is out of the question.
-  std::array<bool, kWordsPerLine> has_newer{};
+  // Stores to one word stay in order: with a durable one, what is older is out of the question. But for a non-temporal
+  // word of another thread: that may come late, until its own thread's fence.
+  std::array<const PendingWord*, kWordsPerLine> newer{};
   PendingLine left;
   for (auto word = found->second.rbegin(); word != found->second.rend(); ++word) {
-    if (has_newer[word->word]) continue;
+    const PendingWord* const durable_word = newer[word->word];
+    const bool may_come_late =
+        durable_word != nullptr && word->is_non_temporal && word->thread != durable_word->thread;
+    if (durable_word != nullptr && !may_come_late) continue;
     if (is_settled(*word)) {
       durable_[line * kWordsPerLine + word->word] = word->value;
-      has_newer[word->word] = true;
+      newer[word->word] = &*word;
     } else {
       left.push_back(*word);
     }

@@ -13,7 +13,8 @@
 //   pages, and non-temporal copies are cached ones that are flushed. (The kernel may write a page back at any time, and
 //   while it is being stored to, in sectors that tear: so again any prefix of any line.)
 //
-// Several threads: their stores to one line count in the order of the log.
+// Several threads: their stores to one line count in the order of the log; but a non-temporal word that waits for its
+// thread's fence may replace what another thread has made durable meanwhile.
 #ifndef SEALKV_TESTS_CRASH_DURABILITY_H_
 #define SEALKV_TESTS_CRASH_DURABILITY_H_
 
