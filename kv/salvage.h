@@ -7,9 +7,9 @@
 // Two passes, of which the second is needed only if something is lost:
 //
 // THE TREE. The checker's own walk (kv/check_walk.h) with a visitor: there is one walk, so what the checker calls sound
-// is what is saved. A damaged node, reference or record costs what hangs on it, and the walk goes on beside it. An entry
-// is taken if its record's checksum holds and the record's key fits the way to it. An 8-byte key with an 8-byte value
-// has no record: it is taken if it is in order among its neighbours and within its leaf's bounds.
+// is what is saved. A damaged node, reference or record costs what hangs on it, and the walk goes on beside it. An
+// entry is taken if its record's checksum holds and the record's key fits the way to it. An 8-byte key with an 8-byte
+// value has no record: it is taken if it is in order among its neighbours and within its leaf's bounds.
 //
 // THE HEAP. All records with a good checksum (kv/heap_scan.h) whose key lies in a lost range; records that the tree
 // refers to at a place where they don't fit; 8-byte keys with their values in leaves that nothing leads to any more,

@@ -58,16 +58,18 @@ std::vector<ConcurrentScenario> ConcurrentScenarios() {
                  .threads = {{Put(U64Key(28), 1), Put(U64Key(29), 1), Put(U64Key(40), 1)},
                              {Put(U64Key(30), 2), Put(U64Key(29), 2), Delete(U64Key(28))},
                              {Get(U64Key(29)), Get(U64Key(30)), Get(U64Key(28)), Get(U64Key(29)), Scan()}}});
-  all.push_back({.kind = "threads: a layer's right edge grows under a reader",
-                 .setup = behind(sixteen, "abcdefghijklmn"),
-                 .threads = {{Put(sixteen + "o", "1"), Put(sixteen + "p", "1")},
-                             {Put(sixteen + "p", "2"), Put(sixteen + "a", "2"), Delete(sixteen + "o")},
-                             {Get(sixteen + "a"), Get(sixteen + "o"), Get(sixteen + "p"), Scan(), Get(sixteen + "a")}}});
-  all.push_back({.kind = "threads: a layer is removed under a reader",
-                 .setup = behind("8 bytes:", "abcde"),
-                 .threads = {{Delete("8 bytes:a"), Delete("8 bytes:b"), Delete("8 bytes:c"), Delete("8 bytes:d")},
-                             {Put("8 bytes:e", "2"), Put("8 bytes:e", "3"), Put("8 bytes:e", "4"), Put("8 bytes:a", "5")},
-                             {Get("8 bytes:e"), Get("8 bytes:e"), Scan(), Get("8 bytes:e"), Get("8 bytes:e")}}});
+  all.push_back(
+      {.kind = "threads: a layer's right edge grows under a reader",
+       .setup = behind(sixteen, "abcdefghijklmn"),
+       .threads = {{Put(sixteen + "o", "1"), Put(sixteen + "p", "1")},
+                   {Put(sixteen + "p", "2"), Put(sixteen + "a", "2"), Delete(sixteen + "o")},
+                   {Get(sixteen + "a"), Get(sixteen + "o"), Get(sixteen + "p"), Scan(), Get(sixteen + "a")}}});
+  all.push_back(
+      {.kind = "threads: a layer is removed under a reader",
+       .setup = behind("8 bytes:", "abcde"),
+       .threads = {{Delete("8 bytes:a"), Delete("8 bytes:b"), Delete("8 bytes:c"), Delete("8 bytes:d")},
+                   {Put("8 bytes:e", "2"), Put("8 bytes:e", "3"), Put("8 bytes:e", "4"), Put("8 bytes:a", "5")},
+                   {Get("8 bytes:e"), Get("8 bytes:e"), Scan(), Get("8 bytes:e"), Get("8 bytes:e")}}});
   all.push_back({.kind = "threads: a prefix is shortened under a reader",
                  .setup = behind("8 bytes:8 bytes:8 bytes:", "abcde"),
                  .threads = {{Put("8 bytes:8 bytes:different", "1"), Put("8 bytes:early", "1")},
@@ -84,8 +86,8 @@ std::vector<ConcurrentScenario> ConcurrentScenarios() {
                              }(),
                              {Put(U64Key(2), 2), Put(U64Key(15), 2), Delete(U64Key(1)), Delete(U64Key(2))},
                              {Get(U64Key(2)), Get(U64Key(15)), Scan(), Get(U64Key(2)), Get(U64Key(15))}}});
-  // Three levels, from where on hints are followed. Leaves were merged, and their nodes freed (64 at a time): the splits
-  // take nodes that old hints lead to.
+  // Three levels, from where on hints are followed. Leaves were merged, and their nodes freed (64 at a time): the
+  // splits take nodes that old hints lead to.
   Operations deep = PutNumbers(0, 2650, 10);
   for (uint64_t i = 1000; i <= 1400; i += 10) {
     if (i % 100 != 0) deep.push_back(Delete(U64Key(i)));
@@ -124,8 +126,9 @@ std::vector<ConcurrentScenario> ConcurrentScenarios() {
   all.push_back({.kind = "threads: a segment taken by a put that failed",
                  .setup = std::move(full),
                  .threads = {{Put("8 bytes:a", std::string(1900, 'x'))}, {Put(U64Key(75), 1), Put(U64Key(305), 1)}}});
-  // One segment is free. The first thread's put would shorten a prefix: its record and the upper part of the prefix find
-  // room there, the lower part doesn't. What it has copied is given back, and the second thread's record goes there.
+  // One segment is free. The first thread's put would shorten a prefix: its record and the upper part of the prefix
+  // find room there, the lower part doesn't. What it has copied is given back, and the second thread's record goes
+  // there.
   const std::string prefix(2800, 'p');
   Operations full_of_prefixes;
   for (const char end : {'a', 'b', 'c', 'd', 'e'}) full_of_prefixes.push_back(Put("8 bytes:" + prefix + end, "x"));

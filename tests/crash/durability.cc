@@ -173,8 +173,7 @@ void DurabilityModel::Settle(uint64_t line, IsSettled is_settled) {
   PendingLine left;
   for (auto word = found->second.rbegin(); word != found->second.rend(); ++word) {
     const PendingWord* const durable_word = newer[word->word];
-    const bool may_come_late =
-        durable_word != nullptr && word->is_non_temporal && word->thread != durable_word->thread;
+    const bool may_come_late = durable_word != nullptr && word->is_non_temporal && word->thread != durable_word->thread;
     if (durable_word != nullptr && !may_come_late) continue;
     if (is_settled(*word)) {
       durable_[line * kWordsPerLine + word->word] = word->value;

@@ -49,8 +49,9 @@ class Recorder : public daxfile::PersistObserver {
   // The offset of a word that differs from what was stored through the seam, if there is one. Words that are, or were,
   // the lock words of nodes don't count. To be called between operations.
   std::optional<uint64_t> FindBypassingStore();
-  // What the recorder couldn't make sense of: misaligned copies, stores outside the memory, unknown threads. And what no
-  // log can put in order: a write where another thread's non-temporal copy waits for its fence, and may come later still.
+  // What the recorder couldn't make sense of: misaligned copies, stores outside the memory, unknown threads. And what
+  // no log can put in order: a write where another thread's non-temporal copy waits for its fence, and may come later
+  // still.
   const std::vector<std::string>& strays() const { return strays_; }
 
  private:
@@ -68,7 +69,7 @@ class Recorder : public daxfile::PersistObserver {
   std::map<Site, SiteId> site_ids_;
   uint64_t operations_ = 0;
   std::vector<uint64_t> shadow_;
-  std::vector<bool> is_volatile_;  // by word
+  std::vector<bool> is_volatile_;              // by word
   std::map<uint64_t, ThreadNumber> unfenced_;  // words of non-temporal copies: whose fence they wait for
   std::vector<std::string> strays_;
 };

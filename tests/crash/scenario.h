@@ -26,8 +26,8 @@ struct Scenario {
   std::string kind;
   size_t memory_bytes = 64 << 10;
   uint8_t memory_fill = 0;  // what the memory holds before the first Format
-  // If given: what the memory holds, and what the store in it. Then `setup` is empty, and `operations` begin with Reopen
-  // or Recover.
+  // If given: what the memory holds, and what the store in it. Then `setup` is empty, and `operations` begin with
+  // Reopen or Recover.
   std::vector<std::byte> image;
   testing::Model image_contents;
   // The store begins with Format, unless the scenario is about that: then `setup` is empty and `operations` begin with
