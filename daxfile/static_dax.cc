@@ -11,13 +11,41 @@
 namespace daxfile {
 namespace {
 
-long Daxctl(int fd, int flags, uint32_t alignment_bytes) {
-  const std::string path = absl::StrCat("/proc/self/fd/", fd);
-  return syscall(kDaxctlSyscallNumber, path.c_str(), flags, static_cast<int>(alignment_bytes));
+// By descriptor: a path might lead to another file by now.
+long Daxctl(int fd, unsigned flags, unsigned long alignment_bytes) {
+  return syscall(kDaxctlSyscallNumber, fd, static_cast<const char*>(nullptr), flags, alignment_bytes);
 }
 
 absl::Status NoDaxctl() {
   return absl::UnimplementedError("this kernel has no daxctl(2); boot one with SealKV's kernel patches");
+}
+
+// What stands in the way, and what to do: by the errno, which daxctl has one of for each reason.
+const char* ReasonOf(int error) {
+  switch (error) {
+    case EADDRNOTAVAIL:
+      return "its blocks aren't aligned as asked; ask for less, or make the file on a filesystem aligned to huge pages";
+    case EAGAIN:
+      return "somebody is changing it at this moment; try again";
+    case EBUSY:
+      return "it is a swap file, or still mapped for writing";
+    case EINVAL:
+      return "not a regular file";
+    case EMLINK:
+      return "it shares blocks with another file (a reflink); copy it with `cp --reflink=never`";
+    case ENODATA:
+      return "it is empty, or parts of it were never written; write zeros over all of it";
+    case ENOENT:
+      return "it was unlinked";
+    case ENOTBLK:
+      return "its data lies in its inode; make it larger";
+    case ENXIO:
+      return "it has holes; allocate and write all of it";
+    case EOPNOTSUPP:
+      return "not on DAX (mount with -o dax=always), or on a device that isn't synchronous";
+    default:
+      return "";
+  }
 }
 
 absl::Status DaxctlError(const char* what) {
@@ -25,23 +53,15 @@ absl::Status DaxctlError(const char* what) {
   const std::string text = absl::StrCat("daxctl: can't ", what, ": ", std::strerror(error));
   if (error == EPERM) return absl::PermissionDeniedError(absl::StrCat(text, " (needs CAP_LINUX_IMMUTABLE)"));
   if (error == ENOSYS) return NoDaxctl();
-  if (error == EINVAL) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(text, " (not a file on DAX, or with holes, unwritten or shared blocks)"));
-  }
-  if (error == EBUSY) return absl::FailedPreconditionError(absl::StrCat(text, " (in use as a swap file)"));
-  return absl::FailedPreconditionError(text);
+  const std::string reason = ReasonOf(error);
+  return absl::FailedPreconditionError(reason.empty() ? text : absl::StrCat(text, " (", reason, ")"));
 }
 
 }  // namespace
 
 bool KernelHasDaxctl() {
-  // daxctl looks at its flags before all else. Where the number is another call (cachestat, since 6.5) the first
-  // argument is a descriptor, and -1 is a bad one.
-  static const bool has_it = [] {
-    const long result = syscall(kDaxctlSyscallNumber, reinterpret_cast<const char*>(-1), ~0, 0, 0);
-    return result == -1 && errno == EINVAL;
-  }();
+  // daxctl looks at its flags before all else; cachestat, which has the number since 6.5, at its descriptor.
+  static const bool has_it = [] { return Daxctl(-1, ~0u, 0) == -1 && errno == EINVAL; }();
   return has_it;
 }
 

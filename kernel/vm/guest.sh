@@ -1,0 +1,44 @@
+# Functions to run a guest with emulated persistent memory. To be sourced.
+#
+# The middle one of the guest's three memory nodes is a file: what the guest stores there is in the file at once, and
+# `memmap=` makes a /dev/pmem0 of it. So the file is the device: made by mkfs on the host, and still there when the
+# guest is gone.
+
+pm_bytes=512M
+
+# make_image FILE ext4|xfs: a new filesystem.
+make_image() {
+  rm -f "$1"
+  truncate -s "$pm_bytes" "$1"
+  case $2 in
+    ext4) mkfs.ext4 -q -b 4096 "$1" ;;
+    xfs) mkfs.xfs -q -m reflink=1 "$1" ;;
+  esac
+}
+
+# make_initramfs FILE INIT PROGRAM…: busybox, the script INIT as /init, the programs in /bin (static ones).
+make_initramfs() {
+  local file=$1 init=$2 root
+  shift 2
+  root=$(mktemp -d)
+  mkdir -p "$root"/{bin,proc,sys,dev,mnt,tmp}
+  cp /bin/busybox "$@" "$root/bin/"
+  cp "$init" "$root/init"
+  chmod 755 "$root/init"
+  (cd "$root" && find . | cpio -o -H newc 2>/dev/null | gzip -1) >"$file"
+  rm -rf "$root"
+}
+
+# boot KERNEL INITRAMFS IMAGE ARGUMENT…: runs a guest to its end, with these arguments on the kernel's command line. Its
+# console is standard output. KVM isn't asked for: what is tested must not depend on the host.
+boot() {
+  local kernel=$1 initramfs=$2 image=$3
+  shift 3
+  qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1280M -nographic -no-reboot -nic none \
+    -object memory-backend-ram,id=low,size=512M \
+    -object memory-backend-file,id=pm,share=on,mem-path="$image",size="$pm_bytes" \
+    -object memory-backend-ram,id=high,size=256M \
+    -numa node,memdev=low -numa node,memdev=pm -numa node,memdev=high \
+    -kernel "$kernel" -initrd "$initramfs" \
+    -append "console=ttyS0 panic=-1 quiet memmap=$pm_bytes!512M $*" </dev/null | tr -d '\r'
+}
