@@ -1,6 +1,7 @@
 #include "bench/marks.h"
 
 #include <fcntl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -111,6 +112,8 @@ void Marks::WriteLine(const std::string& line) {
     errno = 0;
     written = write(fd_, line.data(), line.size());
   } while (written < 0 && errno == EINTR);
+  // A terminal may keep it for a while, and a serial console's reader relies on what has come through.
+  if (is_terminal_) tcdrain(fd_);
   if (written == static_cast<ssize_t>(line.size())) return;
   int none = 0;
   errno_.compare_exchange_strong(none, errno != 0 ? errno : ENOSPC);  // written in part: there was no room for the rest

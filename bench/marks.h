@@ -7,6 +7,8 @@
 #ifndef SEALKV_BENCH_MARKS_H_
 #define SEALKV_BENCH_MARKS_H_
 
+#include <unistd.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -36,11 +38,12 @@ class Marks {
   absl::Status status() const;
 
  private:
-  Marks(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  Marks(std::string path, int fd) : path_(std::move(path)), fd_(fd), is_terminal_(isatty(fd) == 1) {}
   void WriteLine(const std::string& line);
 
   const std::string path_;
   const int fd_;
+  const bool is_terminal_;
   std::atomic<uint64_t> last_number_{0};
   std::atomic<int> errno_{0};
 };

@@ -16,21 +16,31 @@ make_image() {
   esac
 }
 
-# make_initramfs FILE INIT PROGRAM…: busybox, the script INIT as /init, the programs in /bin (static ones).
+# make_initramfs FILE INIT THING…: busybox, the script INIT as /init, the things in /bin: programs, with the libraries they
+# need, and other files.
 make_initramfs() {
-  local file=$1 init=$2 root
+  local file=$1 init=$2 root thing library
   shift 2
   root=$(mktemp -d)
   mkdir -p "$root"/{bin,proc,sys,dev,mnt,tmp}
-  cp /bin/busybox "$@" "$root/bin/"
+  cp -L /bin/busybox "$@" "$root/bin/"
   cp "$init" "$root/init"
   chmod 755 "$root/init"
+  for thing in "$@"; do
+    [ -x "$thing" ] || continue
+    chmod u+w "$root/bin/${thing##*/}"
+    strip "$root/bin/${thing##*/}"
+    { ldd "$thing" 2>/dev/null || true; } | { grep -oE '/[^ ]+' || true; } | while read -r library; do
+      mkdir -p "$root${library%/*}"
+      cp -L "$library" "$root$library"
+    done
+  done
   (cd "$root" && find . | cpio -o -H newc 2>/dev/null | gzip -1) >"$file"
   rm -rf "$root"
 }
 
 # boot KERNEL INITRAMFS IMAGE ARGUMENT…: runs a guest to its end, with these arguments on the kernel's command line. Its
-# console is standard output. KVM isn't asked for: what is tested must not depend on the host.
+# console is standard output (lines end with \r\n). KVM isn't asked for: what is tested must not depend on the host.
 boot() {
   local kernel=$1 initramfs=$2 image=$3
   shift 3
@@ -40,5 +50,5 @@ boot() {
     -object memory-backend-ram,id=high,size=256M \
     -numa node,memdev=low -numa node,memdev=pm -numa node,memdev=high \
     -kernel "$kernel" -initrd "$initramfs" \
-    -append "console=ttyS0 panic=-1 quiet memmap=$pm_bytes!512M $*" </dev/null | tr -d '\r'
+    -append "console=ttyS0 panic=-1 quiet memmap=$pm_bytes!512M $*" </dev/null
 }
