@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -139,7 +140,7 @@ int RunCampaign() {
     if (now < next_line) continue;
     next_line = now + std::chrono::seconds(10);
     std::fprintf(stderr, "%lu cases, %lu images, no failure; %.1f minutes left\n", number + 1, table.all().images,
-                 std::chrono::duration<double, std::ratio<60>>(end - now).count());
+                 std::max(0.0, std::chrono::duration<double, std::ratio<60>>(end - now).count()));
   }
   table.Print();
   return 0;
