@@ -9,6 +9,7 @@ kept, what the guest's kernel hadn't committed is lost), boots the same persiste
 controls, which must fail: the same on files that look like a sealed one.
 """
 import argparse
+import atexit
 import os
 import random
 import re
@@ -92,6 +93,11 @@ class Guest:
              f"guest_fs={filesystem}", f"guest_do={task}"],
             stdout=subprocess.PIPE, start_new_session=True)
         self.lines = []
+        atexit.register(self.kill)  # Ctrl-C doesn't reach it: the session is its own
+
+    def kill(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     @staticmethod
     def text(line):
@@ -104,7 +110,7 @@ class Guest:
 
     def cut_power(self):
         """Returns what the guest had said and wasn't read yet."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        self.kill()
         rest = [self.text(line) for line in self.process.stdout]
         self.process.wait()
         self.lines += rest

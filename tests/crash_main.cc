@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -88,7 +89,7 @@ Exploration RunInChild(const Case& one) {
   close(pipe_ends[1]);
   std::string text;
   char bytes[4096];
-  for (ssize_t count; (count = read(pipe_ends[0], bytes, sizeof(bytes))) != 0;) {
+  for (ssize_t count; (count = read(pipe_ends[0], bytes, sizeof(bytes))) > 0 || (count < 0 && errno == EINTR);) {
     if (count > 0) text.append(bytes, static_cast<size_t>(count));
   }
   close(pipe_ends[0]);

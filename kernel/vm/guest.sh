@@ -44,7 +44,8 @@ make_initramfs() {
 boot() {
   local kernel=$1 initramfs=$2 image=$3
   shift 3
-  qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1280M -nographic -no-reboot -nic none \
+  # A guest that hangs ends as one that says nothing more.
+  timeout --foreground 300 qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1280M -nographic -no-reboot -nic none \
     -object memory-backend-ram,id=low,size=512M \
     -object memory-backend-file,id=pm,share=on,mem-path="$image",size="$pm_bytes" \
     -object memory-backend-ram,id=high,size=256M \
