@@ -37,7 +37,7 @@ done
 if [ "$cuts" -gt 0 ]; then
   for program in no_fsync lay_out; do gcc -static -O2 -Wall -o "$work/$program" "$here/vm/$program.c"; done
   # The filter can fail a program: what it is for.
-  if bash -c '"$0" sync' "$work/no_fsync" 2>/dev/null; then
+  if bash -c '"$0" sync; exit $?' "$work/no_fsync" 2>/dev/null; then
     echo "FAILED  no_fsync lets sync(2) pass: the power cut would prove nothing"
     exit 1
   fi
