@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR Apache-2.0 */
+/*
+ * /dev/daxctl: daxctl(2) for a kernel that hasn't got it, by the module daxctl_static.
+ *
+ * Its flags and errnos are the system call's. What differs: a sealed file is mapped shared and writable through the
+ * device, because the kernel takes the file itself for a swap file and refuses (ETXTBSY).
+ *
+ *   int control = open("/dev/daxctl", O_RDWR | O_CLOEXEC);
+ *   struct daxctl_args args = { .fd = fd, .flags = DAXCTL_STATIC };
+ *   ioctl(control, DAXCTL_IOC_CONTROL, &args);             // seal
+ *   ioctl(control, DAXCTL_IOC_BIND, &fd);                  // `control` stands for the file now
+ *   mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, control, offset);
+ *   close(control);                                        // the mapping stays
+ */
+#ifndef DAXCTL_IOCTL_H_
+#define DAXCTL_IOCTL_H_
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define DAXCTL_GET	(1 << 0) /* return the file's flags: DAXCTL_STATIC or 0 */
+#define DAXCTL_STATIC	(1 << 2) /* seal; without it, and without DAXCTL_GET: unseal */
+
+struct daxctl_args {
+	__s32 fd;
+	__u32 flags;
+	__u64 align; /* with DAXCTL_STATIC; bytes, a power of two; 0: the page size */
+};
+
+/* What daxctl(2) does and returns, with the file by descriptor. */
+#define DAXCTL_IOC_CONTROL	_IOW(0xDA, 0x00, struct daxctl_args)
+/*
+ * Make this open of the device stand for a sealed file, once, so that mmap(2) of it maps the file. EBADF: the
+ * descriptor isn't for reading and writing. EINVAL: the file isn't sealed. EBUSY: this open stands for a file already.
+ */
+#define DAXCTL_IOC_BIND		_IOW(0xDA, 0x01, __s32)
+
+#endif /* DAXCTL_IOCTL_H_ */
