@@ -12,21 +12,27 @@ make_image() {
   truncate -s "$pm_bytes" "$1"
   case $2 in
     ext4) mkfs.ext4 -q -b 4096 "$1" ;;
-    xfs) mkfs.xfs -q -m reflink=1 "$1" ;;
+    # The stripe unit makes xfs align what it allocates to 2 MiB: huge pages.
+    xfs) mkfs.xfs -q -m reflink=1 -d agcount=2,su=2m,sw=1 "$1" ;;
   esac
 }
 
 # make_initramfs FILE INIT THING…: busybox, the script INIT as /init, the things in /bin: programs, with the libraries they
-# need, and other files.
+# need, and other files. A folder's contents go to /.
 make_initramfs() {
   local file=$1 init=$2 root thing library
   shift 2
   root=$(mktemp -d)
   mkdir -p "$root"/{bin,proc,sys,dev,mnt,tmp}
-  cp -L /bin/busybox "$@" "$root/bin/"
+  cp -L /bin/busybox "$root/bin/"
   cp "$init" "$root/init"
   chmod 755 "$root/init"
   for thing in "$@"; do
+    if [ -d "$thing" ]; then
+      cp -rL "$thing/." "$root/"
+      continue
+    fi
+    cp -L "$thing" "$root/bin/"
     [ -x "$thing" ] || continue
     chmod u+w "$root/bin/${thing##*/}"
     strip "$root/bin/${thing##*/}"
@@ -41,15 +47,20 @@ make_initramfs() {
 
 # boot KERNEL INITRAMFS IMAGE ARGUMENT…: runs a guest to its end, with these arguments on the kernel's command line. Its
 # console is standard output (lines end with \r\n). KVM isn't asked for: what is tested must not depend on the host.
+# With $async_image, a second filesystem: on virtio-pmem, whose DAX isn't synchronous. Ends after $guest_seconds.
 boot() {
-  local kernel=$1 initramfs=$2 image=$3
+  local kernel=$1 initramfs=$2 image=$3 more=()
   shift 3
+  [ -z "${async_image:-}" ] || more=(
+    -object memory-backend-file,id=async,share=on,mem-path="$async_image",size="$(stat -c %s "$async_image")"
+    -device virtio-pmem-pci,memdev=async,id=async-pm)
   # A guest that hangs ends as one that says nothing more.
-  timeout --foreground 300 qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1280M -nographic -no-reboot -nic none \
+  timeout --foreground "${guest_seconds:-300}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 \
+    -m 1280M,slots=2,maxmem=4G -nographic -no-reboot -nic none \
     -object memory-backend-ram,id=low,size=512M \
     -object memory-backend-file,id=pm,share=on,mem-path="$image",size="$pm_bytes" \
     -object memory-backend-ram,id=high,size=256M \
-    -numa node,memdev=low -numa node,memdev=pm -numa node,memdev=high \
+    -numa node,memdev=low -numa node,memdev=pm -numa node,memdev=high "${more[@]}" \
     -kernel "$kernel" -initrd "$initramfs" \
     -append "console=ttyS0 panic=-1 quiet memmap=$pm_bytes!512M $*" </dev/null
 }

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sealing: from here on nobody changes a file's block map or its size, until it is unsealed.
+ *
+ * The kernel's own test for swap files does most of it: the flag S_SWAPFILE refuses write, fallocate, shrinking, reflink,
+ * dedupe, exchange of extents, unlink and rename. guard.c adds growing. DAX faults never look at the flag.
+ *
+ * A seal holds the file open for writing, and with it the mount; and the module.
+ */
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/fileattr.h>	/* after fs.h, on which it relies */
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/proc_fs.h>
+#include <linux/rcupdate.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "daxctl_static.h"
+
+struct seal {
+	struct list_head list;
+	struct file *file;
+	unsigned long align;
+	unsigned long runs;
+};
+
+static LIST_HEAD(seals);
+/* Protects the list, what is on it, and the guards; taken before the inode lock. */
+static DEFINE_MUTEX(seals_mutex);
+
+static struct seal *find_seal(const struct inode *inode)
+{
+	struct seal *seal;
+
+	list_for_each_entry(seal, &seals, list)
+		if (file_inode(seal->file) == inode)
+			return seal;
+	return NULL;
+}
+
+bool is_sealed(const struct inode *inode)
+{
+	bool found;
+
+	mutex_lock(&seals_mutex);
+	found = find_seal(inode);
+	mutex_unlock(&seals_mutex);
+	return found;
+}
+
+/* The filesystems that were tested; and of xfs the part that lies on the main device. */
+static int check_filesystem(struct file *file)
+{
+	const char *name = file_inode(file)->i_sb->s_type->name;
+	struct fileattr attr;
+
+	if (strcmp(name, "ext4") && strcmp(name, "xfs"))
+		return -EOPNOTSUPP;
+	if (vfs_fileattr_get(file->f_path.dentry, &attr))
+		return -EOPNOTSUPP;
+	return attr.fsx_xflags & FS_XFLAG_REALTIME ? -EOPNOTSUPP : 0;
+}
+
+static int begin_seal(struct inode *inode)
+{
+	int ret;
+
+	if (IS_SWAPFILE(inode))
+		return -EBUSY;
+	if (!inode->i_nlink)
+		return -ENOENT;
+	if (!i_size_read(inode))
+		return -ENODATA;
+	ret = guard_inode(inode);
+	if (!ret)
+		inode_set_flags(inode, S_SWAPFILE, S_SWAPFILE);
+	return ret;
+}
+
+static void end_seal(struct inode *inode)
+{
+	inode_set_flags(inode, 0, S_SWAPFILE);
+	unguard_inode(inode);
+}
+
+/*
+ * fallocate and xfs's swapext look for the flag before they take the inode lock. Who has looked and seen none of it is,
+ * when all tasks have slept once, through with it or asleep in wait for the lock, which is ours: he is let pass. The
+ * wait is fair, so that a few turns do; if the queue never empties, others want the file and get it.
+ */
+static int drain(struct inode *inode)
+{
+	int turns;
+
+	synchronize_rcu_tasks();
+	for (turns = 0; rwsem_is_contended(&inode->i_rwsem); turns++) {
+		if (turns == 1000)
+			return -EAGAIN;
+		inode_unlock(inode);
+		cond_resched();
+		inode_lock(inode);
+	}
+	return 0;
+}
+
+/*
+ * The walk comes first, and when it has seen nothing but written extents there is nothing left that a write fault could
+ * change: then what faults have changed before it is made durable.
+ */
+static int seal_blocks(struct seal *seal)
+{
+	struct inode *inode = file_inode(seal->file);
+	int ret;
+
+	inode_lock(inode);
+	ret = begin_seal(inode);
+	if (ret) {
+		inode_unlock(inode);
+		return ret;
+	}
+	ret = drain(inode);
+	inode_unlock(inode);
+	if (!ret)
+		ret = check_block_map(seal->file, seal->align, &seal->runs);
+	if (!ret)
+		ret = vfs_fsync(seal->file, 0);
+	if (ret) {
+		inode_lock(inode);
+		end_seal(inode);
+		inode_unlock(inode);
+	}
+	return ret;
+}
+
+static int seal_again(struct seal *seal, unsigned long align)
+{
+	unsigned long runs;
+
+	return align <= seal->align ? 0 : check_block_map(seal->file, align, &runs);
+}
+
+static int seal_anew(struct file *file, unsigned long align)
+{
+	struct seal *seal;
+	int ret;
+
+	ret = check_filesystem(file);
+	if (ret)
+		return ret;
+	seal = kzalloc(sizeof(*seal), GFP_KERNEL_ACCOUNT);
+	if (!seal)
+		return -ENOMEM;
+	seal->align = align;
+	/* The seal's own: the caller's may be closed, and may lack O_RDWR. */
+	seal->file = dentry_open(&file->f_path, O_RDWR | O_LARGEFILE, current_cred());
+	ret = PTR_ERR_OR_ZERO(seal->file);
+	if (ret)
+		goto free_seal;
+	/* A frozen filesystem has callers of fallocate asleep past their look at the flag. */
+	file_start_write(seal->file);
+	ret = seal_blocks(seal);
+	file_end_write(seal->file);
+	if (ret)
+		goto close_file;
+	__module_get(THIS_MODULE);
+	list_add_tail(&seal->list, &seals);
+	return 0;
+
+close_file:
+	fput(seal->file);
+free_seal:
+	kfree(seal);
+	return ret;
+}
+
+int seal_file(struct file *file, unsigned long align)
+{
+	struct seal *seal;
+	int ret;
+
+	mutex_lock(&seals_mutex);
+	seal = find_seal(file_inode(file));
+	ret = seal ? seal_again(seal, align) : seal_anew(file, align);
+	mutex_unlock(&seals_mutex);
+	return ret;
+}
+
+int unseal_file(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	struct seal *seal;
+	int ret = 0;
+
+	mutex_lock(&seals_mutex);
+	seal = find_seal(inode);
+	if (!seal)
+		goto out;
+	/* Whoever has it mapped for writing relies on the seal. */
+	ret = mapping_deny_writable(inode->i_mapping);
+	if (ret)
+		goto out;
+	inode_lock(inode);
+	end_seal(inode);
+	inode_unlock(inode);
+	mapping_allow_writable(inode->i_mapping);
+	list_del(&seal->list);
+	fput(seal->file);
+	kfree(seal);
+	module_put(THIS_MODULE);
+out:
+	mutex_unlock(&seals_mutex);
+	return ret;
+}
+
+static void *seals_start(struct seq_file *m, loff_t *pos)
+{
+	mutex_lock(&seals_mutex);
+	return seq_list_start_head(&seals, *pos);
+}
+
+static void *seals_next(struct seq_file *m, void *v, loff_t *pos)
+{
+	return seq_list_next(v, &seals, pos);
+}
+
+static void seals_stop(struct seq_file *m, void *v)
+{
+	mutex_unlock(&seals_mutex);
+}
+
+static int seals_show(struct seq_file *m, void *v)
+{
+	struct seal *seal = list_entry(v, struct seal, list);
+
+	if (v == &seals) {
+		seq_puts(m, "Bytes\tAlign\tExtents\tFilename\n");
+		return 0;
+	}
+	seq_printf(m, "%lld\t%lu\t%lu\t", i_size_read(file_inode(seal->file)), seal->align, seal->runs);
+	seq_file_path(m, seal->file, " \t\n\\");
+	seq_putc(m, '\n');
+	return 0;
+}
+
+static const struct seq_operations seals_seq_ops = {
+	.start = seals_start,
+	.next = seals_next,
+	.stop = seals_stop,
+	.show = seals_show,
+};
+
+int seal_init(void)
+{
+	/* A kernel that has daxctl(2) has this file, and no need of the module. */
+	return proc_create_seq("static_dax", 0400, NULL, &seals_seq_ops) ? 0 : -EEXIST;
+}
+
+void seal_exit(void)
+{
+	remove_proc_entry("static_dax", NULL);
+}
