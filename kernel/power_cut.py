@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Cuts the power of a guest that writes to a store, at random moments, and looks whether what was acknowledged is there.
 
-  power_cut.py --kernel=DIR --initramfs=FILE [--cuts=20] [--seed=N] ext4|xfs
+  power_cut.py --kernel=FILE --initramfs=FILE [--cuts=20] [--seed=N] ext4|xfs
 
 The guest (vm/init_power) runs kvbench on a sealed store, under a filter that kills it if it calls fsync or anything like it, and
 tells on its serial console when each operation begins and ends. This script kills the guest's QEMU (SIGKILL: what was executed is
@@ -89,7 +89,7 @@ class Guest:
     def __init__(self, options, image, filesystem, task):
         command = f'. {HERE}/vm/guest.sh; boot "$@"'
         self.process = subprocess.Popen(
-            ["bash", "-c", command, "boot", f"{options.kernel}/bzImage", options.initramfs, image,
+            ["bash", "-c", command, "boot", options.kernel, options.initramfs, image,
              f"guest_fs={filesystem}", f"guest_do={task}"],
             stdout=subprocess.PIPE, start_new_session=True)
         self.lines = []

@@ -1,40 +1,70 @@
 #!/usr/bin/env bash
-# Tests daxctl(2) in a guest with the patched kernel, on ext4 and xfs; then cuts the guest's power while it writes to a
-# store there. ./dev kernel calls it, and has built kvbench and kvdump.
-#   run_tests.sh [CUTS]    how often to cut, on each filesystem (default 20; 0: only the test of the call)
+# Tests static DAX files in a guest, on ext4 and xfs; then cuts the guest's power while it writes to a store there.
+# ./dev kernel and ./dev module call it, and have built kvbench and kvdump.
+#   run_tests.sh patched|stock|debug [CUTS [SECONDS]]
+# patched: daxctl(2), in a kernel with the series. debug: the same kernel with its own checks, lockdep and KASAN; no cuts.
+# stock: the module, in Debian's kernel. CUTS: how often to cut, on each filesystem. SECONDS: how long to race.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-cuts=${1:-20}
+kind=$1 cuts=${2:-20} race_seconds=${3:-60}
 . "$here/vm/guest.sh"
+say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 
-kernel=$("$here/vm/kernel.sh")
 work=$(mktemp -d "${TMPDIR:-/tmp}/sealkv-guest.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-make_initramfs "$work/initramfs" "$here/vm/init" "$kernel/static_dax_test"
-
+root=()
+case $kind in
+  patched) kernel=$("$here/vm/kernel.sh")/bzImage ;;
+  debug) kernel=$("$here/vm/kernel.sh" debug)/bzImage cuts=0 ;;
+  stock)
+    "$here/vm/stock.sh" "$work/stock"
+    kernel=$work/stock/vmlinuz
+    root=("$work/stock/root")
+    ;;
+esac
 passed=0 failed=0
-for filesystem in ext4 xfs; do
+
+# The claims, the race; what the guest's kernel says of itself; and whether the filesystem is whole afterwards.
+test_calls() {  # FILESYSTEM
+  local filesystem=$1 log=$work/$1.log fsck
   make_image "$work/$filesystem.image" "$filesystem"
-  log=$work/$filesystem.log
-  boot "$kernel/bzImage" "$work/initramfs" "$work/$filesystem.image" "guest_fs=$filesystem" | tr -d '\r' >"$log"
-  # The filesystem is whole as well.
+  boot "$kernel" "$work/initramfs" "$work/$filesystem.image" "guest_fs=$filesystem guest_race=$race_seconds" |
+    tr -d '\r' >"$log"
   case $filesystem in
     ext4) fsck=(e2fsck -fn) ;;
     xfs) fsck=(xfs_repair -n) ;;
   esac
-  if grep -q '^guest: test ended with 0' "$log" && ! grep -qE '^not ok|guest: (can|the kernel)' "$log" &&
+  if [ "$(grep -c '^guest: .* ended with 0' "$log")" -eq "$parts" ] && ! grep -qE '^not ok|^guest: (can|the kernel)' "$log" &&
     "${fsck[@]}" "$work/$filesystem.image" >"$work/fsck.log" 2>&1; then
     passed=$((passed + 1))
-    echo "ok      daxctl on $filesystem: $(sed -n 's/^# \(.* claims hold\)/\1/p' "$log")"
+    echo "ok      $kind kernel, $filesystem: $(sed -n 's/^# \(.* claims hold\)/\1/p; s/^ok 1 - //p' "$log" | paste -sd ';')"
   else
     failed=$((failed + 1))
-    echo "FAILED  daxctl on $filesystem:"
-    grep -E '^not ok|^Bail|^guest:|WARNING|BUG' "$log" || tail -n 20 "$log"
+    echo "FAILED  $kind kernel, $filesystem:"
+    grep -E '^not ok|^Bail|^# seed|^guest:|WARNING|BUG|KASAN' "$log" || tail -n 20 "$log"
+    [ ! -s "$work/fsck.log" ] || tail -n 5 "$work/fsck.log"
   fi
-done
+}
+
+say "testing daxctl on ext4 and xfs ($kind kernel)"
+if [ "$kind" = stock ]; then
+  "$here/vm/selftest.sh" "$work/tests" "$here/module"
+  parts=3
+else
+  "$here/vm/selftest.sh" "$work/tests"
+  parts=2
+fi
+make_initramfs "$work/initramfs" "$here/vm/init" "$work"/tests/* "${root[@]}"
+async_image=$work/async.image
+pm_bytes=64M make_image "$async_image" ext4
+# Time to boot and for the claims, which take longer where the kernel looks at itself.
+guest_seconds=$((race_seconds * 2 + 600))
+for filesystem in ext4 xfs; do test_calls "$filesystem"; done
+async_image=
 
 # The whole machine: kvbench on a sealed store, no fsync, the power cut; and the controls.
 if [ "$cuts" -gt 0 ]; then
+  say "cutting the power, $cuts times on each"
   for program in no_fsync lay_out; do gcc -static -O2 -Wall -o "$work/$program" "$here/vm/$program.c"; done
   # The filter can fail a program: what it is for.
   if bash -c '"$0" sync; exit $?' "$work/no_fsync" 2>/dev/null; then
@@ -44,7 +74,7 @@ if [ "$cuts" -gt 0 ]; then
   seq 1 1000 | awk '{ printf "pair %d\nvalue of %d\n", $1, $1 }' >"$work/pairs"
   : >"$work/nothing"
   make_initramfs "$work/power" "$here/vm/init_power" "$here"/../bazel-bin/{bench/kvbench,tools/kvdump} \
-    "$work"/{no_fsync,lay_out,pairs,nothing}
+    "$work"/{no_fsync,lay_out,pairs,nothing} "${root[@]}"
   for filesystem in ext4 xfs; do
     if "$here/power_cut.py" --kernel="$kernel" --initramfs="$work/power" --cuts="$cuts" "$filesystem"; then
       passed=$((passed + 1))

@@ -21,7 +21,7 @@ struct walk {
 	struct dax_device *dax_dev;
 	u64 device_offset;   /* of the filesystem in the device: a partition */
 	unsigned long align;
-	unsigned long runs;
+	struct block_map *map;
 	u64 end;	     /* of what was seen, in the file */
 	u64 physical_end;    /* and in the filesystem */
 };
@@ -62,7 +62,7 @@ static int check_alignment(struct walk *walk, const struct fiemap_extent *extent
 			return nr_pages ? nr_pages : -EIO;
 		if (((extent->fe_logical + done) | pfn_t_to_phys(pfn)) & (walk->align - 1))
 			return -EADDRNOTAVAIL;
-		walk->runs++;
+		walk->map->runs++;
 		done += PFN_PHYS((u64)nr_pages);
 	}
 	return 0;
@@ -79,6 +79,7 @@ static int check_extent(struct walk *walk, const struct fiemap_extent *extent)
 		ret = check_alignment(walk, extent);
 	walk->end = extent->fe_logical + extent->fe_length;
 	walk->physical_end = extent->fe_physical + extent->fe_length;
+	walk->map->bytes += extent->fe_length;
 	return ret;
 }
 
@@ -112,14 +113,15 @@ static int check_extents(struct inode *inode, struct walk *walk, struct fiemap_e
 	return 0;
 }
 
-int check_block_map(struct file *file, unsigned long align, unsigned long *runs)
+int check_block_map(struct file *file, unsigned long align, struct block_map *map)
 {
 	const unsigned long bytes = PAGE_ALIGN(EXTENTS_AT_ONCE * sizeof(struct fiemap_extent));
 	struct inode *inode = file_inode(file);
-	struct walk walk = { .align = align };
+	struct walk walk = { .align = align, .map = map };
 	unsigned long buffer;
 	int ret = -EOPNOTSUPP;
 
+	*map = (struct block_map){ };
 	walk.dax_dev = fs_dax_get_by_bdev(inode->i_sb->s_bdev, &walk.device_offset, NULL, NULL);
 	if (!walk.dax_dev || !dax_synchronous(walk.dax_dev))
 		goto out;
@@ -129,7 +131,6 @@ int check_block_map(struct file *file, unsigned long align, unsigned long *runs)
 		goto out;
 	ret = check_extents(inode, &walk, (struct fiemap_extent __user *)buffer);
 	vm_munmap(buffer, bytes);
-	*runs = walk.runs;
 out:
 	fs_put_dax(walk.dax_dev, NULL);
 	return ret;

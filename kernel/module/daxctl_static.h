@@ -6,6 +6,7 @@
  *   seal.c       which files are sealed; how one is sealed and unsealed; /proc/static_dax
  *   guard.c      a sealed file can't be made larger, which a swap file can
  *   block_map.c  whether a file's blocks are such that it can be sealed
+ *   reserve.c    what copy on write has reserved for a file on xfs, which would change its blocks
  */
 #ifndef DAXCTL_STATIC_H_
 #define DAXCTL_STATIC_H_
@@ -25,9 +26,17 @@ void unguard_inode(struct inode *inode);
 void guard_exit(void);
 
 /*
- * block_map.c: 0, and how many contiguous runs there are; or the reason why the blocks can't be relied on, an errno of
- * daxctl(2). Nobody may change the block map meanwhile, but for write faults.
+ * What is found out about a file's blocks. Nobody may change them meanwhile, but for write faults.
  */
-int check_block_map(struct file *file, unsigned long align, unsigned long *runs);
+struct block_map {
+	unsigned long runs; /* contiguous in the file and on the device */
+	u64 bytes;	    /* of all its extents */
+};
+
+/* block_map.c: 0; or the reason why the blocks can't be relied on, an errno of daxctl(2). */
+int check_block_map(struct file *file, unsigned long align, struct block_map *map);
+
+/* reserve.c: 0 when there is nothing reserved any more; EBUSY if that can't be found out, because the file is mapped. */
+int release_reserve(struct file *file, const struct block_map *map);
 
 #endif /* DAXCTL_STATIC_H_ */

@@ -24,7 +24,7 @@ struct seal {
 	struct list_head list;
 	struct file *file;
 	unsigned long align;
-	unsigned long runs;
+	struct block_map map;
 };
 
 static LIST_HEAD(seals);
@@ -107,9 +107,23 @@ static int drain(struct inode *inode)
 }
 
 /*
- * The walk comes first, and when it has seen nothing but written extents there is nothing left that a write fault could
- * change: then what faults have changed before it is made durable.
+ * When a walk has seen nothing but written extents that are the file's own, and nothing is reserved, there is nothing left
+ * that a write fault could change. Then what faults have changed before is made durable.
  */
+static int settle_blocks(struct seal *seal)
+{
+	int ret;
+
+	ret = check_block_map(seal->file, seal->align, &seal->map);
+	if (!ret)
+		ret = release_reserve(seal->file, &seal->map);
+	if (!ret)
+		ret = check_block_map(seal->file, seal->align, &seal->map);
+	if (!ret)
+		ret = vfs_fsync(seal->file, 0);
+	return ret;
+}
+
 static int seal_blocks(struct seal *seal)
 {
 	struct inode *inode = file_inode(seal->file);
@@ -124,9 +138,7 @@ static int seal_blocks(struct seal *seal)
 	ret = drain(inode);
 	inode_unlock(inode);
 	if (!ret)
-		ret = check_block_map(seal->file, seal->align, &seal->runs);
-	if (!ret)
-		ret = vfs_fsync(seal->file, 0);
+		ret = settle_blocks(seal);
 	if (ret) {
 		inode_lock(inode);
 		end_seal(inode);
@@ -137,9 +149,9 @@ static int seal_blocks(struct seal *seal)
 
 static int seal_again(struct seal *seal, unsigned long align)
 {
-	unsigned long runs;
+	struct block_map map;
 
-	return align <= seal->align ? 0 : check_block_map(seal->file, align, &runs);
+	return align <= seal->align ? 0 : check_block_map(seal->file, align, &map);
 }
 
 static int seal_anew(struct file *file, unsigned long align)
@@ -239,7 +251,7 @@ static int seals_show(struct seq_file *m, void *v)
 		seq_puts(m, "Bytes\tAlign\tExtents\tFilename\n");
 		return 0;
 	}
-	seq_printf(m, "%lld\t%lu\t%lu\t", i_size_read(file_inode(seal->file)), seal->align, seal->runs);
+	seq_printf(m, "%lld\t%lu\t%lu\t", i_size_read(file_inode(seal->file)), seal->align, seal->map.runs);
 	seq_file_path(m, seal->file, " \t\n\\");
 	seq_putc(m, '\n');
 	return 0;

@@ -13,7 +13,7 @@ make_image() {
   case $2 in
     ext4) mkfs.ext4 -q -b 4096 "$1" ;;
     # The stripe unit makes xfs align what it allocates to 2 MiB: huge pages.
-    xfs) mkfs.xfs -q -m reflink=1 -d agcount=2,su=2m,sw=1 "$1" ;;
+    xfs) mkfs.xfs -q -m reflink=1 -d agcount=2,su=2m,sw=1 -l su=32k "$1" ;;
   esac
 }
 
@@ -23,9 +23,11 @@ make_initramfs() {
   local file=$1 init=$2 root thing library
   shift 2
   root=$(mktemp -d)
+  chmod 755 "$root"
   mkdir -p "$root"/{bin,proc,sys,dev,mnt,tmp}
   cp -L /bin/busybox "$root/bin/"
   cp "$init" "$root/init"
+  cp "$(dirname "$init")/setup" "$root/bin/"
   chmod 755 "$root/init"
   for thing in "$@"; do
     if [ -d "$thing" ]; then
