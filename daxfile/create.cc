@@ -44,6 +44,8 @@ absl::Status Fill(int fd, const std::string& path, uint64_t bytes, const CreateO
     attainable.weakest_tier = probe.tier;
   }
   if (absl::Status status = CheckTier(path, probe, attainable); !status.ok()) return status;
+  // That block is given back: the rest beside it would begin at 4 KiB, and no huge page does.
+  if (ftruncate(fd, 0) != 0) return SystemError(errno, path, "truncate");
   if (in_memory) return SizeMemoryFile(fd, path, bytes);
   if (absl::Status status = ZeroFill(fd, path, bytes, options.progress); !status.ok()) return status;
   if (probe.tier == Tier::kVolatile) return absl::OkStatus();  // asked for by name: nothing here is to last

@@ -114,7 +114,10 @@ std::vector<Extent> MergeAdjacent(std::span<const Extent> extents) {
 
 uint64_t AlignmentOf(std::span<const Extent> extents) {
   uint64_t bits = 0;
-  for (const Extent& run : MergeAdjacent(extents)) bits |= run.offset | run.physical;
+  for (const Extent& run : MergeAdjacent(extents)) {
+    if ((run.flags & FIEMAP_EXTENT_UNKNOWN) != 0) return 0;
+    bits |= run.offset | run.physical;
+  }
   return bits & -bits;
 }
 

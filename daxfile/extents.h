@@ -40,7 +40,8 @@ std::vector<Extent> HolesBetween(std::span<const Extent> extents, uint64_t size_
 std::vector<Extent> MergeAdjacent(std::span<const Extent> extents);
 
 // The largest power of two of which the file offset and the place on the device of each run are multiples. 0 if there
-// are none. 2 MiB or more: huge pages are possible, where the device itself begins at such a multiple.
+// are none, or one has no place yet. 2 MiB or more: huge pages are possible, where the device itself begins at such a
+// multiple.
 uint64_t AlignmentOf(std::span<const Extent> extents);
 
 }  // namespace daxfile

@@ -99,6 +99,7 @@ TEST(Extents, AlignmentIsThatOfRunsAndNotOfTheirPieces) {
   EXPECT_EQ(AlignmentOf(two_runs), 2 * kMiB);
   const std::vector<Extent> odd = {{0, 8 * kMiB, kBlock, 0}, {kBlock, 16 * kMiB, kMiB, 0}};
   EXPECT_EQ(AlignmentOf(odd), kBlock);
+  EXPECT_EQ(AlignmentOf(std::vector<Extent>{{0, 0, kBlock, FIEMAP_EXTENT_UNKNOWN | FIEMAP_EXTENT_DELALLOC}}), 0u);
 }
 
 TEST(Extents, HolesAreBetweenAndAtTheEnd) {

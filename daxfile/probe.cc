@@ -96,8 +96,9 @@ void ProbeDax(int fd, bool seal, Probe& probe) {
     return;
   }
   probe.tier = Tier::kMapSync;
-  probe.reason = absl::StrCat("MAP_SYNC: page faults may commit the journal. Not sealed: ",
-                              why_not.ok() ? "not asked for" : std::string(why_not.message()));
+  probe.reason =
+      absl::StrCat("MAP_SYNC: page faults may commit the journal. Not sealed: ",
+                   why_not.ok() ? "not asked for (opening it for writing does)" : std::string(why_not.message()));
 }
 
 }  // namespace

@@ -56,7 +56,7 @@ TEST_F(StaticDax, AnAlignmentThatCantBeIsRefusedOnEveryKernel) {
 TEST(StaticDaxOnDax, AMappingKeepsTheSeal) {
   const std::string directory = testing::PlainDirectory();
   if (!FindSealer().ok()) GTEST_SKIP() << FindSealer().status();
-  if (testing::TierOf(directory) != Tier::kMapSync) GTEST_SKIP() << directory << " isn't on DAX";
+  if (testing::TierOf(directory) != Tier::kStaticDax) GTEST_SKIP() << directory << " isn't on DAX, or this isn't root";
   const testing::TestPath path(directory);
   auto file = DaxFile::Create(path.str(), {.open = {}, .size_bytes = 1 << 20, .progress = {}});
   ASSERT_OK(file);

@@ -37,7 +37,7 @@ absl::StatusOr<FileStatus> Look(const std::string& path) {
   return FileStatus{*std::move(file), *std::move(seal), daxfile::ReadExtents(path)};
 }
 
-// The message of an error that isn't the file's end, without the path that stands above it already.
+// An error's message, without the path that stands above it already.
 std::string Reason(const std::string& path, const absl::Status& status) {
   std::string text(status.message());
   if (text.rfind(path + ": ", 0) == 0) text.erase(0, path.size() + 2);
@@ -70,8 +70,9 @@ void PrintExtents(const FileStatus& status, Output& output) {
     return output.Write(Row("extents", "not known: " + Reason(status.file.path, status.extents.status())));
   const std::vector<Extent>& extents = *status.extents;
   output.Write(Row("alignment", AlignmentText(daxfile::AlignmentOf(extents))));
-  output.Write(Row("extents", absl::StrCat(WithCommas(extents.size()), ", in ",
-                                           WithCommas(daxfile::MergeAdjacent(extents).size()), " contiguous")));
+  const size_t runs = daxfile::MergeAdjacent(extents).size();
+  output.Write(Row("extents", absl::StrCat(WithCommas(extents.size()), ", in ", WithCommas(runs),
+                                           runs == 1 ? " contiguous run" : " contiguous runs")));
   for (size_t i = 0; i < std::min(extents.size(), kExtentsShown); ++i) output.Write(ExtentLine(extents[i]));
   if (extents.size() > kExtentsShown) {
     output.Write(Row("  …", absl::StrCat("and ", WithCommas(extents.size() - kExtentsShown), " more (--json: all)")));
@@ -81,7 +82,8 @@ void PrintExtents(const FileStatus& status, Output& output) {
 void PrintForPeople(const FileStatus& status, Output& output) {
   const daxfile::FileReport& file = status.file;
   output.Write(Heading(Escape(file.path)));
-  output.Write(Row("size", absl::StrCat(HumanBytes(file.size_bytes), " (", WithCommas(file.size_bytes), " bytes)")));
+  const std::string exact = file.size_bytes < 1024 ? "" : absl::StrCat(" (", WithCommas(file.size_bytes), " bytes)");
+  output.Write(Row("size", absl::StrCat(HumanBytes(file.size_bytes), exact)));
   output.Write(Row("filesystem", file.filesystem));
   output.Write(Row("durability tier", std::string(daxfile::TierName(file.tier))));
   output.Write(Row("", file.reason));
