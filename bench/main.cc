@@ -22,6 +22,7 @@
 #include "bench/marks.h"
 #include "bench/report.h"
 #include "bench/workload.h"
+#include "daxfile/sealing.h"
 
 ABSL_FLAG(std::vector<std::string>, benchmarks,
           std::vector<std::string>({"fillrandom", "readrandom", "overwrite", "seekrandom", "readseq"}),
@@ -143,7 +144,7 @@ class StoreFile {
   StoreFile(std::string path, bool is_ours) : path_(std::move(path)), is_ours_(is_ours) {}
   ~StoreFile() { Remove(); }
   void Remove() const {
-    if (is_ours_) unlink(path_.c_str());
+    if (is_ours_) daxfile::RemoveFile(path_).IgnoreError();
   }
 
  private:

@@ -14,6 +14,7 @@
 #include "daxfile/file_lock.h"
 #include "daxfile/populate.h"
 #include "daxfile/probe.h"
+#include "daxfile/sealing.h"
 #include "daxfile/static_dax.h"
 #include "daxfile/sync_directory.h"
 #include "daxfile/zero_fill.h"
@@ -39,10 +40,12 @@ absl::Status Fill(int fd, const std::string& path, uint64_t bytes, const CreateO
   const Probe probe = ProbeFile(fd, options.open.emulate_on_dram, /*seal=*/false);
   OpenOptions attainable = options.open;
   // Sealing comes last, and may still be refused then.
-  if (attainable.weakest_tier == Tier::kStaticDax && probe.tier == Tier::kMapSync && KernelHasDaxctl()) {
+  if (attainable.weakest_tier == Tier::kStaticDax && probe.tier == Tier::kMapSync && FindSealer().ok()) {
     attainable.weakest_tier = probe.tier;
   }
   if (absl::Status status = CheckTier(path, probe, attainable); !status.ok()) return status;
+  // That block is given back: the rest beside it would begin at 4 KiB, and no huge page does.
+  if (ftruncate(fd, 0) != 0) return SystemError(errno, path, "truncate");
   if (in_memory) return SizeMemoryFile(fd, path, bytes);
   if (absl::Status status = ZeroFill(fd, path, bytes, options.progress); !status.ok()) return status;
   if (probe.tier == Tier::kVolatile) return absl::OkStatus();  // asked for by name: nothing here is to last
@@ -71,7 +74,7 @@ absl::StatusOr<DaxFile> DaxFile::Create(std::string_view path_view, const Create
   if (absl::Status status = CheckSize(path, options.size_bytes); !status.ok()) return status;
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0) return SystemError(errno, path, "create");
-  absl::Cleanup remove_file = [&path] { unlink(path.c_str()); };
+  absl::Cleanup remove_file = [&path] { RemoveFile(path).IgnoreError(); };
   absl::Cleanup close_fd = [fd] { close(fd); };
   // From the first moment nobody else may take it for a finished file; and the lock is kept, so that nobody ever has
   // open what a failure further down removes.

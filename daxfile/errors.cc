@@ -28,6 +28,9 @@ absl::Status SystemError(int error, const std::string& path, const char* action)
       return absl::ResourceExhaustedError(absl::StrCat(text, ". Close files, or raise the limit (ulimit -n)."));
     case ENOMEM:
       return absl::ResourceExhaustedError(absl::StrCat(text, ". Free memory or address space (ulimit -v)."));
+    case ETXTBSY:
+      return absl::FailedPreconditionError(absl::StrCat(
+          text, ". It is a program that runs, a swap file, or sealed (`daxfile status` says): end that first."));
     case EIO:
       return absl::DataLossError(absl::StrCat(text, ". The disk refuses: look at the kernel's log."));
     default:

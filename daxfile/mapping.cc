@@ -1,12 +1,14 @@
 #include "daxfile/mapping.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "daxfile/errors.h"
+#include "daxfile/static_dax.h"
 
 namespace daxfile {
 namespace {
@@ -26,6 +28,30 @@ void* ReserveAligned(uint64_t bytes) {
   return reinterpret_cast<void*>(aligned);
 }
 
+// A static-dax mapping for writing is made through whatever the kernel's way of sealing wants.
+absl::StatusOr<void*> MapAt(void* at, int fd, const std::string& path, uint64_t bytes, Tier tier, bool read_only) {
+  const int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+  const int kind = tier == Tier::kMapSync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
+  int source = fd;
+  if (tier == Tier::kStaticDax && !read_only) {
+    const absl::StatusOr<int> opened = OpenForMapping(fd);
+    if (!opened.ok()) return absl::Status(opened.status().code(), absl::StrCat(path, ": ", opened.status().message()));
+    source = *opened;
+  }
+  void* data = mmap(at, bytes, protection, kind | MAP_FIXED, source, 0);
+  const int error = errno;
+  if (source != fd) close(source);
+  if (data == MAP_FAILED) return SystemError(error, path, "map");
+  return data;
+}
+
+// From here on the mapping itself keeps the seal; before it, somebody may have taken it off.
+absl::Status CheckStillSealed(int fd, const std::string& path) {
+  const absl::StatusOr<bool> is_sealed = IsSealedStatic(fd);
+  if (is_sealed.ok() && *is_sealed) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(path, ": was unsealed while it was being opened. Open it again."));
+}
+
 }  // namespace
 
 absl::StatusOr<std::byte*> MapFile(int fd, const std::string& path, uint64_t bytes, Tier tier, bool read_only) {
@@ -35,17 +61,16 @@ absl::StatusOr<std::byte*> MapFile(int fd, const std::string& path, uint64_t byt
                                                      " bytes: ", std::strerror(errno),
                                                      ". Raise the limit (ulimit -v), or close other mappings."));
   }
-  const int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
-  const int kind = tier == Tier::kMapSync ? MAP_SHARED_VALIDATE | MAP_SYNC : MAP_SHARED;
-  void* data = mmap(reserved, bytes, protection, kind | MAP_FIXED, fd, 0);
-  if (data == MAP_FAILED) {
-    const int error = errno;
+  const absl::StatusOr<void*> data = MapAt(reserved, fd, path, bytes, tier, read_only);
+  absl::Status status = data.status();
+  if (status.ok() && tier == Tier::kStaticDax && !read_only) status = CheckStillSealed(fd, path);
+  if (!status.ok()) {
     munmap(reserved, bytes);
-    return SystemError(error, path, "map");
+    return status;
   }
   // A wish: where the filesystem has no huge pages, small ones do.
-  madvise(data, bytes, MADV_HUGEPAGE);
-  return static_cast<std::byte*>(data);
+  madvise(*data, bytes, MADV_HUGEPAGE);
+  return static_cast<std::byte*>(*data);
 }
 
 void UnmapFile(std::byte* data, uint64_t bytes) { munmap(data, bytes); }

@@ -11,6 +11,7 @@
 
 namespace daxfile {
 
+// `tier`: what ProbeFile found. Unavailable if that is static-dax and the seal is gone meanwhile.
 absl::StatusOr<std::byte*> MapFile(int fd, const std::string& path, uint64_t bytes, Tier tier, bool read_only);
 void UnmapFile(std::byte* data, uint64_t bytes);
 

@@ -70,6 +70,37 @@ bool GrantsMapSync(int fd, int* error) {
   return true;
 }
 
+// A file on a disk or on persistent memory: sealed, or with MAP_SYNC, or neither.
+void ProbeDax(int fd, bool seal, Probe& probe) {
+  // Asked first: a kernel with the module takes a sealed file for a swap file, and grants no mapping for writing.
+  absl::StatusOr<bool> is_sealed = IsSealedStatic(fd);
+  if (!is_sealed.ok() || !*is_sealed) {
+    int map_sync_error = 0;
+    if (!GrantsMapSync(fd, &map_sync_error)) {
+      probe.tier = Tier::kMsync;
+      probe.reason = absl::StrCat("the kernel grants no synchronous mapping (MAP_SYNC: ", std::strerror(map_sync_error),
+                                  "), so each fence is an msync. Persistent memory with a DAX filesystem needs none");
+      return;
+    }
+  }
+  absl::Status why_not = is_sealed.status();
+  if (seal && is_sealed.ok() && !*is_sealed) {
+    why_not = SealStatic(fd, 0);
+    is_sealed = why_not.ok();
+  }
+  if (is_sealed.ok() && *is_sealed) {
+    const absl::StatusOr<Sealer> sealer = FindSealer();
+    probe.tier = Tier::kStaticDax;
+    probe.reason =
+        absl::StrCat("sealed ", sealer.ok() ? std::string(SealerName(*sealer)) : "", ": the block map can't change");
+    return;
+  }
+  probe.tier = Tier::kMapSync;
+  probe.reason =
+      absl::StrCat("MAP_SYNC: page faults may commit the journal. Not sealed: ",
+                   why_not.ok() ? "not asked for (opening it for writing does)" : std::string(why_not.message()));
+}
+
 }  // namespace
 
 Probe ProbeFile(int fd, bool emulate_on_dram, bool seal) {
@@ -91,24 +122,7 @@ Probe ProbeFile(int fd, bool emulate_on_dram, bool seal) {
                      " a filesystem on persistent memory (mounted with -o dax) or on a disk");
     return probe;
   }
-  int map_sync_error = 0;
-  if (!GrantsMapSync(fd, &map_sync_error)) {
-    probe.tier = Tier::kMsync;
-    probe.reason = absl::StrCat("the kernel grants no synchronous mapping (MAP_SYNC: ", std::strerror(map_sync_error),
-                                "), so each fence is an msync. Persistent memory with a DAX filesystem needs none");
-    return probe;
-  }
-  probe.tier = Tier::kMapSync;
-  const absl::Status sealed = seal ? SealStatic(fd, 0) : absl::OkStatus();
-  const absl::StatusOr<bool> is_sealed = IsSealedStatic(fd);
-  if (is_sealed.ok() && *is_sealed) {
-    probe.tier = Tier::kStaticDax;
-    probe.reason = "sealed with daxctl(2): the block map can't change";
-  } else {
-    const absl::Status why = !sealed.ok() ? sealed : is_sealed.status();
-    probe.reason = absl::StrCat("MAP_SYNC: page faults may commit the journal. Not sealed: ",
-                                why.ok() ? "not asked for" : why.message());
-  }
+  ProbeDax(fd, seal, probe);
   return probe;
 }
 

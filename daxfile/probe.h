@@ -20,7 +20,7 @@ struct Probe {
   std::string reason;  // why this tier, and what would reach a better one
 };
 
-// `seal`: try to seal the file with daxctl(2) if the kernel has it; otherwise only ask whether it is sealed.
+// `seal`: try to seal the file, if the kernel has a way (static_dax.h); otherwise only ask whether it is sealed.
 // The file must not be empty.
 Probe ProbeFile(int fd, bool emulate_on_dram, bool seal);
 

@@ -2,7 +2,7 @@
 // reported to the caller, never assumed.
 //
 //   tier        reached by                                     a commit costs            survives a power cut
-//   static-dax  daxctl(2) seals the block map                  clwb + sfence             yes
+//   static-dax  daxctl(2), or its module, seals the block map  clwb + sfence             yes
 //   device-dax  /dev/daxX.Y: no filesystem in between          clwb + sfence             yes
 //   map-sync    MAP_SYNC on a DAX filesystem (Linux 4.15)      clwb + sfence, plus       yes
 //                                                              journal commits in faults

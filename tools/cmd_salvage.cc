@@ -10,6 +10,7 @@
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/text.h"
+#include "tools/tier_flag.h"
 
 namespace sealkv::tools {
 namespace {

@@ -1,11 +1,8 @@
-// What a subcommand of kvdump is, and how it ends.
+// The subcommands of kvdump, and how they end.
 #ifndef SEALKV_TOOLS_COMMAND_H_
 #define SEALKV_TOOLS_COMMAND_H_
 
-#include <span>
-
-#include "absl/status/statusor.h"
-#include "tools/args.h"
+#include "tools/program.h"
 
 namespace sealkv::tools {
 
@@ -19,18 +16,6 @@ enum ExitCode : int {
   kExitSystem = 4,  // the system refuses: no such file, no permission, in use, input or output, memory
   kExitUsage = 64,  // the command line makes no sense (EX_USAGE of sysexits.h)
   kExitInterrupted = 130,
-};
-
-struct Command {
-  const char* name;
-  const char* synopsis;  // what follows the name
-  const char* summary;   // one line
-  const char* help;      // options, what it does, examples
-  std::span<const Flag> flags;
-  size_t positionals_min;
-  size_t positionals_max;
-  // A Status is printed, and becomes an exit code, in main.cc.
-  absl::StatusOr<int> (*run)(const Args& args);
 };
 
 extern const Command kInfoCommand;

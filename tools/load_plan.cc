@@ -10,7 +10,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "kv/record.h"
-#include "tools/new_store.h"
+#include "tools/tier_flag.h"
 
 namespace sealkv::tools {
 namespace {

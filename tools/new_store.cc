@@ -10,9 +10,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daxfile/sealing.h"
 #include "daxfile/sync_directory.h"
-#include "tools/command.h"
-#include "tools/text.h"
 
 namespace sealkv::tools {
 namespace {
@@ -24,24 +23,8 @@ absl::Status IsThereAlready(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<daxfile::Tier> TierFromArgs(const Args& args) {
-  const std::optional<std::string> name = args.Value("tier");
-  if (!name.has_value()) return Options().weakest_tier;
-  const std::optional<daxfile::Tier> tier = daxfile::TierFromName(*name);
-  if (tier.has_value()) return *tier;
-  return absl::InvalidArgumentError(
-      absl::StrCat("--tier=", *name, ": no such tier; there are volatile, msync, map-sync, device-dax and static-dax"));
-}
-
 absl::StatusOr<std::unique_ptr<Store>> CreateStore(const std::string& path, Options options, Progress& progress) {
-  options.progress = [&](uint64_t done, uint64_t all) {
-    if (WasInterrupted()) {
-      // Not a store yet; it was made by this process, so it may go.
-      unlink(path.c_str());
-      _exit(kExitInterrupted);
-    }
-    if (progress.IsDue()) progress.Show(absl::StrCat("writing zeros: ", Percent(done, all)));
-  };
+  options.progress = FillProgress(path, progress);
   return Store::Create(path, options);
 }
 
@@ -55,7 +38,7 @@ UnfinishedStore::UnfinishedStore(UnfinishedStore&& other) noexcept
 
 UnfinishedStore::~UnfinishedStore() {
   store_.reset();
-  if (!temporary_path_.empty()) unlink(temporary_path_.c_str());
+  if (!temporary_path_.empty()) daxfile::RemoveFile(temporary_path_).IgnoreError();
 }
 
 absl::StatusOr<UnfinishedStore> UnfinishedStore::Create(const std::string& path, const Options& options,
@@ -71,6 +54,8 @@ absl::StatusOr<UnfinishedStore> UnfinishedStore::Create(const std::string& path,
 absl::Status UnfinishedStore::Finish() {
   const bool lasts = store_->GetStats().tier != daxfile::Tier::kVolatile;
   store_.reset();
+  // A sealed file can't be renamed. Whoever opens the store for writing seals it again.
+  daxfile::UnsealFile(temporary_path_).IgnoreError();
   int error = renameat2(AT_FDCWD, temporary_path_.c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE) == 0 ? 0 : errno;
   // A filesystem that doesn't know the flag: a link doesn't replace anything either.
   if (error == EINVAL) error = link(temporary_path_.c_str(), path_.c_str()) == 0 ? 0 : errno;

@@ -7,15 +7,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "daxfile/tier.h"
 #include "kv/sealkv.h"
-#include "tools/args.h"
 #include "tools/progress.h"
 
 namespace sealkv::tools {
-
-// --tier=TIER; without it, that of Options.
-absl::StatusOr<daxfile::Tier> TierFromArgs(const Args& args);
 
 // Store::Create. Interrupted while it writes zeros, it removes the file and ends the program.
 absl::StatusOr<std::unique_ptr<Store>> CreateStore(const std::string& path, Options options, Progress& progress);

@@ -5,10 +5,14 @@
 #include <csignal>
 #include <cstdio>
 
+#include "tools/text.h"
+
 namespace sealkv::tools {
 namespace {
 
 constexpr std::chrono::milliseconds kInterval(200);
+
+constexpr int kExitAsBySigint = 130;
 
 volatile std::sig_atomic_t was_interrupted = 0;
 
@@ -47,5 +51,16 @@ void CatchInterrupts() {
 }
 
 bool WasInterrupted() { return was_interrupted != 0; }
+
+std::function<void(uint64_t, uint64_t)> FillProgress(const std::string& path, Progress& progress) {
+  return [path, &progress](uint64_t done, uint64_t all) {
+    if (WasInterrupted()) {
+      progress.Clear();
+      unlink(path.c_str());
+      _exit(kExitAsBySigint);
+    }
+    if (progress.IsDue()) progress.Show("writing zeros: " + Percent(done, all));
+  };
+}
 
 }  // namespace sealkv::tools

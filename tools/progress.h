@@ -4,6 +4,8 @@
 #define SEALKV_TOOLS_PROGRESS_H_
 
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <string>
 
 namespace sealkv::tools {
@@ -30,6 +32,10 @@ class Progress {
 // From now on SIGINT and SIGTERM only set a flag (a second one ends the program as usual).
 void CatchInterrupts();
 bool WasInterrupted();
+
+// For a file that this process is making, while zeros are written to it: shows how far that is; interrupted, it removes
+// the file and ends the program. What DaxFile::Create and Store::Create call.
+std::function<void(uint64_t, uint64_t)> FillProgress(const std::string& path, Progress& progress);
 
 }  // namespace sealkv::tools
 
