@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Measures in a guest what a durable store costs, sealed, with MAP_SYNC, and with msync and its like; prints the tables of
-# docs/static-dax-costs.md. ./dev costs calls it, and has built kvbench. Some 4 minutes of one CPU.
+# docs/static-dax-costs.md. ./dev costs calls it, and has built kvbench. 3 to 5 minutes.
 #   costs.sh [FOLDER]    keeps what the guests said in FOLDER ({ext4,xfs}.{counted,parallel})
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

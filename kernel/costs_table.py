@@ -56,13 +56,11 @@ def groups_of(costs, table):
     return groups
 
 
-def table_of(title, logs, table, columns, groups=None, unit_group=None):
+def table_of(title, logs, table, columns, unit_group=None):
     """A row for each way; COLUMNS for each filesystem. `unit_group`: whose sealed median is 1, if not the row's own."""
     heads = ["", ""] + [f"{filesystem}: {column}" for filesystem in FILESYSTEMS for column in columns]
     rows = []
     for group, ways in groups_of(logs["ext4"], table).items():
-        if groups and group not in groups:
-            continue
         for way in ways:
             row = [group if way == ways[0] else "", way]
             for filesystem in FILESYSTEMS:
@@ -78,15 +76,35 @@ def table_of(title, logs, table, columns, groups=None, unit_group=None):
 def format_of(column, figures, unit):
     if column == "median":
         return with_ratio(figures["p50"], unit)
-    if column == "mean":
-        return with_ratio(figures["mean"], unit)
-    if column == "faults":
-        return f"{figures['faults']:,.0f}"
     if column == "faults each":
         return f"{figures['faults']:.2f}"
     if column.startswith("× "):
         return multiple(figures[column[2:]], unit)
     return f"{figures[column]:,.0f}"
+
+
+def print_setup(logs):
+    rows = []
+    for (table, _, way), _ in logs["ext4"].items():
+        if table == "setup":
+            medians = [logs[filesystem][table, "a file of 32 MiB", way]["p50"] for filesystem in FILESYSTEMS]
+            rows.append([way] + [cell for median in medians for cell in (f"{median:,.0f}", f"{median / 8192:,.1f}")])
+    heads = [""] + [f"{filesystem}: {what}" for filesystem in FILESYSTEMS for what in ("all", "a page")]
+    print_table("Making a file of 32 MiB, and sealing it: instructions", heads, rows)
+
+
+def print_huge(logs):
+    heads = [""] + [f"{filesystem}: {what}" for filesystem in FILESYSTEMS for what in ("faults", "touching all", "a put")]
+    ways = groups_of(logs["ext4"], "huge")["touching all"]
+    rows = []
+    for way in ways:
+        row = [way + "".join("; " + remark for remark in {logs["ext4"]["huge", "touching all", way]["remark"]} - {""})]
+        for filesystem in FILESYSTEMS:
+            walk, put = (logs[filesystem]["huge", group, way] for group in ("touching all", "a put anywhere"))
+            unit = logs[filesystem]["huge", "touching all", ways[0]]["p50"]
+            row += [f"{walk['faults']:,.0f}", with_ratio(walk["p50"], unit), f"{put['p50']:,.0f}"]
+        rows.append(row)
+    print_table("All pages of 32 MiB touched, then puts anywhere there: faults and instructions", heads, rows)
 
 
 def print_kvbench(logs):
@@ -112,11 +130,11 @@ def main():
     parallel = {fs: said[fs, "parallel"][0] for fs in FILESYSTEMS}
     quiet = lambda group: group.replace("journal busy", "quiet")
 
-    table_of("The first store to a page: instructions", counted, "faults", ("median", "mean", "p99"))
+    print_setup(counted)
+    table_of("The first store to a page: instructions", counted, "faults", ("median", "p99"))
     table_of("64 bytes made durable: instructions", counted, "puts", ("median", "p99.9", "faults each"))
     print_kvbench({fs: said[fs, "counted"][1] for fs in FILESYSTEMS})
-    table_of("All of 32 MiB touched: instructions and faults", counted, "huge", ("faults", "median"), ("touching all",))
-    table_of("A put anywhere in the 32 MiB: instructions", counted, "huge", ("median",), ("a put anywhere",))
+    print_huge(counted)
     table_of("The tail on one CPU: instructions", counted, "tail", ("p50", "p99", "p99.9", "max"))
     table_of("The tail on two CPUs: time, in multiples of the sealed file's median in quiet", parallel, "tail",
              ("× p50", "× p99", "× p99.9", "× max"), unit_group=quiet)
