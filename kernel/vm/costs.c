@@ -4,8 +4,9 @@
 //   costs setup|faults|puts|huge|tail FOLDER     FOLDER: on a filesystem on DAX, of a kernel with daxctl(2); needs root
 //   costs unseal FILE
 //
-// The clock is the time stamp counter. In a QEMU with -icount shift=0 that counts the guest's instructions; else it counts
-// the host's cycles. What it takes to read it is subtracted. The ways take turns, a batch each. A line for each series:
+// The clock is the time stamp counter. In a QEMU with -icount shift=0 that counts the guest's instructions; else it
+// counts the host's cycles. What it takes to read it is subtracted. The ways take turns, a batch each. A line for each
+// series:
 //   cost|TABLE|GROUP|WAY|samples|p50|p99|p99.9|max|mean|page faults per operation|remark
 #define _GNU_SOURCE
 #include <errno.h>
@@ -377,14 +378,12 @@ static void put_at(struct putter* putter, size_t at) {
   putter->series.operations++;
 }
 
-static void put_somewhere(struct putter* putter) {
-  put_at(putter, random_below(putter->file.bytes / LINE) * LINE);
-}
+static void put_somewhere(struct putter* putter) { put_at(putter, random_below(putter->file.bytes / LINE) * LINE); }
 
 static void wait_a_minute(void) { sleep(60); }
 
-// What happens to pages that are mapped and dirty: a sync(2) by anybody writes them back, and protects them against stores
-// for that. The kernel's own writeback of what is half a minute old would, if it looked at DAX files.
+// What happens to pages that are mapped and dirty: a sync(2) by anybody writes them back, and protects them against
+// stores for that. The kernel's own writeback of what is half a minute old would, if it looked at DAX files.
 static void measure_puts_after(const char* group, void (*happen)(void)) {
   struct putter putters[] = {all_putters[0], all_putters[1]};
   for (int i = 0; i < 2; ++i) start_putter(&putters[i], PUT_PAGES);
@@ -622,7 +621,8 @@ int main(int argc, char** argv) {
   static const struct {
     const char* name;
     void (*measure)(void);
-  } tables[] = {{"setup", all_setup}, {"faults", all_faults}, {"puts", all_puts}, {"huge", all_huge}, {"tail", whole_tail}};
+  } tables[] = {
+      {"setup", all_setup}, {"faults", all_faults}, {"puts", all_puts}, {"huge", all_huge}, {"tail", whole_tail}};
   if (argc == 3) {
     if (strcmp(argv[1], "unseal") == 0) return unseal(argv[2]);
     folder = argv[2];

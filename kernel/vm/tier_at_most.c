@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// tier_at_most static-dax|map-sync|msync PROGRAM ARGUMENT…: runs a program on a kernel that seems to have no daxctl(2), or no
-// MAP_SYNC either, so that a store gets a weaker tier on the same filesystem. The filter is as long for each tier: what it
-// costs a system call, it costs with all of them.
+// tier_at_most static-dax|map-sync|msync PROGRAM ARGUMENT…: runs a program on a kernel that seems to have no daxctl(2),
+// or no MAP_SYNC either, so that a store gets a weaker tier on the same filesystem. The filter is as long for each
+// tier: what it costs a system call, it costs with all of them.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/filter.h>
@@ -27,14 +27,10 @@ int main(int argc, char** argv) {
   const unsigned daxctl = is_msync || is_map_sync ? SECCOMP_RET_ERRNO | ENOSYS : SECCOMP_RET_ALLOW;
   const unsigned map_sync = is_msync ? SECCOMP_RET_ERRNO | EOPNOTSUPP : SECCOMP_RET_ALLOW;
   struct sock_filter code[] = {
-      LOAD(nr),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, DAXCTL, 0, 1),
-      ANSWER(daxctl),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 3),
-      LOAD(args[3]),
-      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_SYNC, 0, 1),
-      ANSWER(map_sync),
-      ANSWER(SECCOMP_RET_ALLOW),
+      LOAD(nr),         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, DAXCTL, 0, 1),
+      ANSWER(daxctl),   BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mmap, 0, 3),
+      LOAD(args[3]),    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_SYNC, 0, 1),
+      ANSWER(map_sync), ANSWER(SECCOMP_RET_ALLOW),
   };
   struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
