@@ -56,7 +56,7 @@ else
 fi
 make_initramfs "$work/initramfs" "$here/vm/init" "$work"/tests/* "${root[@]}"
 async_image=$work/async.image
-pm_bytes=64M make_image "$async_image" ext4
+pm_mib=64 make_image "$async_image" ext4
 # Time to boot and for the claims, which take longer where the kernel looks at itself.
 guest_seconds=$((race_seconds * 2 + 600))
 for filesystem in ext4 xfs; do test_calls "$filesystem"; done

@@ -4,16 +4,22 @@
 # `memmap=` makes a /dev/pmem0 of it. So the file is the device: made by mkfs on the host, and still there when the
 # guest is gone.
 
-pm_bytes=512M
+# What a script may set to something else, once it has sourced this.
+pm_mib=512
+guest_cpus=2
+guest_accelerator=(-accel tcg,thread=multi)
+guest_seconds=300 # a guest that hangs ends as one that says nothing more
 
-# make_image FILE ext4|xfs: a new filesystem.
+# make_image FILE ext4|xfs [OPTION…]: a new filesystem, with these further options of mkfs.
 make_image() {
-  rm -f "$1"
-  truncate -s "$pm_bytes" "$1"
-  case $2 in
-    ext4) mkfs.ext4 -q -b 4096 "$1" ;;
-    # The stripe unit makes xfs align what it allocates to 2 MiB: huge pages.
-    xfs) mkfs.xfs -q -m reflink=1 -d agcount=2,su=2m,sw=1 -l su=32k "$1" ;;
+  local file=$1 filesystem=$2
+  shift 2
+  rm -f "$file"
+  truncate -s "${pm_mib}M" "$file"
+  case $filesystem in
+    ext4) mkfs.ext4 -q -b 4096 "$@" "$file" ;;
+    # The stripe unit makes xfs align what it allocates to 2 MiB: huge pages. The log can't have that one.
+    xfs) mkfs.xfs -q -m reflink=1 -d agcount=2,su=2m,sw=1 -l su=32k "$@" "$file" ;;
   esac
 }
 
@@ -49,20 +55,19 @@ make_initramfs() {
 
 # boot KERNEL INITRAMFS IMAGE ARGUMENT…: runs a guest to its end, with these arguments on the kernel's command line. Its
 # console is standard output (lines end with \r\n). KVM isn't asked for: what is tested must not depend on the host.
-# With $async_image, a second filesystem: on virtio-pmem, whose DAX isn't synchronous. Ends after $guest_seconds.
+# With $async_image, a second filesystem: on virtio-pmem, whose DAX isn't synchronous.
 boot() {
   local kernel=$1 initramfs=$2 image=$3 more=()
   shift 3
   [ -z "${async_image:-}" ] || more=(
     -object memory-backend-file,id=async,share=on,mem-path="$async_image",size="$(stat -c %s "$async_image")"
     -device virtio-pmem-pci,memdev=async,id=async-pm)
-  # A guest that hangs ends as one that says nothing more.
-  timeout --foreground "${guest_seconds:-300}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 \
-    -m 1280M,slots=2,maxmem=4G -nographic -no-reboot -nic none \
+  timeout --foreground "$guest_seconds" qemu-system-x86_64 "${guest_accelerator[@]}" -cpu max -smp "$guest_cpus" \
+    -m "$((512 + pm_mib + 256))M,slots=2,maxmem=4G" -nographic -no-reboot -nic none \
     -object memory-backend-ram,id=low,size=512M \
-    -object memory-backend-file,id=pm,share=on,mem-path="$image",size="$pm_bytes" \
+    -object memory-backend-file,id=pm,share=on,mem-path="$image",size="${pm_mib}M" \
     -object memory-backend-ram,id=high,size=256M \
     -numa node,memdev=low -numa node,memdev=pm -numa node,memdev=high "${more[@]}" \
     -kernel "$kernel" -initrd "$initramfs" \
-    -append "console=ttyS0 panic=-1 quiet memmap=$pm_bytes!512M $*" </dev/null
+    -append "console=ttyS0 panic=-1 quiet memmap=${pm_mib}M!512M $*" </dev/null
 }

@@ -27,7 +27,7 @@ if [ ! -e "$done_dir/bzImage" ]; then
   for patch in "${patches[@]}"; do patch -p1 -s --fuzz=0 <"$patch"; done
   make -s tinyconfig >/dev/null
   ./scripts/kconfig/merge_config.sh -m .config "${configs[@]}" >/dev/null 2>&1
-  make -s olddefconfig
+  make -s olddefconfig 2>/dev/null
   # An option that didn't take would make a guest that fails in some odd way.
   grep -hoE '^CONFIG_[A-Z0-9_]+=y' "${configs[@]}" | while read -r option; do
     grep -qx "$option" .config || { echo "kernel.sh: the kernel doesn't take $option" >&2; exit 1; }
