@@ -30,12 +30,20 @@ absl::Status CheckSize(const std::string& path, uint64_t bytes) {
       absl::StrCat(path, ": no file can have ", bytes, " bytes. Ask for a smaller size."));
 }
 
+// All of it at once: what is allocated beside a first block begins at 4 KiB, and no huge page does. Where a filesystem can't
+// allocate without writing, that block has to do.
+absl::Status LayOut(int fd, const std::string& path, uint64_t bytes) {
+  const absl::StatusOr<bool> is_allocated = Allocate(fd, path, bytes);
+  if (!is_allocated.ok()) return is_allocated.status();
+  return *is_allocated ? absl::OkStatus() : ZeroFill(fd, path, SizeUnit(fd), nullptr);
+}
+
 // Everything that makes the new, still empty file what Adopt expects; what lies in memory gets its pages after that.
 absl::Status Fill(int fd, const std::string& path, uint64_t bytes, const CreateOptions& options) {
   const bool in_memory = IsInMemory(fd);
-  // Asked before gigabytes are written. A file must have a block for that, and in memory needs none.
+  // Asked before gigabytes are written, of a file that has blocks; one in memory needs none.
   if (!in_memory) {
-    if (absl::Status status = ZeroFill(fd, path, SizeUnit(fd), nullptr); !status.ok()) return status;
+    if (absl::Status status = LayOut(fd, path, bytes); !status.ok()) return status;
   }
   const Probe probe = ProbeFile(fd, options.open.emulate_on_dram, /*seal=*/false);
   OpenOptions attainable = options.open;
@@ -44,8 +52,6 @@ absl::Status Fill(int fd, const std::string& path, uint64_t bytes, const CreateO
     attainable.weakest_tier = probe.tier;
   }
   if (absl::Status status = CheckTier(path, probe, attainable); !status.ok()) return status;
-  // That block is given back: the rest beside it would begin at 4 KiB, and no huge page does.
-  if (ftruncate(fd, 0) != 0) return SystemError(errno, path, "truncate");
   if (in_memory) return SizeMemoryFile(fd, path, bytes);
   if (absl::Status status = ZeroFill(fd, path, bytes, options.progress); !status.ok()) return status;
   if (probe.tier == Tier::kVolatile) return absl::OkStatus();  // asked for by name: nothing here is to last

@@ -18,6 +18,16 @@ absl::Status WriteError(int error, const std::string& path, uint64_t bytes) {
 
 }  // namespace
 
+absl::StatusOr<bool> Allocate(int fd, const std::string& path, uint64_t bytes) {
+  int result = 0;
+  do {
+    result = fallocate(fd, 0, 0, static_cast<off_t>(bytes));
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return true;
+  if (errno == EOPNOTSUPP) return false;
+  return WriteError(errno, path, bytes);
+}
+
 absl::Status ZeroFill(int fd, const std::string& path, uint64_t bytes,
                       const std::function<void(uint64_t, uint64_t)>& progress) {
   // Says at once that there is no space, instead of after half an hour of writing.

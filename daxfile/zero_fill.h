@@ -8,10 +8,15 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace daxfile {
 
-// Makes the file `bytes` long, allocates that (in one piece where the filesystem can), and writes zeros.
+// Makes the file `bytes` long and allocates that, in one piece where the filesystem can, without writing; false if it can't
+// do that at all.
+absl::StatusOr<bool> Allocate(int fd, const std::string& path, uint64_t bytes);
+
+// Makes the file `bytes` long, allocates what isn't yet, and writes zeros.
 absl::Status ZeroFill(int fd, const std::string& path, uint64_t bytes,
                       const std::function<void(uint64_t, uint64_t)>& progress);
 
