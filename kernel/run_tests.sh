@@ -55,8 +55,11 @@ else
   parts=2
 fi
 make_initramfs "$work/initramfs" "$here/vm/init" "$work"/tests/* "${root[@]}"
-async_image=$work/async.image
-pm_mib=64 make_image "$async_image" ext4
+# Not where KASAN slows the guest down: ACPI's interpreter gives up there at times, and the device has no interrupt then.
+if [ "$kind" != debug ]; then
+  async_image=$work/async.image
+  pm_mib=64 make_image "$async_image" ext4
+fi
 # Time to boot and for the claims, which take longer where the kernel looks at itself.
 guest_seconds=$((race_seconds * 2 + 600))
 for filesystem in ext4 xfs; do test_calls "$filesystem"; done
