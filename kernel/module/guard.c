@@ -47,6 +47,7 @@ int guard_inode(struct inode *inode)
 	guard->guarded.setattr = guarded_setattr;
 	list_add(&guard->list, &guards);
 found:
+	/* The copy is whole before anybody finds it: readers' loads depend on the pointer. */
 	smp_store_release(&inode->i_op, &guard->guarded);
 	return 0;
 }
