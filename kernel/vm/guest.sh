@@ -49,15 +49,17 @@ make_initramfs() {
 
 # boot KERNEL INITRAMFS IMAGE ARGUMENT…: runs a guest to its end, with these arguments on the kernel's command line. Its
 # console is standard output (lines end with \r\n). KVM isn't asked for: what is tested must not depend on the host.
+# With $flush_plugin, a plugin and its arguments: one CPU, which the plugin watches.
 # With $async_image, a second filesystem: on virtio-pmem, whose DAX isn't synchronous. Ends after $guest_seconds.
 boot() {
-  local kernel=$1 initramfs=$2 image=$3 more=()
+  local kernel=$1 initramfs=$2 image=$3 more=() cpus=(-accel tcg,thread=multi -smp 2)
   shift 3
   [ -z "${async_image:-}" ] || more=(
     -object memory-backend-file,id=async,share=on,mem-path="$async_image",size="$(stat -c %s "$async_image")"
     -device virtio-pmem-pci,memdev=async,id=async-pm)
+  [ -z "${flush_plugin:-}" ] || cpus=(-accel tcg,thread=single -smp 1 -plugin "$flush_plugin")
   # A guest that hangs ends as one that says nothing more.
-  timeout --foreground "${guest_seconds:-300}" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 \
+  timeout --foreground "${guest_seconds:-300}" qemu-system-x86_64 "${cpus[@]}" -cpu max \
     -m 1280M,slots=2,maxmem=4G -nographic -no-reboot -nic none \
     -object memory-backend-ram,id=low,size=512M \
     -object memory-backend-file,id=pm,share=on,mem-path="$image",size="$pm_bytes" \
