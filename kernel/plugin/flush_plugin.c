@@ -17,11 +17,14 @@
 //
 // Why it may be trusted. Version 1 of the plugin interface tells neither a register nor what clwb is applied to, and QEMU does
 // nothing for a clwb. What the interface lacks is taken from QEMU's own functions, found by name: its debugger's, for
-// registers and page tables. Registers are up to date at the beginning of a block of translated code; so `singlestep` is
-// set, at the first store to the memory, and every instruction is a block of its own. Each of these steps is looked at while the
-// guest runs, and a disagreement ends it with a message:
+// registers and page tables. Within a block of translated code the registers they see are stale: only before a store or a load, and
+// at a block's end, are all of them where the debugger looks. So `singlestep` is set, at the first store to the memory, and every
+// instruction is a block of its own. Each of these steps is looked at while the guest runs, and a disagreement ends it
+// with a message:
 //   - of ordinary stores, a sample: the address computed as a clwb's is must be the one that QEMU tells; the page tables must
 //     lead where QEMU says that it stored; the register that was stored must be in FILE, at the place.
+//   - of lea, which like clwb touches no memory: the address computed is in the register when the next instruction begins.
+//     Stores alone wouldn't tell stale registers from others.
 //   - at the cut: FILE and FILE.durable may differ in lines that are known to be dirty only. A store that wasn't seen, or a line
 //     held durable too early, shows here.
 //   - a flush in a block of several instructions, or by an address with a segment, isn't understood: the end.
@@ -107,7 +110,7 @@ static bool with_eviction;
 static uint64_t seed, ignored, ignored_around;
 
 static struct {
-  uint64_t stores, non_temporal, flushes, useful_flushes, fences, checks, checks_in_pm, flushes_elsewhere, flushes_unmapped;
+  uint64_t stores, non_temporal, flushes, useful_flushes, fences, checked_stores, checked_stores_in_pm, checked_leas, flushes_elsewhere, flushes_unmapped;
 } count;
 
 // What one CPU has flushed and not fenced.
@@ -213,10 +216,11 @@ static void __attribute__((noreturn)) cut_power(void) {
   }
   fprintf(report,
           "stores %" PRIu64 "\nnon_temporal %" PRIu64 "\nflushes %" PRIu64 "\nuseful_flushes %" PRIu64 "\nfences %" PRIu64
-          "\nflushes_elsewhere %" PRIu64 "\nflushes_unmapped %" PRIu64 "\nchecks %" PRIu64 "\nchecks_in_pm %" PRIu64
+          "\nflushes_elsewhere %" PRIu64 "\nflushes_unmapped %" PRIu64 "\nchecked_stores %" PRIu64 "\nchecked_stores_in_pm %" PRIu64
+          "\nchecked_leas %" PRIu64
           "\nnot_durable %" PRIu64 "\ndifferent %" PRIu64 "\nkept %" PRIu64 "\n",
           count.stores, count.non_temporal, count.flushes, count.useful_flushes, count.fences, count.flushes_elsewhere,
-          count.flushes_unmapped, count.checks, count.checks_in_pm, waiting, different, kept);
+          count.flushes_unmapped, count.checked_stores, count.checked_stores_in_pm, count.checked_leas, waiting, different, kept);
   fclose(report);
   _exit(0);
 }
@@ -322,6 +326,16 @@ static bool is_plain_store(const struct instruction* it) {
          !it->has_lock && !it->has_operand_size && !it->has_repeat;
 }
 
+// lea to eight bytes.
+static bool is_lea(const struct instruction* it) {
+  return !it->is_0f && it->opcode == 0x8d && (it->rex & 8) && it->has_memory && !it->has_address_size && !it->has_operand_size;
+}
+
+// The register of ModRM that isn't part of the address.
+static unsigned operand_of(const struct instruction* it) {
+  return (it->modrm >> 3 & 7) | (it->rex & 4) << 1;
+}
+
 static uint64_t read_register(unsigned number) {
   // The debugger's numbers of rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi.
   static const uint8_t debugger[8] = {0, 2, 3, 1, 7, 6, 4, 5};
@@ -391,7 +405,7 @@ static void on_plain_store(unsigned vcpu, void* data) {
   if (++executed % 16 != 0) return;
   sampled = data;
   sampled_address = address_of(sampled);
-  sampled_value = read_register((sampled->modrm >> 3 & 7) | (sampled->rex & 4) << 1);
+  sampled_value = read_register(operand_of(sampled));
 }
 
 static void check_sample(uint64_t address, uint64_t place) {
@@ -401,9 +415,27 @@ static void check_sample(uint64_t address, uint64_t place) {
   if (walk(address, &in_use) != place) die("the page tables don't lead where 0x%" PRIx64 " was stored", address);
   if (place != NOWHERE && place % PAGE <= PAGE - 8 && memcmp(image + place, &sampled_value, 8) != 0)
     die("what was stored to 0x%" PRIx64 " isn't in the image at 0x%" PRIx64, address, place);
-  count.checks++;
-  count.checks_in_pm += place != NOWHERE;
+  count.checked_stores++;
+  count.checked_stores_in_pm += place != NOWHERE;
   sampled = NULL;
+}
+
+static const struct instruction* last_lea;
+static uint64_t last_lea_result;
+
+static void on_lea(unsigned vcpu, void* data) {
+  last_lea = data;
+  last_lea_result = address_of(last_lea);
+}
+
+static void on_instruction_after_lea(unsigned vcpu, void* data) {
+  const struct instruction* const lea = data;
+  if (lea != last_lea) return;
+  const uint64_t value = read_register(operand_of(lea));
+  if (value != last_lea_result)
+    die("lea before 0x%" PRIx64 " made 0x%" PRIx64 ", not 0x%" PRIx64, lea->next, value, last_lea_result);
+  count.checked_leas++;
+  last_lea = NULL;
 }
 
 static void store(uint64_t place, uint64_t bytes, bool is_non_temporal) {
@@ -467,6 +499,15 @@ static struct instruction* keep(const struct instruction* it) {
   return memcpy(kept, it, sizeof(*it));
 }
 
+// A lea is checked at the instruction behind it; these are translated one after the other, at their first execution.
+static void check_lea(struct qemu_plugin_insn* insn, const struct instruction* it) {
+  static struct instruction* lea;
+  if (lea && qemu_plugin_insn_vaddr(insn) == lea->next)
+    qemu_plugin_register_vcpu_insn_exec_cb(insn, on_instruction_after_lea, NO_REGISTERS, lea);
+  lea = is_lea(it) ? keep(it) : NULL;
+  if (lea) qemu_plugin_register_vcpu_insn_exec_cb(insn, on_lea, NO_REGISTERS, lea);
+}
+
 static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb* block) {
   const size_t size = qemu_plugin_tb_n_insns(block);
   const bool is_single = singlestep && size == 1;
@@ -477,6 +518,7 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb* block) {
     if (is_flush(&it))
       qemu_plugin_register_vcpu_insn_exec_cb(insn, is_single ? on_flush : on_flush_in_block, NO_REGISTERS, keep(&it));
     if (is_fence(&it)) qemu_plugin_register_vcpu_insn_exec_cb(insn, on_fence, NO_REGISTERS, NULL);
+    if (is_single) check_lea(insn, &it);
     if (is_single && is_plain_store(&it)) {
       kind = PLAIN;
       qemu_plugin_register_vcpu_insn_exec_cb(insn, on_plain_store, NO_REGISTERS, keep(&it));
