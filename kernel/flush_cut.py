@@ -3,12 +3,14 @@
 
   flush_cut.py --kernel=FILE --initramfs=FILE --plugin=FILE [--cuts=10] [--seed=N] ext4|xfs
 
-The guest's QEMU runs with plugin/flush_plugin.c, which knows at each moment which lines are durable. By turns all others are
-dropped, or each is dropped or was written back early by chance; and somebody else does or doesn't write, sync and remove files on
-the filesystem meanwhile. Each fifth cut strikes the guest while it mounts, recovers or opens. After each cut a second guest, without the plugin, looks at a copy: the filesystem must mount and be clean to fsck after
-that, the store must pass its check and hold all that was acknowledged. Then the controls, which must lose something: a
-writer whose flushes do nothing; one that flushes each 16th line in vain; and, for the filesystem, stores around the cache
-(non-temporal ones: the kernel's way) that stay in it, each 512th line.
+The guest's QEMU runs with plugin/flush_plugin.c, which knows at each moment which lines are durable. By turns all others
+are dropped, or each is dropped or was written back early by chance; and somebody else does or doesn't write, sync and
+remove files on the filesystem meanwhile. Each fifth cut strikes the guest while it mounts, recovers or opens.
+
+After each cut a second guest, without the plugin, looks at a copy: the filesystem must mount and be clean to fsck after that,
+the store must pass its check and hold all that was acknowledged, and files that were synced must be whole. Then the
+controls, which must lose something: a writer whose flushes do nothing; one that flushes each 16th line in vain; and, for the
+filesystem, stores around the cache (non-temporal ones: the kernel's way) that stay in it, in each 512th line.
 """
 import argparse
 import collections
@@ -23,12 +25,17 @@ from power_cut import Expected, FirstLife, Guest, make_image, parse_look
 FSCK = {"ext4": ["e2fsck", "-fn"], "xfs": ["xfs_repair", "-n"]}
 
 
+def copy(source, target):
+    subprocess.run(["cp", "--sparse=always", source, target], check=True)
+
+
 class WatchedGuest(Guest):
     """A guest with the plugin; its memory becomes what was durable."""
 
     def __init__(self, options, image, task, arguments="", cut_after=0):
         self.image = image
-        subprocess.run(["cp", "--sparse=always", image, image + ".durable"], check=True)
+        copy(image, image + ".durable")
+        open(image + ".report", "w").close()  # not the last one's, if the plugin doesn't start
         self.synced = []
         self.ask_for_cut(cut_after)
         super().__init__(options, image, options.filesystem, task,
@@ -40,7 +47,7 @@ class WatchedGuest(Guest):
             file.write(stores.to_bytes(8, "little"))
 
     def end(self, stores):
-        """Cuts the power that many stores from now, if it wasn't yet. What the guest had said meanwhile; the plugin's report."""
+        """Cuts the power that many stores from now. What the guest had said meanwhile; the plugin's report."""
         self.ask_for_cut(stores)
         rest = list(self)
         self.process.wait()
@@ -48,16 +55,16 @@ class WatchedGuest(Guest):
         with open(self.image + ".report") as file:
             report = dict(line.split(" ", 1) for line in file.read().splitlines())
         if "error" not in report and "stores" not in report:
-            report["error"] = "the guest ended by itself"
+            report["error"] = f"the guest ended by itself: {self.lines[-3:]}"
         os.replace(self.image + ".durable", self.image)
         return rest, report
 
 
 def look(options, image, expected, synced=()):
     """What is wrong with what a cut left, as texts; and what the store holds."""
-    copy = image + ".copy"
-    subprocess.run(["cp", "--sparse=always", image, copy], check=True)
-    guest = Guest(options, copy, options.filesystem, "look")
+    looked_at = image + ".copy"
+    copy(image, looked_at)
+    guest = Guest(options, looked_at, options.filesystem, "look")
     for _ in guest:
         pass
     wrong = [line for line in guest.lines if "guest: can't" in line]
@@ -74,7 +81,7 @@ def look(options, image, expected, synced=()):
     gone = [name for name in synced if f"guest: whole {name}" not in guest.lines]
     if gone:
         wrong.append(f"synced, and not whole: {gone}")
-    fsck = subprocess.run([*FSCK[options.filesystem], copy], capture_output=True, text=True)
+    fsck = subprocess.run([*FSCK[options.filesystem], looked_at], capture_output=True, text=True)
     if fsck.returncode != 0:
         wrong.append(f"fsck: {(fsck.stdout + fsck.stderr)[-2000:]}")
     return wrong, found
@@ -125,11 +132,11 @@ def cut_store(options, work):
         acknowledged += heard.acknowledged
         files += len(synced)
         if options.verbose:
-            print(f"# cut {cut}, {task}{arguments}: {len(synced)} files; {heard.acknowledged} acknowledged; {report}", flush=True)
+            print(f"# cut {cut}, {task}{arguments}: {heard.acknowledged} acknowledged; {report}", flush=True)
         if wrong:
             failures += 1
             print(f"not ok - {options.filesystem}, cut {cut}{arguments}:", *wrong, sep="\n  ", flush=True)
-            subprocess.run(["cp", "--sparse=always", image, f"{tempfile.gettempdir()}/flush_cut.{options.seed}.{cut}"])
+            copy(image, f"{tempfile.gettempdir()}/flush_cut.{options.seed}.{cut}.image")
         state.learn(found)
     print("#", ", ".join(f"{name} {number}" for name, number in total.items()))
     if failures == 0:
@@ -145,7 +152,8 @@ def run_control(options, work, name, task, arguments):
     heard, synced, report = live(options, image, task, None, rng, arguments)
     wrong, _ = look(options, image, FirstLife(heard), synced)
     if "error" in report or not wrong:
-        print(f"not ok - {options.filesystem}, {name}: {report.get('error', 'nothing was lost; so the proof proves nothing')}")
+        error = report.get("error", "nothing was lost; so the proof proves nothing")
+        print(f"not ok - {options.filesystem}, {name}: {error}")
         return 1
     words = "; ".join(text.splitlines()[0][:200] for text in wrong)
     print(f"ok - {options.filesystem}, {name}: {heard.acknowledged} acknowledged; lost, as it must be: {words}", flush=True)
@@ -169,7 +177,7 @@ def main():
         failures = cut_store(options, work)
         failures += run_control(options, work, "no flush", "store-unflushed", "")
         failures += run_control(options, work, "each 16th line flushed in vain", "store", ",ignore=16")
-        failures += run_control(options, work, "each 512th line stored around the cache in vain", "store-busy", ",ignore_around=512")
+        failures += run_control(options, work, "each 512th line stays in the cache", "store-busy", ",ignore_around=512")
     return 1 if failures else 0
 
 

@@ -3,29 +3,34 @@
 //
 //   -plugin flush_plugin.so,image=FILE[,evict=SEED][,ignore=N][,ignore_around=N]
 //
-// FILE is what the guest has as persistent memory, from PM_BEGIN on. FILE.durable, equal to it at the start, gets a line (64
-// bytes) when it becomes durable; FILE.cut holds one word: as soon as it isn't 0, the power goes at that many stores to the
-// memory from then. Then FILE.durable is what a next boot finds, and FILE.report says what was seen. With evict, each line that
-// isn't durable had, or hadn't, been written back early, by the seed; without, none had. With ignore, for a control: of N lines there is one that programs flush in vain;
-// with ignore_around: one where non-temporal stores aren't taken, so that they stay in the cache.
+// FILE is what the guest has as persistent memory, from PM_BEGIN on. FILE.durable, equal to it at the start, gets a
+// line (64 bytes) when it becomes durable; FILE.cut holds one word: as soon as it isn't 0, the power goes at that many
+// stores to the memory from then. Then FILE.durable is what a next boot finds, and FILE.report says what was seen.
+//   evict          each line that isn't durable had, or hadn't, been written back early, by the seed; without, none had
+//   ignore         for a control: of N lines there is one that programs flush in vain
+//   ignore_around  for a control: of N lines there is one where non-temporal stores stay in the cache
 //
-// The model (Px86, with one CPU): a store makes its line dirty; clwb, clflushopt and clflush take what is in the line at that
-// moment; sfence, mfence, a locked instruction or an xchg with memory make durable what was taken. A non-temporal store is a
-// store whose line is taken at once. Nothing else makes a line durable: neither serializing instructions nor device accesses
-// nor interrupts, though on real CPUs some of them do. So more is lost here than may be lost there, never less; with
-// one exception: a line is taken as a whole, and a clflush of real CPUs needs no fence.
+// The model (Px86, with one CPU): a store makes its line dirty; clwb, clflushopt and clflush take what is in the line
+// at that moment; sfence, mfence, a locked instruction or an xchg with memory make durable what was taken. A
+// non-temporal store is a store whose line is taken at once. Nothing else makes a line durable: neither serializing
+// instructions nor device accesses nor interrupts, though on real CPUs some of them do; and a clflush of theirs needs
+// no fence. So more is lost here than is there. A line written back early holds what it held after one of its stores: 8
+// bytes, or less, are never torn.
 //
-// Why it may be trusted. Version 1 of the plugin interface tells neither a register nor what clwb is applied to, and QEMU does
-// nothing for a clwb. What the interface lacks is taken from QEMU's own functions, found by name: its debugger's, for
-// registers and page tables. Within a block of translated code the registers they see are stale: only before a store or a load, and
-// at a block's end, are all of them where the debugger looks. So `singlestep` is set, at the first store to the memory, and every
-// instruction is a block of its own. Each of these steps is looked at while the guest runs, and a disagreement ends it
-// with a message:
-//   - of ordinary stores, a sample: the address computed as a clwb's is must be the one that QEMU tells; the page tables must
+// Why it may be trusted. Version 1 of the plugin interface tells neither a register nor what clwb is applied to, and
+// QEMU does nothing for a clwb. What the interface lacks is taken from QEMU's own functions, found by name: its
+// debugger's, for registers and page tables. Within a block of translated code the registers they see are stale: only
+// before a store or a load, and at a block's end, are all of them where the debugger looks. So `singlestep` is set, at
+// the first store to the memory, and every instruction is a block of its own. Each of these steps is looked at while
+// the guest runs, and a disagreement ends it with a message:
+//   - of ordinary stores, a sample: the address computed as a clwb's is must be the one that QEMU tells; the page
+//   tables must
 //     lead where QEMU says that it stored; the register that was stored must be in FILE, at the place.
-//   - of lea, which like clwb touches no memory: the address computed is in the register when the next instruction begins.
+//   - of lea, which like clwb touches no memory: the address computed is in the register when the next instruction
+//   begins.
 //     Stores alone wouldn't tell stale registers from others.
-//   - at the cut: FILE and FILE.durable may differ in lines that are known to be dirty only. A store that wasn't seen, or a line
+//   - at the cut: FILE and FILE.durable may differ in lines that are known to be dirty only. A store that wasn't seen,
+//   or a line
 //     held durable too early, shows here.
 //   - a flush in a block of several instructions, or by an address with a segment, isn't understood: the end.
 // A clwb that was missed makes more be lost, not less.
@@ -110,7 +115,8 @@ static bool with_eviction;
 static uint64_t seed, ignored, ignored_around;
 
 static struct {
-  uint64_t stores, non_temporal, flushes, useful_flushes, fences, checked_stores, checked_stores_in_pm, checked_leas, flushes_elsewhere, flushes_unmapped;
+  uint64_t stores, non_temporal, flushes, useful_flushes, fences, checked_stores, checked_stores_in_pm, checked_leas,
+      flushes_elsewhere, flushes_unmapped;
 } count;
 
 // What one CPU has flushed and not fenced.
@@ -143,9 +149,7 @@ static uint64_t random_word(void) {
 }
 
 // For the controls.
-static bool is_one_of(uint64_t every, uint64_t line) {
-  return every != 0 && line % every == 0;
-}
+static bool is_one_of(uint64_t every, uint64_t line) { return every != 0 && line % every == 0; }
 
 // ---- Lines
 
@@ -215,12 +219,13 @@ static void __attribute__((noreturn)) cut_power(void) {
     if (what == 3) memcpy(to, image + line * LINE, LINE);
   }
   fprintf(report,
-          "stores %" PRIu64 "\nnon_temporal %" PRIu64 "\nflushes %" PRIu64 "\nuseful_flushes %" PRIu64 "\nfences %" PRIu64
-          "\nflushes_elsewhere %" PRIu64 "\nflushes_unmapped %" PRIu64 "\nchecked_stores %" PRIu64 "\nchecked_stores_in_pm %" PRIu64
-          "\nchecked_leas %" PRIu64
-          "\nnot_durable %" PRIu64 "\ndifferent %" PRIu64 "\nkept %" PRIu64 "\n",
+          "stores %" PRIu64 "\nnon_temporal %" PRIu64 "\nflushes %" PRIu64 "\nuseful_flushes %" PRIu64
+          "\nfences %" PRIu64 "\nflushes_elsewhere %" PRIu64 "\nflushes_unmapped %" PRIu64 "\nchecked_stores %" PRIu64
+          "\nchecked_stores_in_pm %" PRIu64 "\nchecked_leas %" PRIu64 "\nnot_durable %" PRIu64 "\ndifferent %" PRIu64
+          "\nkept %" PRIu64 "\n",
           count.stores, count.non_temporal, count.flushes, count.useful_flushes, count.fences, count.flushes_elsewhere,
-          count.flushes_unmapped, count.checked_stores, count.checked_stores_in_pm, count.checked_leas, waiting, different, kept);
+          count.flushes_unmapped, count.checked_stores, count.checked_stores_in_pm, count.checked_leas, waiting,
+          different, kept);
   fclose(report);
   _exit(0);
 }
@@ -242,12 +247,23 @@ struct instruction {
 
 static bool read_prefix(struct instruction* it, uint8_t byte) {
   switch (byte) {
-    case 0x66: return it->has_operand_size = true;
-    case 0xf2: case 0xf3: return it->has_repeat = true;
-    case 0xf0: return it->has_lock = true;
-    case 0x64: case 0x65: return it->has_segment = true;
-    case 0x67: return it->has_address_size = true;
-    case 0x26: case 0x2e: case 0x36: case 0x3e: return true;  // ignored in 64-bit code
+    case 0x66:
+      return it->has_operand_size = true;
+    case 0xf2:
+    case 0xf3:
+      return it->has_repeat = true;
+    case 0xf0:
+      return it->has_lock = true;
+    case 0x64:
+    case 0x65:
+      return it->has_segment = true;
+    case 0x67:
+      return it->has_address_size = true;
+    case 0x26:
+    case 0x2e:
+    case 0x36:
+    case 0x3e:
+      return true;  // ignored in 64-bit code
   }
   return false;
 }
@@ -311,7 +327,7 @@ static bool is_flush(const struct instruction* it) {
 
 static bool is_fence(const struct instruction* it) {
   if (it->has_lock) return true;
-  if (!it->is_0f) return (it->opcode & 0xfe) == 0x86 && it->has_memory;  // xchg
+  if (!it->is_0f) return (it->opcode & 0xfe) == 0x86 && it->has_memory;                          // xchg
   return it->opcode == 0xae && !it->has_memory && !it->has_repeat && (it->modrm >> 3 & 7) >= 6;  // mfence, sfence
 }
 
@@ -322,19 +338,18 @@ static bool is_non_temporal(const struct instruction* it) {
 
 // mov of eight bytes from a register: what the sample is taken from.
 static bool is_plain_store(const struct instruction* it) {
-  return !it->is_0f && it->opcode == 0x89 && (it->rex & 8) && it->has_memory && !it->has_segment && !it->has_address_size &&
-         !it->has_lock && !it->has_operand_size && !it->has_repeat;
+  return !it->is_0f && it->opcode == 0x89 && (it->rex & 8) && it->has_memory && !it->has_segment &&
+         !it->has_address_size && !it->has_lock && !it->has_operand_size && !it->has_repeat;
 }
 
 // lea to eight bytes.
 static bool is_lea(const struct instruction* it) {
-  return !it->is_0f && it->opcode == 0x8d && (it->rex & 8) && it->has_memory && !it->has_address_size && !it->has_operand_size;
+  return !it->is_0f && it->opcode == 0x8d && (it->rex & 8) && it->has_memory && !it->has_address_size &&
+         !it->has_operand_size;
 }
 
 // The register of ModRM that isn't part of the address.
-static unsigned operand_of(const struct instruction* it) {
-  return (it->modrm >> 3 & 7) | (it->rex & 4) << 1;
-}
+static unsigned operand_of(const struct instruction* it) { return (it->modrm >> 3 & 7) | (it->rex & 4) << 1; }
 
 static uint64_t read_register(unsigned number) {
   // The debugger's numbers of rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi.
@@ -370,8 +385,8 @@ static uint64_t walk(uint64_t address, bool* in_use) {
   return page - PM_BEGIN + address % PAGE;
 }
 
-// QEMU 7.2's phys_addr isn't the guest's physical address: it is off by where QEMU keeps that memory. By how much is asked of
-// the page tables, once for each 2 MiB.
+// QEMU 7.2's phys_addr isn't the guest's physical address: it is off by where QEMU keeps that memory. By how much is
+// asked of the page tables, once for each 2 MiB.
 static uint64_t place_of(qemu_plugin_meminfo_t info, uint64_t address) {
   enum { CHUNK_BITS = 21, CHUNKS = 1 << 14 };
   static struct {
@@ -411,7 +426,8 @@ static void on_plain_store(unsigned vcpu, void* data) {
 static void check_sample(uint64_t address, uint64_t place) {
   bool in_use;
   if (address != sampled_address)
-    die("a store's address is 0x%" PRIx64 ", not 0x%" PRIx64 " (before 0x%" PRIx64 ")", address, sampled_address, sampled->next);
+    die("a store's address is 0x%" PRIx64 ", not 0x%" PRIx64 " (before 0x%" PRIx64 ")", address, sampled_address,
+        sampled->next);
   if (walk(address, &in_use) != place) die("the page tables don't lead where 0x%" PRIx64 " was stored", address);
   if (place != NOWHERE && place % PAGE <= PAGE - 8 && memcmp(image + place, &sampled_value, 8) != 0)
     die("what was stored to 0x%" PRIx64 " isn't in the image at 0x%" PRIx64, address, place);
@@ -450,7 +466,8 @@ static void store(uint64_t place, uint64_t bytes, bool is_non_temporal) {
 
 enum { PLAIN = 1, NON_TEMPORAL = 2 };
 
-// The rest of this block is still executed as it is; then the CPU looks for the next one, and finds none of one instruction.
+// The rest of this block is still executed as it is; then the CPU looks for the next one, and finds none of one
+// instruction.
 static void go_step_by_step(void) {
   singlestep = 1;
   cpu_exit(current_cpu);
@@ -475,7 +492,8 @@ static void on_access(unsigned vcpu, qemu_plugin_meminfo_t info, uint64_t addres
 static void on_flush(unsigned vcpu, void* data) {
   const struct instruction* const it = data;
   bool in_use;
-  if (it->has_segment || it->has_address_size) die("a flush before 0x%" PRIx64 " by an address that isn't understood", it->next);
+  if (it->has_segment || it->has_address_size)
+    die("a flush before 0x%" PRIx64 " by an address that isn't understood", it->next);
   const uint64_t address = address_of(it), place = walk(address, &in_use);
   if (place == NOWHERE) {
     count.flushes_elsewhere += in_use;
@@ -487,10 +505,11 @@ static void on_flush(unsigned vcpu, void* data) {
   take_line(place / LINE);
 }
 
-// In a block of several instructions the registers are those of some earlier moment. Before the memory was in use no flush
-// counts.
+// In a block of several instructions the registers are those of some earlier moment. Before the memory was in use no
+// flush counts.
 static void on_flush_in_block(unsigned vcpu, void* data) {
-  if (singlestep) die("a flush before 0x%" PRIx64 " in a block of several instructions", ((struct instruction*)data)->next);
+  if (singlestep)
+    die("a flush before 0x%" PRIx64 " in a block of several instructions", ((struct instruction*)data)->next);
 }
 
 static struct instruction* keep(const struct instruction* it) {
