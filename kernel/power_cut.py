@@ -86,12 +86,12 @@ class Expected:
 
 
 class Guest:
-    def __init__(self, options, image, filesystem, task):
+    def __init__(self, options, image, filesystem, task, environment=None):
         command = f'. {HERE}/vm/guest.sh; boot "$@"'
         self.process = subprocess.Popen(
             ["bash", "-c", command, "boot", options.kernel, options.initramfs, image,
              f"guest_fs={filesystem}", f"guest_do={task}"],
-            stdout=subprocess.PIPE, start_new_session=True)
+            stdout=subprocess.PIPE, start_new_session=True, env={**os.environ, **(environment or {})})
         self.lines = []
         atexit.register(self.kill)  # Ctrl-C doesn't reach it: the session is its own
 

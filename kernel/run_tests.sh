@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Tests static DAX files in a guest, on ext4 and xfs; then cuts the guest's power while it writes to a store there.
-# ./dev kernel and ./dev module call it, and have built kvbench and kvdump.
-#   run_tests.sh patched|stock|debug [CUTS [SECONDS]]
+# ./dev kernel, ./dev module and ./dev flush call it, and have built kvbench and kvdump.
+#   run_tests.sh patched|stock|debug|flush [CUTS [SECONDS]]
 # patched: daxctl(2), in a kernel with the series. debug: the same kernel with its own checks, lockdep and KASAN; no cuts.
-# stock: the module, in Debian's kernel. CUTS: how often to cut, on each filesystem. SECONDS: how long to race.
+# stock: the module, in Debian's kernel. flush: only cuts, in the patched kernel, and what wasn't flushed is dropped.
+# CUTS: how often to cut, on each filesystem. SECONDS: how long to race.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 kind=$1 cuts=${2:-20} race_seconds=${3:-60}
@@ -14,7 +15,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/sealkv-guest.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 root=()
 case $kind in
-  patched) kernel=$("$here/vm/kernel.sh")/bzImage ;;
+  patched | flush) kernel=$("$here/vm/kernel.sh")/bzImage ;;
   debug) kernel=$("$here/vm/kernel.sh" debug)/bzImage cuts=0 ;;
   stock)
     "$here/vm/stock.sh" "$work/stock"
@@ -46,24 +47,27 @@ test_calls() {  # FILESYSTEM
   fi
 }
 
-say "testing daxctl on ext4 and xfs ($kind kernel)"
-if [ "$kind" = stock ]; then
-  "$here/vm/selftest.sh" "$work/tests" "$here/module"
-  parts=3
-else
-  "$here/vm/selftest.sh" "$work/tests"
-  parts=2
-fi
-make_initramfs "$work/initramfs" "$here/vm/init" "$work"/tests/* "${root[@]}"
-# Not where KASAN slows the guest down: ACPI's interpreter gives up there at times, and the device has no interrupt then.
-if [ "$kind" != debug ]; then
-  async_image=$work/async.image
-  pm_mib=64 make_image "$async_image" ext4
-fi
-# Time to boot and for the claims, which take longer where the kernel looks at itself.
-guest_seconds=$((race_seconds * 2 + 600))
-for filesystem in ext4 xfs; do test_calls "$filesystem"; done
-async_image=
+test_all_calls() {
+  say "testing daxctl on ext4 and xfs ($kind kernel)"
+  if [ "$kind" = stock ]; then
+    "$here/vm/selftest.sh" "$work/tests" "$here/module"
+    parts=3
+  else
+    "$here/vm/selftest.sh" "$work/tests"
+    parts=2
+  fi
+  make_initramfs "$work/initramfs" "$here/vm/init" "$work"/tests/* "${root[@]}"
+  # Not where KASAN slows the guest down: ACPI's interpreter gives up there at times, and the device has no interrupt then.
+  if [ "$kind" != debug ]; then
+    async_image=$work/async.image
+    pm_mib=64 make_image "$async_image" ext4
+  fi
+  # Time to boot and for the claims, which take longer where the kernel looks at itself.
+  guest_seconds=$((race_seconds * 2 + 600))
+  for filesystem in ext4 xfs; do test_calls "$filesystem"; done
+  async_image=
+}
+[ "$kind" = flush ] || test_all_calls
 
 # The whole machine: kvbench on a sealed store, no fsync, the power cut; and the controls.
 if [ "$cuts" -gt 0 ]; then
@@ -78,8 +82,13 @@ if [ "$cuts" -gt 0 ]; then
   : >"$work/nothing"
   make_initramfs "$work/power" "$here/vm/init_power" "$here"/../bazel-bin/{bench/kvbench,tools/kvdump} \
     "$work"/{no_fsync,lay_out,pairs,nothing} "${root[@]}"
+  cut=("$here/power_cut.py")
+  if [ "$kind" = flush ]; then
+    gcc -shared -fPIC -O2 -Wall -fvisibility=hidden -o "$work/flush_plugin.so" "$here/plugin/flush_plugin.c"
+    cut=("$here/flush_cut.py" --plugin="$work/flush_plugin.so")
+  fi
   for filesystem in ext4 xfs; do
-    if "$here/power_cut.py" --kernel="$kernel" --initramfs="$work/power" --cuts="$cuts" "$filesystem"; then
+    if "${cut[@]}" --kernel="$kernel" --initramfs="$work/power" --cuts="$cuts" "$filesystem"; then
       passed=$((passed + 1))
     else
       failed=$((failed + 1))

@@ -8,7 +8,7 @@
 pm_mib=512
 guest_cpus=2
 guest_accelerator=(-accel tcg,thread=multi)
-guest_seconds=300 # a guest that hangs ends as one that says nothing more
+guest_seconds=${guest_seconds:-300} # a guest that hangs ends as one that says nothing more
 
 # make_image FILE ext4|xfs [OPTION…]: a new filesystem, with these further options of mkfs.
 make_image() {
@@ -55,14 +55,16 @@ make_initramfs() {
 
 # boot KERNEL INITRAMFS IMAGE ARGUMENT…: runs a guest to its end, with these arguments on the kernel's command line. Its
 # console is standard output (lines end with \r\n). KVM isn't asked for: what is tested must not depend on the host.
-# With $async_image, a second filesystem: on virtio-pmem, whose DAX isn't synchronous.
+# With $flush_plugin, a plugin and its arguments: one CPU, which the plugin watches. With $async_image, a second filesystem:
+# on virtio-pmem, whose DAX isn't synchronous.
 boot() {
-  local kernel=$1 initramfs=$2 image=$3 more=()
+  local kernel=$1 initramfs=$2 image=$3 more=() cpus=("${guest_accelerator[@]}" -smp "$guest_cpus")
   shift 3
   [ -z "${async_image:-}" ] || more=(
     -object memory-backend-file,id=async,share=on,mem-path="$async_image",size="$(stat -c %s "$async_image")"
     -device virtio-pmem-pci,memdev=async,id=async-pm)
-  timeout --foreground "$guest_seconds" qemu-system-x86_64 "${guest_accelerator[@]}" -cpu max -smp "$guest_cpus" \
+  [ -z "${flush_plugin:-}" ] || cpus=(-accel tcg,thread=single -smp 1 -plugin "$flush_plugin")
+  timeout --foreground "$guest_seconds" qemu-system-x86_64 "${cpus[@]}" -cpu max \
     -m "$((512 + pm_mib + 256))M,slots=2,maxmem=4G" -nographic -no-reboot -nic none \
     -object memory-backend-ram,id=low,size=512M \
     -object memory-backend-file,id=pm,share=on,mem-path="$image",size="${pm_mib}M" \

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that look like a sealed store and aren't: the controls of the power-cut proof.
+// Files that look like a sealed store and aren't: the controls of the power-cut proof. And files of somebody else.
 //
 //   lay_out fallocated FROM TO   TO is allocated and synced, and then has FROM's bytes stored through a mapping
 //   lay_out written FROM TO      TO is written and synced, as a store is before it is sealed
+//   lay_out mapped FROM TO       TO is allocated, has FROM's bytes stored through a mapping, and is synced: the kernel flushes
 //   lay_out clone FROM TO        TO is a reflink of FROM; exit status 1 and a message if that is refused
 #define _GNU_SOURCE
 #include <errno.h>
@@ -51,6 +52,10 @@ int main(int argc, char** argv) {
   if (fsync(to) != 0) return fail("fsync");
   char* mapping = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, to, 0);
   if (mapping == MAP_FAILED) return fail("mmap");
+  if (strcmp(argv[1], "mapped") == 0) {
+    memcpy(mapping, content, bytes);
+    return fsync(to) == 0 ? 0 : fail("fsync");
+  }
   store(mapping, content, bytes);
   return 0;
 }
