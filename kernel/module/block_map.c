@@ -2,8 +2,8 @@
 /*
  * Whether a file's blocks can be relied on. A module can't call the filesystem's iomap operations, which are static in
  * it, but fiemap, which walks by them. It writes what it finds to the caller's memory: so some is mapped there for the
- * time of the walk. Another thread of the caller could forge what is read back from it; but the caller may seal files, and
- * would fool nobody but himself.
+ * time of the walk. Another thread of the caller could forge what is read back from it: whoever may seal files is trusted to
+ * tell the truth of them.
  */
 #include <linux/dax.h>
 #include <linux/fiemap.h>
@@ -22,8 +22,10 @@ struct walk {
 	u64 device_offset;   /* of the filesystem in the device: a partition */
 	unsigned long align;
 	struct block_map *map;
-	u64 end;	     /* of what was seen, in the file */
-	u64 physical_end;    /* and in the filesystem */
+	/* Extents that follow one another in the file and in the filesystem: one run. */
+	u64 start;
+	u64 physical;
+	u64 length;
 };
 
 static int check_flags(u32 flags)
@@ -41,26 +43,24 @@ static int check_flags(u32 flags)
 	return 0;
 }
 
-/* An extent is one run to the filesystem; the device may put it together from several. */
-static int check_alignment(struct walk *walk, const struct fiemap_extent *extent)
+/* What is one run to the filesystem the device may put together from several. */
+static int end_run(struct walk *walk)
 {
 	u64 done = 0;
 
-	if (extent->fe_logical && extent->fe_physical == walk->physical_end)
-		return 0;	/* goes on where the last one ended */
-	while (done < extent->fe_length) {
-		u64 at = walk->device_offset + extent->fe_physical + done;
+	while (done < walk->length) {
+		u64 at = walk->device_offset + walk->physical + done;
 		long nr_pages;
 		pfn_t pfn;
 		int id;
 
 		id = dax_read_lock();
 		nr_pages = dax_direct_access(walk->dax_dev, PHYS_PFN(at),
-					     DIV_ROUND_UP(extent->fe_length - done, PAGE_SIZE), DAX_ACCESS, NULL, &pfn);
+					     DIV_ROUND_UP(walk->length - done, PAGE_SIZE), DAX_ACCESS, NULL, &pfn);
 		dax_read_unlock(id);
 		if (nr_pages <= 0)
 			return nr_pages ? nr_pages : -EIO;
-		if (((extent->fe_logical + done) | pfn_t_to_phys(pfn)) & (walk->align - 1))
+		if (((walk->start + done) | pfn_t_to_phys(pfn)) & (walk->align - 1))
 			return -EADDRNOTAVAIL;
 		walk->map->runs++;
 		done += PFN_PHYS((u64)nr_pages);
@@ -68,18 +68,29 @@ static int check_alignment(struct walk *walk, const struct fiemap_extent *extent
 	return 0;
 }
 
+static u64 end_of(const struct walk *walk)
+{
+	return walk->start + walk->length;
+}
+
 static int check_extent(struct walk *walk, const struct fiemap_extent *extent)
 {
 	int ret;
 
-	if (extent->fe_logical > walk->end)
+	if (extent->fe_logical > end_of(walk))
 		return -ENXIO;
 	ret = check_flags(extent->fe_flags);
-	if (!ret)
-		ret = check_alignment(walk, extent);
-	walk->end = extent->fe_logical + extent->fe_length;
-	walk->physical_end = extent->fe_physical + extent->fe_length;
+	if (ret)
+		return ret;
 	walk->map->bytes += extent->fe_length;
+	if (walk->length && extent->fe_physical == walk->physical + walk->length) {
+		walk->length += extent->fe_length;
+		return 0;
+	}
+	ret = end_run(walk);
+	walk->start = extent->fe_logical;
+	walk->physical = extent->fe_physical;
+	walk->length = extent->fe_length;
 	return ret;
 }
 
@@ -87,12 +98,12 @@ static int check_extents(struct inode *inode, struct walk *walk, struct fiemap_e
 {
 	const u64 size = i_size_read(inode);
 
-	while (walk->end < size) {
+	while (end_of(walk) < size) {
 		struct fiemap_extent_info info = { .fi_extents_max = EXTENTS_AT_ONCE, .fi_extents_start = buffer };
 		unsigned int i;
 		int ret;
 
-		ret = inode->i_op->fiemap(inode, &info, walk->end, size - walk->end);
+		ret = inode->i_op->fiemap(inode, &info, end_of(walk), size - end_of(walk));
 		if (ret)
 			return ret;
 		if (!info.fi_extents_mapped)
@@ -110,7 +121,7 @@ static int check_extents(struct inode *inode, struct walk *walk, struct fiemap_e
 			return -EINTR;
 		cond_resched();
 	}
-	return 0;
+	return end_run(walk);
 }
 
 int check_block_map(struct file *file, unsigned long align, struct block_map *map)

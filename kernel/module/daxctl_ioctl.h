@@ -12,6 +12,8 @@
  *   ioctl(control, DAXCTL_IOC_BIND, &fd);                  // `control` stands for the file now
  *   mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, control, offset);
  *   close(control);                                        // the mapping stays
+ *
+ * Who didn't seal the file himself asks (DAXCTL_GET) once he has it mapped: the mapping keeps it sealed from then on.
  */
 #ifndef DAXCTL_IOCTL_H_
 #define DAXCTL_IOCTL_H_

@@ -114,6 +114,12 @@ static int device_mmap(struct file *device, struct vm_area_struct *vma)
 
 	if (!file)
 		return -ENODEV;
+	/* do_mmap() has looked at the device, which has no end and may be executed. */
+	if (vma->vm_pgoff + vma_pages(vma) > (u64)MAX_LFS_FILESIZE >> PAGE_SHIFT)
+		return -EOVERFLOW;
+	if (vma->vm_flags & VM_EXEC)
+		return -EPERM;
+	vma->vm_flags &= ~VM_MAYEXEC;
 	vma_set_file(vma, file);
 	return call_mmap(file, vma);
 }

@@ -12,13 +12,17 @@
 
 #include "daxctl_static.h"
 
+#ifndef CONFIG_TASKS_RCU
+#error "synchronize_rcu_tasks() must wait until tasks have slept by themselves: the kernel needs CONFIG_TASKS_RCU"
+#endif
+
 struct guard {
 	struct list_head list;
 	const struct inode_operations *original;
 	struct inode_operations guarded;
 };
 
-static LIST_HEAD(guards);	/* seal.c's mutex protects it */
+static LIST_HEAD(guards);	/* seal.c's sealing_mutex protects it */
 
 static const struct guard *guard_of(const struct inode *inode)
 {

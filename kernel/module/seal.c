@@ -13,6 +13,7 @@
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/percpu-rwsem.h>
 #include <linux/proc_fs.h>
 #include <linux/rcupdate.h>
 #include <linux/seq_file.h>
@@ -28,27 +29,25 @@ struct seal {
 };
 
 static LIST_HEAD(seals);
-/* Protects the list, what is on it, and the guards; taken before the inode lock. */
-static DEFINE_MUTEX(seals_mutex);
+static DEFINE_MUTEX(seals_mutex);	/* protects the list and what is on it; nobody sleeps for long with it */
+/* One file is sealed or unsealed at a time, however long it takes. Protects the guards. Taken before all else. */
+static DEFINE_MUTEX(sealing_mutex);
 
 static struct seal *find_seal(const struct inode *inode)
 {
-	struct seal *seal;
+	struct seal *seal, *found = NULL;
 
+	mutex_lock(&seals_mutex);
 	list_for_each_entry(seal, &seals, list)
 		if (file_inode(seal->file) == inode)
-			return seal;
-	return NULL;
+			found = seal;
+	mutex_unlock(&seals_mutex);
+	return found;
 }
 
 bool is_sealed(const struct inode *inode)
 {
-	bool found;
-
-	mutex_lock(&seals_mutex);
-	found = find_seal(inode);
-	mutex_unlock(&seals_mutex);
-	return found;
+	return find_seal(inode);
 }
 
 /* The filesystems that were tested; and of xfs the part that lies on the main device. */
@@ -87,23 +86,17 @@ static void end_seal(struct inode *inode)
 }
 
 /*
- * fallocate and xfs's swapext look for the flag before they take the inode lock. Who has looked and seen none of it is,
- * when all tasks have slept once, through with it or asleep in wait for the lock, which is ours: he is let pass. The
- * wait is fair, so that a few turns do; if the queue never empties, others want the file and get it.
+ * fallocate and xfs's swapext look for the flag before they take the lock, some time before: and what they do, they do as
+ * writers of the filesystem, whom a freeze waits for. Who has looked and seen no flag is, when all tasks have slept once,
+ * such a writer; or he sleeps until the filesystem is thawed, before us in the queue. So wait as a freeze does.
  */
-static int drain(struct inode *inode)
+static void drain(struct super_block *sb)
 {
-	int turns;
+	struct percpu_rw_semaphore *writers = &sb->s_writers.rw_sem[SB_FREEZE_WRITE - 1];
 
 	synchronize_rcu_tasks();
-	for (turns = 0; rwsem_is_contended(&inode->i_rwsem); turns++) {
-		if (turns == 1000)
-			return -EAGAIN;
-		inode_unlock(inode);
-		cond_resched();
-		inode_lock(inode);
-	}
-	return 0;
+	percpu_down_write(writers);
+	percpu_up_write(writers);
 }
 
 /*
@@ -131,14 +124,11 @@ static int seal_blocks(struct seal *seal)
 
 	inode_lock(inode);
 	ret = begin_seal(inode);
-	if (ret) {
-		inode_unlock(inode);
-		return ret;
-	}
-	ret = drain(inode);
 	inode_unlock(inode);
-	if (!ret)
-		ret = settle_blocks(seal);
+	if (ret)
+		return ret;
+	drain(inode->i_sb);
+	ret = settle_blocks(seal);
 	if (ret) {
 		inode_lock(inode);
 		end_seal(inode);
@@ -171,14 +161,13 @@ static int seal_anew(struct file *file, unsigned long align)
 	ret = PTR_ERR_OR_ZERO(seal->file);
 	if (ret)
 		goto free_seal;
-	/* A frozen filesystem has callers of fallocate asleep past their look at the flag. */
-	file_start_write(seal->file);
 	ret = seal_blocks(seal);
-	file_end_write(seal->file);
 	if (ret)
 		goto close_file;
 	__module_get(THIS_MODULE);
+	mutex_lock(&seals_mutex);
 	list_add_tail(&seal->list, &seals);
+	mutex_unlock(&seals_mutex);
 	return 0;
 
 close_file:
@@ -193,37 +182,47 @@ int seal_file(struct file *file, unsigned long align)
 	struct seal *seal;
 	int ret;
 
-	mutex_lock(&seals_mutex);
+	mutex_lock(&sealing_mutex);
 	seal = find_seal(file_inode(file));
 	ret = seal ? seal_again(seal, align) : seal_anew(file, align);
-	mutex_unlock(&seals_mutex);
+	mutex_unlock(&sealing_mutex);
 	return ret;
+}
+
+/* Off the list first: from then on nobody is told that it is sealed. */
+static void drop_seal(struct seal *seal)
+{
+	struct inode *inode = file_inode(seal->file);
+
+	mutex_lock(&seals_mutex);
+	list_del(&seal->list);
+	mutex_unlock(&seals_mutex);
+	inode_lock(inode);
+	end_seal(inode);
+	inode_unlock(inode);
 }
 
 int unseal_file(struct file *file)
 {
-	struct inode *inode = file_inode(file);
+	struct address_space *mapping = file_inode(file)->i_mapping;
 	struct seal *seal;
 	int ret = 0;
 
-	mutex_lock(&seals_mutex);
-	seal = find_seal(inode);
+	mutex_lock(&sealing_mutex);
+	seal = find_seal(file_inode(file));
 	if (!seal)
 		goto out;
 	/* Whoever has it mapped for writing relies on the seal. */
-	ret = mapping_deny_writable(inode->i_mapping);
+	ret = mapping_deny_writable(mapping);
 	if (ret)
 		goto out;
-	inode_lock(inode);
-	end_seal(inode);
-	inode_unlock(inode);
-	mapping_allow_writable(inode->i_mapping);
-	list_del(&seal->list);
+	drop_seal(seal);
+	mapping_allow_writable(mapping);
 	fput(seal->file);
 	kfree(seal);
 	module_put(THIS_MODULE);
 out:
-	mutex_unlock(&seals_mutex);
+	mutex_unlock(&sealing_mutex);
 	return ret;
 }
 

@@ -33,9 +33,16 @@ static int open_control(void)
 	return open_file("/dev/daxctl", O_RDWR);
 }
 
+static long map_at(int control, int prot, off_t offset)
+{
+	void *at = mmap(NULL, FILE_BYTES, prot, MAP_SHARED, control, offset);
+
+	return at == MAP_FAILED ? -1 : munmap(at, FILE_BYTES);
+}
+
 static long map(int control)
 {
-	return mmap(NULL, FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, control, 0) == MAP_FAILED ? -1 : 0;
+	return map_at(control, PROT_READ | PROT_WRITE, 0);
 }
 
 static void test_binding(int fd)
@@ -54,6 +61,9 @@ static void test_binding(int fd)
 	expect(EBADF, ioctl(control, DAXCTL_IOC_BIND, &writable), "bind a descriptor for writing only");
 	expect(0, ioctl(control, DAXCTL_IOC_BIND, &fd), "bind");
 	expect(EBUSY, ioctl(control, DAXCTL_IOC_BIND, &fd), "bind again");
+	expect(0, map_at(control, PROT_READ, (off_t)1 << 62), "map far behind the end, as of any file");
+	expect(EOVERFLOW, map_at(control, PROT_READ, (off_t)(1ull << 63)), "map at an offset that is negative to files");
+	expect(EPERM, map_at(control, PROT_READ | PROT_EXEC, 0), "map to execute");
 	expect(0, unseal(fd), "unseal what is bound and not mapped");
 	close(control);
 	close(readable);
