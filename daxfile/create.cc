@@ -30,8 +30,8 @@ absl::Status CheckSize(const std::string& path, uint64_t bytes) {
       absl::StrCat(path, ": no file can have ", bytes, " bytes. Ask for a smaller size."));
 }
 
-// All of it at once: what is allocated beside a first block begins at 4 KiB, and no huge page does. Where a filesystem can't
-// allocate without writing, that block has to do.
+// All of it at once: what is allocated beside a first block begins at 4 KiB, and no huge page does. Where a filesystem
+// can't allocate without writing, that block has to do.
 absl::Status LayOut(int fd, const std::string& path, uint64_t bytes) {
   const absl::StatusOr<bool> is_allocated = Allocate(fd, path, bytes);
   if (!is_allocated.ok()) return is_allocated.status();

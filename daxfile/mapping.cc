@@ -68,8 +68,8 @@ absl::StatusOr<std::byte*> MapFile(int fd, const std::string& path, uint64_t byt
     munmap(reserved, bytes);
     return status;
   }
-  // A wish: where the filesystem has no huge pages, small ones do. An msync writes back all of a page that was stored to,
-  // so there small ones are better (15 times fewer instructions in a put: docs/static-dax-costs.md).
+  // A wish: where the filesystem has no huge pages, small ones do. An msync writes back all of a page that was stored
+  // to, so there small ones are better (15 times fewer instructions in a put: docs/static-dax-costs.md).
   madvise(*data, bytes, tier == Tier::kMsync ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
   return static_cast<std::byte*>(*data);
 }

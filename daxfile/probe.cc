@@ -61,7 +61,8 @@ bool GrantsMapSync(int fd, int* error) {
   const auto page_bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   void* at = mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
   if (at == MAP_FAILED) {
-    // A descriptor for reading only can still tell.
+    // A descriptor for reading only can still tell; so can a file sealed by the module, which the kernel takes for a
+    // swap file and doesn't map for writing.
     at = mmap(nullptr, page_bytes, PROT_READ, MAP_SHARED_VALIDATE | MAP_SYNC, fd, 0);
   }
   *error = errno;
@@ -72,17 +73,14 @@ bool GrantsMapSync(int fd, int* error) {
 
 // A file on a disk or on persistent memory: sealed, or with MAP_SYNC, or neither.
 void ProbeDax(int fd, bool seal, Probe& probe) {
-  // Asked first: a kernel with the module takes a sealed file for a swap file, and grants no mapping for writing.
-  absl::StatusOr<bool> is_sealed = IsSealedStatic(fd);
-  if (!is_sealed.ok() || !*is_sealed) {
-    int map_sync_error = 0;
-    if (!GrantsMapSync(fd, &map_sync_error)) {
-      probe.tier = Tier::kMsync;
-      probe.reason = absl::StrCat("the kernel grants no synchronous mapping (MAP_SYNC: ", std::strerror(map_sync_error),
-                                  "), so each fence is an msync. Persistent memory with a DAX filesystem needs none");
-      return;
-    }
+  int map_sync_error = 0;
+  if (!GrantsMapSync(fd, &map_sync_error)) {
+    probe.tier = Tier::kMsync;
+    probe.reason = absl::StrCat("the kernel grants no synchronous mapping (MAP_SYNC: ", std::strerror(map_sync_error),
+                                "), so each fence is an msync. Persistent memory with a DAX filesystem needs none");
+    return;
   }
+  absl::StatusOr<bool> is_sealed = IsSealedStatic(fd);
   absl::Status why_not = is_sealed.status();
   if (seal && is_sealed.ok() && !*is_sealed) {
     why_not = SealStatic(fd, 0);

@@ -130,9 +130,11 @@ absl::Status SealStatic(int fd, uint64_t alignment_bytes) {
                                                    " bytes can't be: it must be a power of two, and at least a page (",
                                                    page_bytes, " bytes)"));
   }
-  return Daxctl(fd, DAXCTL_STATIC, alignment_bytes, "seal",
-                 "it is a swap file (swapoff it first); or it shared blocks with another once, and the module can't seal "
-                 "it while a program has it mapped for writing (close it there)").status();
+  return Daxctl(
+             fd, DAXCTL_STATIC, alignment_bytes, "seal",
+             "it is a swap file (swapoff it first); or it shared blocks with another once, and the module can't seal "
+             "it while a program has it mapped for writing (close it there)")
+      .status();
 }
 
 absl::Status UnsealStatic(int fd) {

@@ -12,8 +12,8 @@
 
 namespace daxfile {
 
-// Makes the file `bytes` long and allocates that, in one piece where the filesystem can, without writing; false if it can't
-// do that at all.
+// Makes the file `bytes` long and allocates that, in one piece where the filesystem can, without writing; false if it
+// can't do that at all.
 absl::StatusOr<bool> Allocate(int fd, const std::string& path, uint64_t bytes);
 
 // Makes the file `bytes` long, allocates what isn't yet, and writes zeros.
