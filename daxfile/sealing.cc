@@ -119,8 +119,9 @@ absl::Status UnsealFile(std::string_view path_view) {
 absl::Status RemoveFile(std::string_view path_view) {
   const std::string path(path_view);
   if (unlink(path.c_str()) == 0) return absl::OkStatus();
-  // What the kernel says of a sealed file. If it can't be unsealed, unlink says once more why.
-  if (errno == EPERM) UnsealFile(path).IgnoreError();
+  if (errno != EPERM) return SystemError(errno, path, "remove");
+  // What the kernel says of a sealed file; and says once more if it can't be unsealed.
+  UnsealFile(path).IgnoreError();
   return unlink(path.c_str()) == 0 ? absl::OkStatus() : SystemError(errno, path, "remove");
 }
 

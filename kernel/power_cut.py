@@ -118,9 +118,11 @@ class Guest:
 
 
 def parse_look(lines):
-    """The check's exit code and the pairs that a scan showed."""
-    begin = next(i for i, line in enumerate(lines) if "guest: look at" in line)
-    ended = next(i for i, line in enumerate(lines) if "guest: check ended with" in line)
+    """The check's exit code (None: it never looked) and the pairs that a scan showed."""
+    begin = next((i for i, line in enumerate(lines) if "guest: look at" in line), None)
+    ended = next((i for i, line in enumerate(lines) if "guest: check ended with" in line), None)
+    if begin is None or ended is None:
+        return None, {}, lines[-5:]
     end = next((i for i, line in enumerate(lines) if "guest: end of scan" in line), len(lines))
     code = int(lines[ended].rsplit(" ", 1)[1])
     pairs = dict(line.split("\t") for line in lines[ended + 1:end] if re.fullmatch(r"[0-9a-f]+\t[0-9a-f]*", line))
@@ -208,6 +210,9 @@ def run_control(options, work, task):
     for _ in look:
         pass
     code, found, words = parse_look(look.lines)
+    if code is None:
+        print(f"not ok - {options.filesystem}, {task}: the guest never looked:", *words, sep="\n  ")
+        return 1
     lost = options.pairs - len(found)
     if code == 0 and lost == 0:
         print(f"not ok - {options.filesystem}, {task}: nothing was lost; so the proof proves nothing")

@@ -21,6 +21,11 @@ absl::Status IsThereAlready(const std::string& path) {
       absl::StrCat(path, ": is there already. Name a file that doesn't exist, or remove it."));
 }
 
+// 0, or why not.
+int RenameWithoutReplacing(const std::string& from, const std::string& to) {
+  return renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0 ? 0 : errno;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Store>> CreateStore(const std::string& path, Options options, Progress& progress) {
@@ -54,9 +59,12 @@ absl::StatusOr<UnfinishedStore> UnfinishedStore::Create(const std::string& path,
 absl::Status UnfinishedStore::Finish() {
   const bool lasts = store_->GetStats().tier != daxfile::Tier::kVolatile;
   store_.reset();
-  // A sealed file can't be renamed. Whoever opens the store for writing seals it again.
-  daxfile::UnsealFile(temporary_path_).IgnoreError();
-  int error = renameat2(AT_FDCWD, temporary_path_.c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE) == 0 ? 0 : errno;
+  int error = RenameWithoutReplacing(temporary_path_, path_);
+  if (error == EPERM) {
+    // What the kernel says of a sealed file. Whoever opens the store for writing seals it again.
+    if (absl::Status status = daxfile::UnsealFile(temporary_path_); !status.ok()) return status;
+    error = RenameWithoutReplacing(temporary_path_, path_);
+  }
   // A filesystem that doesn't know the flag: a link doesn't replace anything either.
   if (error == EINVAL) error = link(temporary_path_.c_str(), path_.c_str()) == 0 ? 0 : errno;
   if (error == EEXIST) return IsThereAlready(path_);

@@ -5,6 +5,7 @@
  * Its flags and errnos are the system call's. What differs: a sealed file is mapped shared and writable through the
  * device, because the kernel takes the file itself for a swap file and refuses (ETXTBSY). And EBUSY may also say of a file on
  * xfs that it is mapped for writing, and shared blocks once (or is in so many pieces that one can't tell): reserve.c says why.
+ * To seal such a file takes CAP_SYS_ADMIN as well (EPERM).
  *
  *   int control = open("/dev/daxctl", O_RDWR | O_CLOEXEC);
  *   struct daxctl_args args = { .fd = fd, .flags = DAXCTL_STATIC };

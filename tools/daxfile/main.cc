@@ -20,6 +20,7 @@ exit codes:
   1   failed: standard error says what, where, and what to do
   2   the command line makes no sense; nothing was changed
   3   status --sealed: no
+  130 create was interrupted; there is no file
 
 examples:
   daxfile create /mnt/pmem/log --size=64M
