@@ -68,13 +68,11 @@ def look(options, image, expected, synced=()):
     for _ in guest:
         pass
     wrong = [line for line in guest.lines if "guest: can't" in line]
-    found = {}
-    try:
-        code, found, words = parse_look(guest.lines)
-        if code != 0:
-            wrong.append(f"check {code}: {words[:3]}")
-    except StopIteration:
-        wrong.append(f"no store: {guest.lines[-3:]}")
+    code, found, words = parse_look(guest.lines)
+    if code is None:
+        wrong.append(f"no store: {words}")
+    elif code != 0:
+        wrong.append(f"check {code}: {words[:3]}")
     lost = expected.compare(found)
     if lost:
         wrong.append(f"{len(lost)} keys: {lost[:3]}")
