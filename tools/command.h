@@ -3,6 +3,7 @@
 #define SEALKV_TOOLS_COMMAND_H_
 
 #include "tools/program.h"
+#include "tools/progress.h"
 
 namespace sealkv::tools {
 
@@ -15,7 +16,7 @@ enum ExitCode : int {
   kExitStore = 3,   // the store can't be used: not a store, damaged, another version, full
   kExitSystem = 4,  // the system refuses: no such file, no permission, in use, input or output, memory
   kExitUsage = 64,  // the command line makes no sense (EX_USAGE of sysexits.h)
-  kExitInterrupted = 130,
+  kExitInterrupted = kExitAsBySigint,
 };
 
 extern const Command kInfoCommand;

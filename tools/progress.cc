@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kInterval(200);
 
-constexpr int kExitAsBySigint = 130;
-
 volatile std::sig_atomic_t was_interrupted = 0;
 
 void OnInterrupt(int) { was_interrupted = 1; }

@@ -29,6 +29,8 @@ class Progress {
   std::chrono::steady_clock::time_point next_;
 };
 
+inline constexpr int kExitAsBySigint = 130;  // what a shell makes of it, and these programs of being interrupted
+
 // From now on SIGINT and SIGTERM only set a flag (a second one ends the program as usual).
 void CatchInterrupts();
 bool WasInterrupted();

@@ -3,6 +3,7 @@
 #define SEALKV_TOOLS_DAXFILE_COMMANDS_H_
 
 #include "tools/program.h"
+#include "tools/progress.h"
 
 namespace sealkv::tools {
 
@@ -11,7 +12,7 @@ enum DaxfileExit : int {
   kDaxfileFailed = 1,     // said on standard error: what, where, what to do
   kDaxfileUsage = 2,      // the command line makes no sense; nothing was changed
   kDaxfileNotSealed = 3,  // status --sealed: no
-  kDaxfileInterrupted = 130,
+  kDaxfileInterrupted = kExitAsBySigint,
 };
 
 extern const Command kCreateCommand;
