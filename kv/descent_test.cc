@@ -47,8 +47,7 @@ class DescentTest : public ::testing::Test {
     const absl::StatusOr<Image> image = OpenImage(daxfile::DaxFile::OverMemory(store_.memory().span()));
     ASSERT_OK(image);
     image_ = *image;
-    heap_ = std::make_unique<Heap>(image_, persist_, epochs_, kGeneration);
-    tree_ = std::make_unique<Tree>(image_, persist_, *heap_, kGeneration);
+    tree_ = std::make_unique<Tree>(image_, persist_, kGeneration);
   }
   void Put(uint64_t key) { ASSERT_OK(store_->Put(U64Key(key), "8 bytes.")); }
 
@@ -56,8 +55,6 @@ class DescentTest : public ::testing::Test {
   testing::MemoryStore store_{8 << 20};
   Image image_;
   daxfile::Persist persist_{daxfile::Persist::Mode::kCpu};
-  Epochs epochs_;
-  std::unique_ptr<Heap> heap_;
   std::unique_ptr<Tree> tree_;
 };
 

@@ -22,9 +22,14 @@
 
 namespace sealkv::internal {
 
+struct Arena;
+
 class alignas(64) EpochSlot {
  public:
   uint64_t epoch() const { return epoch_.load(std::memory_order_relaxed); }
+  // What whoever holds the slot writes with; stays with the slot (kv/arena.h).
+  Arena* arena() const { return arena_; }
+  void set_arena(Arena* arena) { arena_ = arena; }
 
  private:
   friend class Epochs;
@@ -32,6 +37,7 @@ class alignas(64) EpochSlot {
   friend class EpochSlots;
   std::atomic<uint64_t> epoch_{0};  // 0: nobody reads
   std::atomic<bool> is_taken_{false};
+  Arena* arena_ = nullptr;
 };
 
 // The slots of one store. Outlives it for as long as a thread keeps one.
@@ -130,6 +136,10 @@ class EpochGuard {
     Exit();
     return kept;
   }
+  EpochSlot& slot() const { return *slot_; }
+  // In between, the caller looks at nothing: he waits for somebody who may need the space that this would hold back.
+  void Pause() { slot_->epoch_.store(0, std::memory_order_release); }
+  void Resume(const Epochs& epochs) { Epochs::Announce(slot_, epochs.current()); }
   // Ends it before the scope does.
   void Exit() {
     if (slot_ == nullptr) return;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 
 #include "absl/strings/str_cat.h"
 
@@ -11,6 +12,8 @@ namespace {
 constexpr unsigned kRecordGranuleBytes = 16;
 constexpr uint64_t kLeastRoomBytes = 256;   // a segment with less isn't worth remembering
 constexpr size_t kSmallRecordBytes = 1024;  // assembled on the stack and copied at once
+
+using HeapLock = std::lock_guard<WriterLock>;
 
 }  // namespace
 
@@ -26,85 +29,171 @@ absl::Status Heap::NoSpace(uint64_t bytes) const {
                                                    " bytes. Delete something, or load a dump into a larger store."));
 }
 
+// ---- arenas
+
+Arena& Heap::MakeArena(EpochSlot& slot) {
+  const HeapLock lock(mutex_);
+  Arena& arena = *arenas_.emplace_back(std::make_unique<Arena>());
+  arena.reclaim_at = kReclaimBatch;
+  SyncSequence(arena);
+  slot.set_arena(&arena);
+  return arena;
+}
+
+void Heap::ForEachArena(absl::FunctionRef<void(Arena&)> visit) {
+  const HeapLock lock(mutex_);
+  for (const auto& arena : arenas_) visit(*arena);
+}
+
+// Arenas count on their own, and meet here: none is much behind.
+void Heap::SyncSequence(Arena& arena) {
+  next_sequence_ = std::max(next_sequence_, arena.next_sequence);
+  arena.next_sequence = next_sequence_;
+}
+
+void Heap::CollectArenas() {
+  const HeapLock lock(mutex_);
+  epochs_.Advance();
+  const uint64_t oldest = epochs_.Oldest();
+  for (const auto& arena : arenas_) {
+    FreeRetired(*arena, oldest);
+    LeaveAppendSegment(*arena);
+    for (const Offset node : arena->free_nodes) PutBackNode(node);
+    arena->free_nodes.clear();
+    for (; arena->fresh_node < arena->fresh_node_end; arena->fresh_node += kNodeBytes) {
+      PutBackNode(Offset{arena->fresh_node});
+    }
+  }
+}
+
 // ---- nodes
 
-absl::Status Heap::ReserveNodes(unsigned count) {
-  while (free_nodes_.size() + (fresh_node_end_ - fresh_node_) / kNodeBytes < count) {
-    std::optional<uint64_t> segment = segments_.Take(SegmentKind::kNodes);
-    if (!segment.has_value()) {
-      ReclaimAll();
-      if (free_nodes_.size() + (fresh_node_end_ - fresh_node_) / kNodeBytes >= count) break;
-      segment = segments_.Take(SegmentKind::kNodes);
-      if (!segment.has_value()) return NoSpace(kNodeBytes);
+absl::Status Heap::ReserveNodes(Arena& arena, unsigned count) {
+  const auto is_enough = [&] {
+    return arena.free_nodes.size() + (arena.fresh_node_end - arena.fresh_node) / kNodeBytes >= count;
+  };
+  while (!is_enough()) {
+    {
+      const HeapLock lock(mutex_);
+      if (RefillNodes(arena)) continue;
     }
-    for (; fresh_node_ < fresh_node_end_; fresh_node_ += kNodeBytes) free_nodes_.push_back(Offset{fresh_node_});
-    fresh_node_ = Raw(image_.SegmentStart(*segment));
-    fresh_node_end_ = fresh_node_ + image_.segment_bytes();
+    Reclaim(arena);
+    if (is_enough()) break;
+    const HeapLock lock(mutex_);
+    if (!RefillNodes(arena)) return NoSpace(kNodeBytes);
   }
   return absl::OkStatus();
 }
 
-Offset Heap::TakeNode() {
-  Offset node;
-  if (!free_nodes_.empty()) {
-    node = free_nodes_.back();
-    free_nodes_.pop_back();
-  } else {
-    node = Offset{fresh_node_};
-    fresh_node_ += kNodeBytes;
-    // The next one is written some operations from now, and then needn't wait for its lines.
-    if (fresh_node_ < fresh_node_end_) image_.NodeAt(Offset{fresh_node_})->Prefetch();
+// Free nodes, or new ones: these together, one behind the other.
+bool Heap::RefillNodes(Arena& arena) {
+  if (free_nodes_.empty() && fresh_node_ == fresh_node_end_) {
+    const std::optional<uint64_t> segment = segments_.Take(SegmentKind::kNodes);
+    if (!segment.has_value()) return false;
+    fresh_node_ = Raw(image_.SegmentStart(*segment));
+    fresh_node_end_ = fresh_node_ + image_.segment_bytes();
   }
-  segments_.state(image_.SegmentOf(node)).live_bytes += kNodeBytes;
-  node_bytes_used_ += kNodeBytes;
+  if (!free_nodes_.empty()) {
+    for (uint64_t i = 0; i < kNodesAtOnce && !free_nodes_.empty(); ++i) {
+      const Offset node = free_nodes_.back();
+      free_nodes_.pop_back();
+      segments_.state(image_.SegmentOf(node)).live_bytes += kNodeBytes;
+      arena.free_nodes.push_back(node);
+    }
+    return true;
+  }
+  for (; arena.fresh_node < arena.fresh_node_end; arena.fresh_node += kNodeBytes) {
+    arena.free_nodes.push_back(Offset{arena.fresh_node});
+  }
+  const uint64_t bytes = std::min(fresh_node_end_ - fresh_node_, kNodesAtOnce * kNodeBytes);
+  segments_.state(image_.SegmentOf(Offset{fresh_node_})).live_bytes += static_cast<int64_t>(bytes);
+  arena.fresh_node = fresh_node_;
+  fresh_node_ += bytes;
+  arena.fresh_node_end = fresh_node_;
+  return true;
+}
+
+void Heap::PutBackNode(Offset node) {
+  segments_.state(image_.SegmentOf(node)).live_bytes -= kNodeBytes;
+  free_nodes_.push_back(node);
+}
+
+Offset Heap::TakeNode(Arena& arena) {
+  arena.node_bytes_used.Add(kNodeBytes);
+  if (!arena.free_nodes.empty()) {
+    const Offset node = arena.free_nodes.back();
+    arena.free_nodes.pop_back();
+    return node;
+  }
+  const Offset node{arena.fresh_node};
+  arena.fresh_node += kNodeBytes;
+  // The next one is written some operations from now, and then needn't wait for its lines.
+  if (arena.fresh_node < arena.fresh_node_end) image_.NodeAt(Offset{arena.fresh_node})->Prefetch();
   return node;
+}
+
+void Heap::DiscardNode(Arena& arena, Offset node) {
+  arena.node_bytes_used.Add(-int64_t{kNodeBytes});
+  arena.free_nodes.push_back(node);
 }
 
 // ---- records
 
-absl::StatusOr<Offset> Heap::AppendRecord(std::string_view key, std::string_view value, uint32_t flags) {
+absl::StatusOr<Offset> Heap::AppendRecord(Arena& arena, std::string_view key, std::string_view value, uint32_t flags,
+                                          uint64_t replaced) {
   const uint64_t bytes = RecordBytes(key.size(), value.size());
-  const absl::StatusOr<Offset> offset = PlaceRecord(bytes);
+  const absl::StatusOr<Offset> offset = PlaceRecord(arena, bytes);
   if (!offset.ok()) return offset;
-  segments_.state(image_.SegmentOf(*offset)).live_bytes += bytes;
-  record_bytes_used_ += bytes;
-  WriteRecord(image_.base() + Raw(*offset), key, value, flags);
+  arena.record_bytes_used.Add(static_cast<int64_t>(bytes));
+  const uint64_t sequence = std::max(arena.next_sequence, replaced + 1);
+  arena.next_sequence = sequence + 1;
+  WriteRecord(image_.base() + Raw(*offset), key, value, flags, sequence);
   return offset;
 }
 
-absl::StatusOr<Offset> Heap::PlaceRecord(uint64_t bytes) {
-  if (bytes > image_.segment_bytes() / 2) {
-    const auto run_length = static_cast<uint32_t>((bytes + image_.segment_bytes() - 1) / image_.segment_bytes());
-    std::optional<uint64_t> segment = segments_.Take(SegmentKind::kLarge, run_length);
-    if (!segment.has_value()) {
-      ReclaimAll();
-      segment = segments_.Take(SegmentKind::kLarge, run_length);
-    }
-    if (!segment.has_value()) return NoSpace(bytes);
+absl::StatusOr<Offset> Heap::PlaceRecord(Arena& arena, uint64_t bytes) {
+  if (bytes > image_.segment_bytes() / 2) return PlaceLargeRecord(arena, bytes);
+  if (arena.append_segment == kNoSegment ||
+      segments_.state(arena.append_segment).tail + bytes > image_.segment_bytes()) {
+    if (absl::Status status = TakeAppendSegment(arena, bytes); !status.ok()) return status;
+  }
+  SegmentState& state = segments_.state(arena.append_segment);
+  const Offset offset = image_.SegmentStart(arena.append_segment) + state.tail;
+  state.tail += static_cast<uint32_t>(bytes);
+  arena.appended_bytes.Add(static_cast<int64_t>(bytes));
+  return offset;
+}
+
+absl::StatusOr<Offset> Heap::PlaceLargeRecord(Arena& arena, uint64_t bytes) {
+  const auto run_length = static_cast<uint32_t>((bytes + image_.segment_bytes() - 1) / image_.segment_bytes());
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    if (attempt > 0) Reclaim(arena);
+    const HeapLock lock(mutex_);
+    const std::optional<uint64_t> segment = segments_.Take(SegmentKind::kLarge, run_length);
+    if (!segment.has_value()) continue;
+    segments_.state(*segment).live_bytes += static_cast<int64_t>(bytes);
     return image_.SegmentStart(*segment);
   }
-  if (append_segment_ == kNoSegment || segments_.state(append_segment_).tail + bytes > image_.segment_bytes()) {
-    if (absl::Status status = TakeAppendSegment(bytes); !status.ok()) return status;
-  }
-  SegmentState& state = segments_.state(append_segment_);
-  const Offset offset = image_.SegmentStart(append_segment_) + state.tail;
-  state.tail += static_cast<uint32_t>(bytes);
-  return offset;
+  return NoSpace(bytes);
 }
 
 // Makes a segment with room for so many bytes the one that records are appended to.
-absl::Status Heap::TakeAppendSegment(uint64_t bytes) {
-  const uint64_t left = append_segment_;
+absl::Status Heap::TakeAppendSegment(Arena& arena, uint64_t bytes) {
   for (int attempt = 0; attempt < 2; ++attempt) {
+    if (attempt > 0) {
+      Reclaim(arena);  // which may have emptied the one that was full
+      const uint64_t left = arena.append_segment;
+      if (left != kNoSegment && segments_.state(left).tail + bytes <= image_.segment_bytes()) return absl::OkStatus();
+    }
+    const HeapLock lock(mutex_);
     uint64_t next = FindPartialSegment(bytes);
     if (next == kNoSegment) next = segments_.Take(SegmentKind::kRecords).value_or(kNoSegment);
-    if (next != kNoSegment) {
-      append_segment_ = next;
-      if (left != kNoSegment) LeaveAppendSegment(left);
-      return absl::OkStatus();
-    }
-    ReclaimAll();  // which may have emptied the one that was full
-    if (left != kNoSegment && segments_.state(left).tail + bytes <= image_.segment_bytes()) return absl::OkStatus();
+    if (next == kNoSegment) continue;
+    segments_.state(next).is_owned = true;
+    LeaveAppendSegment(arena);
+    arena.append_segment = next;
+    SyncSequence(arena);
+    return absl::OkStatus();
   }
   return NoSpace(bytes);
 }
@@ -113,8 +202,8 @@ uint64_t Heap::FindPartialSegment(uint64_t bytes) {
   for (size_t i = partial_segments_.size(); i-- > 0;) {
     const uint64_t segment = partial_segments_[i];
     const SegmentState& state = segments_.state(segment);
-    const bool is_partial = state.kind == SegmentKind::kRecords && state.origin == SegmentState::Origin::kCounted &&
-                            segment != append_segment_;
+    const bool is_partial =
+        state.kind == SegmentKind::kRecords && state.origin == SegmentState::Origin::kCounted && !state.is_owned;
     const bool has_room = is_partial && state.tail + bytes <= image_.segment_bytes();
     if (is_partial && !has_room) continue;  // there may be room for a smaller one
     partial_segments_.erase(partial_segments_.begin() + static_cast<ptrdiff_t>(i));
@@ -123,18 +212,30 @@ uint64_t Heap::FindPartialSegment(uint64_t bytes) {
   return kNoSegment;
 }
 
-void Heap::LeaveAppendSegment(uint64_t segment) {
-  const SegmentState& state = segments_.state(segment);
-  if (state.live_bytes == 0) {
+void Heap::LeaveAppendSegment(Arena& arena) {
+  const uint64_t segment = std::exchange(arena.append_segment, kNoSegment);
+  if (segment == kNoSegment) return;
+  SegmentState& state = segments_.state(segment);
+  state.live_bytes += arena.appended_bytes.get();
+  arena.appended_bytes.Set(0);
+  state.is_owned = false;
+  if (state.live_bytes <= 0) {
     segments_.Release(segment);
   } else if (image_.segment_bytes() - state.tail >= kLeastRoomBytes) {
     partial_segments_.push_back(segment);
   }
 }
 
+void Heap::DiscardRecord(Arena& arena, Offset record) {
+  persist_.Fence();
+  const HeapLock lock(mutex_);
+  FreeRecord(arena, record, image_.RecordAt(record).bytes());
+}
+
 // A small record is put together on the stack and copied at once. Of a large one the value is copied from where it is,
 // but for the lines that it shares with the key and with the padding: no line is written twice.
-void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags) {
+void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags,
+                       uint64_t sequence) {
   const uint64_t head_bytes = ValueOffset(key.size());
   const uint64_t bytes = head_bytes + Pad8(value.size());
   const bool is_small = bytes <= kSmallRecordBytes;
@@ -148,7 +249,7 @@ void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view val
   std::byte* first = first_bytes > kSmallRecordBytes ? large.data() : small;
 
   RecordHeader header{0, RecordHeader::KeyAndFlags(static_cast<uint32_t>(key.size()), flags),
-                      static_cast<uint32_t>(value.size()), 0, next_sequence_++};
+                      static_cast<uint32_t>(value.size()), 0, sequence};
   std::memset(first + head_bytes - 8, 0, 8);  // the padding; what is not padding is overwritten
   std::memcpy(first, &header, sizeof(header));
   if (!key.empty()) std::memcpy(first + sizeof(header), key.data(), key.size());
@@ -173,59 +274,69 @@ void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view val
 // ---- retirement
 
 // Made in place: a copy would be loaded in pieces wider than it was stored, and such a load waits for the fence.
-void Heap::Retire(Offset offset, uint64_t bytes, bool is_node) {
-  retired_.emplace_back(epochs_.current(), offset, bytes, is_node);
-  bytes_retired_ += bytes;
+void Heap::Retire(Arena& arena, Offset offset, uint64_t bytes, bool is_node) {
+  arena.retired.emplace_back(epochs_.current(), offset, bytes, is_node);
+  arena.bytes_retired.Add(static_cast<int64_t>(bytes));
 }
 
-void Heap::ReclaimIfDue() {
-  if (retired_.size() < reclaim_at_) [[likely]]
-    return;
-  ReclaimAll();
-  reclaim_at_ = retired_.size() + kReclaimBatch;
+void Heap::Reclaim(Arena& arena) {
+  if (!arena.retired.empty()) {
+    epochs_.Advance();
+    const uint64_t oldest = epochs_.Oldest();
+    const HeapLock lock(mutex_);
+    FreeRetired(arena, oldest);
+    SyncSequence(arena);
+  }
+  arena.reclaim_at = arena.retired.size() + kReclaimBatch;
 }
 
-void Heap::ReclaimAll() {
-  if (retired_.empty()) return;
-  epochs_.Advance();
-  const uint64_t oldest = epochs_.Oldest();
-  while (!retired_.empty() && retired_.front().epoch < oldest) {
-    const Retired retired = retired_.front();
-    retired_.pop_front();
-    bytes_retired_ -= retired.bytes;
+void Heap::FreeRetired(Arena& arena, uint64_t oldest_epoch) {
+  while (!arena.retired.empty() && arena.retired.front().epoch < oldest_epoch) {
+    const Retired retired = arena.retired.front();
+    arena.retired.pop_front();
+    arena.bytes_retired.Add(-static_cast<int64_t>(retired.bytes));
     if (retired.is_node) {
-      FreeNode(retired.offset);
+      FreeNode(arena, retired.offset);
     } else {
-      FreeRecord(retired.offset, retired.bytes);
+      FreeRecord(arena, retired.offset, retired.bytes);
     }
   }
 }
 
-void Heap::FreeNode(Offset node) {
+void Heap::FreeNode(Arena& arena, Offset node) {
   SegmentState& state = segments_.state(image_.SegmentOf(node));
-  if (state.kind != SegmentKind::kNodes || state.live_bytes < kNodeBytes) return;
+  if (state.kind != SegmentKind::kNodes || state.live_bytes < int64_t{kNodeBytes}) return;
   if (state.origin != SegmentState::Origin::kCounted) {
     // Not counted yet: without its mark the sweep finds it free.
     if (!ClearMark(node, kNodeBytes)) return;
+    state.live_bytes -= kNodeBytes;
   } else {
-    free_nodes_.push_back(node);
+    arena.free_nodes.push_back(node);
+    if (arena.free_nodes.size() >= 2 * kNodesAtOnce) {
+      for (uint64_t i = 0; i < kNodesAtOnce; ++i) {
+        PutBackNode(arena.free_nodes.back());
+        arena.free_nodes.pop_back();
+      }
+    }
   }
-  state.live_bytes -= kNodeBytes;
-  node_bytes_used_ -= kNodeBytes;
+  arena.node_bytes_used.Add(-int64_t{kNodeBytes});
 }
 
-void Heap::FreeRecord(Offset record, uint64_t bytes) {
+void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes) {
+  const auto bytes = static_cast<int64_t>(record_bytes);
   const uint64_t segment = image_.SegmentOf(record);
   SegmentState& state = segments_.state(segment);
   const bool holds_records = state.kind == SegmentKind::kRecords || state.kind == SegmentKind::kLarge;
-  if (!holds_records || state.live_bytes < bytes) return;
+  if (!holds_records || (state.live_bytes < bytes && !state.is_owned)) return;
   if (state.origin != SegmentState::Origin::kCounted && !ClearMark(record, kRecordGranuleBytes)) return;
   state.live_bytes -= bytes;
-  record_bytes_used_ -= bytes;
+  arena.record_bytes_used.Add(-bytes);
   if (state.origin != SegmentState::Origin::kCounted) return;
-  if (segment != append_segment_) {
+  if (!state.is_owned) {
     ReleaseIfEmpty(segment);
-  } else if (state.live_bytes == 0) {
+  } else if (segment == arena.append_segment && state.live_bytes + arena.appended_bytes.get() == 0) {
+    state.live_bytes = 0;
+    arena.appended_bytes.Set(0);
     state.tail = 0;
   }
 }
@@ -240,6 +351,7 @@ bool Heap::IsEmptyNodeSegment(uint64_t segment) {
 }
 
 bool Heap::HasEmptyNodeSegments() {
+  const HeapLock lock(mutex_);
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
     if (IsEmptyNodeSegment(segment)) return true;
   }
@@ -247,6 +359,7 @@ bool Heap::HasEmptyNodeSegments() {
 }
 
 bool Heap::ReleaseEmptyNodeSegments() {
+  const HeapLock lock(mutex_);
   std::erase_if(free_nodes_, [this](Offset node) { return segments_.state(image_.SegmentOf(node)).live_bytes == 0; });
   if (fresh_node_ < fresh_node_end_ && segments_.state(image_.SegmentOf(Offset{fresh_node_})).live_bytes == 0) {
     fresh_node_ = fresh_node_end_;
@@ -258,9 +371,37 @@ bool Heap::ReleaseEmptyNodeSegments() {
   return segments_.free_count() > free_before;
 }
 
+Heap::Usage Heap::GetUsage() {
+  const HeapLock lock(mutex_);
+  Usage usage;
+  usage.space_is_known = space_is_known_;
+  segments_.ScanAll();
+  usage.segments_free = segments_.free_count();
+  for (uint64_t segment = image_.header_segments(); segment < image_.segment_count(); ++segment) {
+    const SegmentState& state = segments_.state(segment);
+    usage.segments_nodes += state.kind == SegmentKind::kNodes;
+    usage.segments_records += state.kind == SegmentKind::kRecords;
+    usage.segments_large += state.kind == SegmentKind::kLarge;
+  }
+  int64_t node_bytes = marked_node_bytes_.get();
+  int64_t record_bytes = marked_record_bytes_.get();
+  int64_t retired = 0;
+  for (const auto& arena : arenas_) {
+    node_bytes += arena->node_bytes_used.get();
+    record_bytes += arena->record_bytes_used.get();
+    retired += arena->bytes_retired.get();
+  }
+  // Each arena's numbers are of a moment of their own.
+  usage.node_bytes_used = static_cast<uint64_t>(std::max<int64_t>(node_bytes, 0));
+  usage.record_bytes_used = static_cast<uint64_t>(std::max<int64_t>(record_bytes, 0));
+  usage.bytes_retired = static_cast<uint64_t>(std::max<int64_t>(retired, 0));
+  return usage;
+}
+
 // ---- marking
 
 void Heap::BeginMarking() {
+  const HeapLock lock(mutex_);
   segments_.ScanAll();
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
     const SegmentState& state = segments_.state(segment);
@@ -299,15 +440,15 @@ bool Heap::ClearMark(Offset offset, unsigned granule_bytes) {
 void Heap::MarkNode(Offset node) {
   if (!SetMark(node, kNodeBytes)) return;
   segments_.state(image_.SegmentOf(node)).live_bytes += kNodeBytes;
-  node_bytes_used_ += kNodeBytes;
+  marked_node_bytes_.Add(kNodeBytes);
 }
 
 void Heap::MarkRecord(Offset record, uint64_t bytes) {
   if (!SetMark(record, kRecordGranuleBytes)) return;
   const uint64_t segment = image_.SegmentOf(record);
   SegmentState& state = segments_.state(segment);
-  state.live_bytes += bytes;
-  record_bytes_used_ += bytes;
+  state.live_bytes += static_cast<int64_t>(bytes);
+  marked_record_bytes_.Add(static_cast<int64_t>(bytes));
   const uint64_t end =
       std::min(Raw(record) + bytes - Raw(image_.SegmentStart(segment)), image_.segment_bytes());  // damaged: beyond
   if (state.kind == SegmentKind::kRecords) state.tail = std::max(state.tail, static_cast<uint32_t>(end));
@@ -331,12 +472,15 @@ void Heap::SweepRecords(uint64_t segment) {
 }
 
 void Heap::FinishMarking() {
+  const HeapLock lock(mutex_);
   // What is unlinked but may still be looked at keeps its place until it is freed.
-  for (const Retired& retired : retired_) {
-    if (retired.is_node) {
-      MarkNode(retired.offset);
-    } else {
-      MarkRecord(retired.offset, retired.bytes);
+  for (const auto& arena : arenas_) {
+    for (const Retired& retired : arena->retired) {
+      if (retired.is_node) {
+        MarkNode(retired.offset);
+      } else {
+        MarkRecord(retired.offset, retired.bytes);
+      }
     }
   }
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {

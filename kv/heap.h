@@ -3,23 +3,28 @@
 // Allocating and freeing inside a segment touches no persistent memory: what no reference leads to does not exist after
 // a crash. Records are appended to a segment, nodes are 256-byte slots.
 //
-// Thread safety: none; the store's writer lock guards it.
+// Thread safety: writers call with an arena that they hold (kv/arena.h), and share what stands behind these: segments,
+// and a store of free nodes, under a mutex that is taken once in many operations. The gate must be closed (kv/gate.h)
+// where it says so.
 #ifndef SEALKV_KV_HEAP_H_
 #define SEALKV_KV_HEAP_H_
 
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "daxfile/persist.h"
+#include "kv/arena.h"
 #include "kv/epoch.h"
 #include "kv/image.h"
 #include "kv/record.h"
 #include "kv/segments.h"
+#include "kv/writer_lock.h"
 
 namespace sealkv::internal {
 
@@ -27,63 +32,86 @@ class Heap {
  public:
   Heap(const Image& image, daxfile::Persist& persist, Epochs& epochs, uint32_t generation);
 
-  // Makes sure that the next `count` calls of TakeNode succeed. ResourceExhausted: no space; nothing was changed.
-  absl::Status ReserveNodes(unsigned count);
-  // A node slot to write, not referred to by anything yet. Needs a reservation.
-  Offset TakeNode();
-
-  // Writes a record; it is durable after the next fence. ResourceExhausted: no space; nothing was changed.
-  absl::StatusOr<Offset> AppendRecord(std::string_view key, std::string_view value, uint32_t flags = kPlainRecord);
-  // Takes back a record that was never published.
-  void DiscardRecord(Offset record) {
-    // What was copied around the caches may still be on its way, and would replace what the next thread writes there.
-    persist_.Fence();
-    FreeRecord(record, image_.RecordAt(record).bytes());
+  // The arena of whoever holds the slot.
+  Arena& ArenaOf(EpochSlot& slot) {
+    Arena* const arena = slot.arena();
+    return arena != nullptr ? *arena : MakeArena(slot);
   }
 
+  // Makes sure that the next `count` calls of TakeNode succeed. ResourceExhausted: no space; nothing was changed.
+  absl::Status ReserveNodes(Arena& arena, unsigned count);
+  // A node slot to write, not referred to by anything yet. Needs a reservation.
+  Offset TakeNode(Arena& arena);
+  // Takes back a node that was never published.
+  void DiscardNode(Arena& arena, Offset node);
+
+  // Writes a record; it is durable after the next fence. ResourceExhausted: no space; nothing was changed. Where it
+  // replaces another one, its sequence number is to be greater than `replaced`.
+  absl::StatusOr<Offset> AppendRecord(Arena& arena, std::string_view key, std::string_view value,
+                                      uint32_t flags = kPlainRecord, uint64_t replaced = 0);
+  // Takes back a record that was never published. What was copied around the caches may still be on its way, and would
+  // replace what the next thread writes there: so there is a fence first.
+  void DiscardRecord(Arena& arena, Offset record);
+
   // Gives up an object that no reference leads to any more. It is freed when no reader can still be looking at it.
-  void RetireNode(Offset node) { Retire(node, kNodeBytes, /*is_node=*/true); }
-  void RetireRecord(Offset record) { Retire(record, image_.RecordAt(record).bytes(), /*is_node=*/false); }
+  void RetireNode(Arena& arena, Offset node) { Retire(arena, node, kNodeBytes, /*is_node=*/true); }
+  void RetireRecord(Arena& arena, Offset record) {
+    Retire(arena, record, image_.RecordAt(record).bytes(), /*is_node=*/false);
+  }
 
-  // Frees what was retired and can't be seen any more. Called at the end of each write; does little unless it is due.
-  void ReclaimIfDue();
-  void ReclaimAll();
+  // Whether Reclaim is worth its cost.
+  static bool IsReclaimDue(const Arena& arena) { return arena.retired.size() >= arena.reclaim_at; }
+  // Frees what the arena has retired and nobody can see any more. The caller has refreshed his own epoch, if he can.
+  void Reclaim(Arena& arena);
 
-  // Whether there are any; costs a look at each segment.
+  // The gate is closed: frees what can be freed of what anybody has retired, and takes back what the arenas hold: free
+  // nodes, and half-full segments.
+  void CollectArenas();
+
+  // The gate is closed. Whether there are any; costs a look at each segment.
   bool HasEmptyNodeSegments();
-  // Gives back node segments in which no node is left, for use as anything. Nobody may be looking at one, by a hint
-  // either: between operations, after LeafHints::Disable and a grace period. Whether there were any.
+  // The gate is closed. Gives back node segments in which no node is left, for use as anything. Nobody may be looking
+  // at one, by a hint either: after CollectArenas, LeafHints::Disable and a grace period. Whether there were any.
   bool ReleaseEmptyNodeSegments();
 
   // The background pass after an open (kv/mark.h): counts the live objects of the segments that were in use at open.
-  bool space_is_known() const { return space_is_known_; }
+  // The gate is closed.
   void BeginMarking();
   void MarkNode(Offset node);
   void MarkRecord(Offset record, uint64_t bytes);
   void FinishMarking();
+  bool space_is_known() const { return space_is_known_; }
 
-  Segments& segments() { return segments_; }
-  uint64_t node_bytes_used() const { return node_bytes_used_; }
-  uint64_t record_bytes_used() const { return record_bytes_used_; }
-  uint64_t bytes_retired() const { return bytes_retired_; }
+  struct Usage {
+    bool space_is_known = false;
+    uint64_t segments_free = 0;
+    uint64_t segments_nodes = 0;
+    uint64_t segments_records = 0;
+    uint64_t segments_large = 0;
+    uint64_t node_bytes_used = 0;
+    uint64_t record_bytes_used = 0;
+    uint64_t bytes_retired = 0;
+  };
+  Usage GetUsage();
+
+  // Calls `visit` for each arena there is. What isn't atomic in them is their holders'.
+  void ForEachArena(absl::FunctionRef<void(Arena&)> visit);
 
  private:
-  struct Retired {
-    Retired(uint64_t epoch, Offset offset, uint64_t bytes, bool is_node)
-        : epoch(epoch), offset(offset), bytes(bytes), is_node(is_node) {}
-    uint64_t epoch;
-    Offset offset;
-    uint64_t bytes;
-    bool is_node;
-  };
   // One bit per 256 bytes of a node segment, or per 16 bytes of a record segment (no two records start in the same 16).
   using MarkBits = std::vector<bool>;
 
-  void Retire(Offset offset, uint64_t bytes, bool is_node);
+  Arena& MakeArena(EpochSlot& slot);
+  void Retire(Arena& arena, Offset offset, uint64_t bytes, bool is_node);
+
+  // All that follows needs the mutex.
+  bool RefillNodes(Arena& arena);
+  void PutBackNode(Offset node);
   // What doesn't fit the segment that it lies in is left alone: so a damaged store, where an object may have two
   // references or lie anywhere, damages no more than itself.
-  void FreeNode(Offset node);
-  void FreeRecord(Offset record, uint64_t bytes);
+  void FreeNode(Arena& arena, Offset node);
+  void FreeRecord(Arena& arena, Offset record, uint64_t bytes);
+  void FreeRetired(Arena& arena, uint64_t oldest_epoch);
   // Sets the mark of an object in a segment that was in use at open; returns whether it was clear.
   bool SetMark(Offset offset, unsigned granule_bytes);
   bool ClearMark(Offset offset, unsigned granule_bytes);
@@ -92,34 +120,36 @@ class Heap {
   void ReleaseIfEmpty(uint64_t segment);
   bool IsEmptyNodeSegment(uint64_t segment);
 
-  absl::StatusOr<Offset> PlaceRecord(uint64_t bytes);
-  absl::Status TakeAppendSegment(uint64_t bytes);
+  absl::StatusOr<Offset> PlaceRecord(Arena& arena, uint64_t bytes);
+  absl::StatusOr<Offset> PlaceLargeRecord(Arena& arena, uint64_t bytes);
+  absl::Status TakeAppendSegment(Arena& arena, uint64_t bytes);
   uint64_t FindPartialSegment(uint64_t bytes);  // or kNoSegment
-  void LeaveAppendSegment(uint64_t segment);
-  void WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags);
+  // The arena appends to its segment no more.
+  void LeaveAppendSegment(Arena& arena);
+  void SyncSequence(Arena& arena);
+  void WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags, uint64_t sequence);
   absl::Status NoSpace(uint64_t bytes) const;
+
+  static constexpr size_t kReclaimBatch = 64;
+  static constexpr uint64_t kNoSegment = Arena::kNoSegment;
+  // As many nodes go to an arena at once, and from one that has twice as many.
+  static constexpr uint64_t kNodesAtOnce = 32;
 
   const Image& image_;
   daxfile::Persist& persist_;
   Epochs& epochs_;
-  Segments segments_;
 
+  WriterLock mutex_;
+  Segments segments_;
+  std::vector<std::unique_ptr<Arena>> arenas_;
   std::vector<Offset> free_nodes_;
   uint64_t fresh_node_ = 0;  // never used nodes of the newest node segment: [fresh_node_, fresh_node_end_)
   uint64_t fresh_node_end_ = 0;
-
-  static constexpr size_t kReclaimBatch = 64;
-  static constexpr uint64_t kNoSegment = ~uint64_t{0};
-  uint64_t append_segment_ = kNoSegment;
   std::vector<uint64_t> partial_segments_;  // record segments with room behind their last live record
-  uint64_t next_sequence_;
-
-  std::deque<Retired> retired_;
-  size_t reclaim_at_ = kReclaimBatch;  // when so many are retired it is tried to free some
-  uint64_t bytes_retired_ = 0;
-  uint64_t node_bytes_used_ = 0;
-  uint64_t record_bytes_used_ = 0;
-
+  uint64_t next_sequence_;                  // no arena was further, when it last came by here
+  // Of what was there at open, and is counted by marking.
+  OwnedCount<int64_t> marked_node_bytes_;
+  OwnedCount<int64_t> marked_record_bytes_;
   bool space_is_known_ = false;
   std::unordered_map<uint64_t, MarkBits> marks_;
 };

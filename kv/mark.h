@@ -1,8 +1,8 @@
 // The background pass after an open: walks the tree in key order and counts what lives in each segment that was in use.
-// It shares the writer lock, a few hundred entries at a time; writers go on in between. Until it is through, new
+// It closes the gate for a few hundred entries at a time; writers go on in between. Until it is through, new
 // objects go to segments that were free at open, so what it counts can only become less, and Heap keeps count of that.
 //
-// Thread safety: Step needs the writer lock; is_done may be asked by any thread.
+// Thread safety: Step needs the gate closed; is_done may be asked by any thread.
 #ifndef SEALKV_KV_MARK_H_
 #define SEALKV_KV_MARK_H_
 

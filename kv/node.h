@@ -214,38 +214,73 @@ class Kinds {
 };
 
 // The lock word: volatile, though it lies in persistent memory, for it carries the generation of the open that wrote
-// it; one of another generation reads as unlocked (invariant 6 of docs/design.md).
+// it; one of another generation reads as free (invariant 6 of docs/design.md).
 //
 //   BITS    SIZE  MEANING
-//   0       1     locked: a writer changes the node, or a change is not yet durable
+//   0       1     locked: the node changes, or a change is not yet durable. Readers wait, writers too
 //   1       1     obsolete: the node was replaced; whoever gets here starts again
-//   2..31   30    version, counts changes: of the node, and on over all nodes that come to lie here
+//   2       1     claimed: somebody is going to change the node. Writers wait, readers needn't
+//   3       1     versioned: what the node was when a snapshot was opened may be kept elsewhere (kv/versions.h)
+//   4..31   28    version, counts changes: of the node, and on over all nodes that come to lie here
 //   32..63  32    generation
 class LockWord {
  public:
   constexpr explicit LockWord(uint64_t raw) : raw_(raw) {}
   constexpr uint64_t raw() const { return raw_; }
   // Whether is_locked or is_obsolete is worth asking.
-  constexpr bool may_be_held() const { return (raw_ & 3) != 0; }
-  constexpr bool is_locked(uint32_t generation) const { return (raw_ & 1) != 0 && OfGeneration(generation); }
-  constexpr bool is_obsolete(uint32_t generation) const { return (raw_ & 2) != 0 && OfGeneration(generation); }
+  constexpr bool may_be_held() const { return (raw_ & (kLocked | kObsolete)) != 0; }
+  constexpr bool is_locked(uint32_t generation) const { return Has(kLocked, generation); }
+  constexpr bool is_obsolete(uint32_t generation) const { return Has(kObsolete, generation); }
+  constexpr bool is_versioned(uint32_t generation) const { return Has(kVersioned, generation); }
+  // Whether a writer may take it.
+  constexpr bool is_free(uint32_t generation) const { return !Has(kLocked | kObsolete | kClaimed, generation); }
 
   // In whichever generation. The mark is made when the commit that unlinks the node is durable, and taken away before
   // one that makes it part of the tree again; but lock words are volatile, so it is a hint for salvage and no more.
-  constexpr bool was_replaced() const { return (raw_ & 2) != 0; }
+  constexpr bool was_replaced() const { return (raw_ & kObsolete) != 0; }
 
-  constexpr LockWord Locked(uint32_t generation) const {
-    return LockWord(uint64_t{generation} << 32 | (raw_ & 0xfffffffc) | 1);
+  constexpr LockWord Locked(uint32_t generation) const { return LockWord(Free(generation) | kLocked); }
+  constexpr LockWord Claimed(uint32_t generation) const { return LockWord(Free(generation) | kClaimed); }
+  // A new node's, wherever it comes to lie: nothing that was said of an old one here holds for it.
+  constexpr LockWord LockedAsNew(uint32_t generation) const {
+    return LockWord((Free(generation) & ~kVersioned) | kLocked);
   }
   // After Locked(): lets go, and counts the change.
-  constexpr LockWord Unlocked() const { return LockWord((raw_ & ~uint64_t{0xffffffff}) | ((raw_ + 4) & 0xfffffffc)); }
-  constexpr LockWord Obsolete() const { return LockWord(raw_ | 2); }
+  constexpr LockWord Unlocked() const {
+    return LockWord((raw_ & ~uint64_t{0xffffffff}) | ((raw_ + kVersionUnit) & 0xfffffff8));
+  }
+  // After Claimed(), when nothing was changed: lets go.
+  constexpr LockWord Unclaimed() const { return LockWord(raw_ & ~kClaimed); }
+  constexpr LockWord Obsolete() const { return LockWord(raw_ | kObsolete); }
+  constexpr LockWord WithVersions(bool has_any) const {
+    return LockWord(has_any ? raw_ | kVersioned : raw_ & ~kVersioned);
+  }
 
  private:
+  static constexpr uint64_t kLocked = 1;
+  static constexpr uint64_t kObsolete = 2;
+  static constexpr uint64_t kClaimed = 4;
+  static constexpr uint64_t kVersioned = 8;
+  static constexpr uint64_t kVersionUnit = 16;
+
   // Generation 0 is a reader of a store that nobody writes: no word is of it.
   constexpr bool OfGeneration(uint32_t generation) const { return generation != 0 && raw_ >> 32 == generation; }
+  constexpr bool Has(uint64_t bits, uint32_t generation) const {
+    return (raw_ & bits) != 0 && OfGeneration(generation);
+  }
+  constexpr uint64_t Free(uint32_t generation) const {
+    constexpr uint64_t kVersionBits = 0xfffffff0;
+    const uint64_t kept = OfGeneration(generation) ? raw_ & kVersioned : 0;
+    return uint64_t{generation} << 32 | (raw_ & kVersionBits) | kept;
+  }
   uint64_t raw_;
 };
+
+static_assert(LockWord(0).Locked(7).is_locked(7) && !LockWord(0).Locked(7).is_locked(8));
+static_assert(LockWord(0).Claimed(7).Locked(7).Unlocked().is_free(7));
+static_assert(!LockWord(0).Claimed(7).may_be_held() && !LockWord(0).Claimed(7).is_free(7));
+static_assert(LockWord(0).Locked(7).WithVersions(true).Unlocked().is_versioned(7));
+static_assert(!LockWord(0).Locked(7).WithVersions(true).Unlocked().Locked(8).WithVersions(false).is_versioned(8));
 
 struct alignas(kNodeBytes) Node {
   uint64_t words[kNodeBytes / sizeof(uint64_t)];

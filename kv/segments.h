@@ -4,7 +4,7 @@
 // names as used when the store is opened is `kUnknown` until the background pass (kv/mark.h) has counted what lives in
 // it.
 //
-// Thread safety: none; the store's writer lock guards it.
+// Thread safety: none, the heap's mutex guards it; but for the `tail` of a segment, which is of the arena that owns it.
 #ifndef SEALKV_KV_SEGMENTS_H_
 #define SEALKV_KV_SEGMENTS_H_
 
@@ -30,7 +30,8 @@ struct SegmentState {
   SegmentKind kind;
   uint32_t run_length;  // of the run that begins here; 0 inside one
   uint32_t tail;        // record segments: bytes appended so far
-  uint64_t live_bytes;  // what the tree refers to, and what is retired but not yet freed
+  bool is_owned;        // an arena appends to it, or its nodes are being handed out
+  int64_t live_bytes;   // what the tree refers to, and what is retired but not yet freed; see Arena::appended_bytes
 };
 
 class Segments {

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <cstring>
+#include <mutex>
 #include <system_error>
 #include <utility>
 
@@ -15,6 +16,8 @@ namespace {
 
 constexpr unsigned kEntriesPerStep = 256;
 constexpr int kYieldsPerStep = 64;
+// Who was turned back so often goes alone.
+constexpr int kMostTurnedBack = 100;
 
 absl::Status SizeError(std::string_view key, size_t value_bytes) {
   if (key.size() > kMaxKeyBytes) {
@@ -38,7 +41,10 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
       image_(image),
       generation_(generation),
       heap_(image_, file_.persist(), epochs_, generation),
-      tree_(image_, file_.persist(), heap_, generation),
+      gate_(heap_),
+      locks_(generation),
+      context_{image_, file_.persist(), heap_, locks_, versions_},
+      tree_(image_, file_.persist(), generation),
       marker_(tree_, heap_, epochs_) {}
 
 StoreImpl::~StoreImpl() {
@@ -136,21 +142,62 @@ std::unique_ptr<Iterator> StoreImpl::NewIterator(Range range) const {
 
 // ---- writes
 
-// The way down is walked before the lock is taken. A locked instruction waits for every earlier store, so behind the
-// fence of the last commit: here that is over by the time that the cache misses of this descent are.
-[[gnu::always_inline]] inline bool StoreImpl::DescendAndLock(std::string_view key, Descent& descent) {
-  bool is_locked, knows_leaf;
-  {
-    const EpochGuard guard(epochs_);
-    tree_.Descend(key, Purpose::kWrite, descent);
-    is_locked = writer_lock_.try_lock();
-    knows_leaf = is_locked && descent.outcome == Descent::Outcome::kLeaf &&
-                 Tree::IsUnchanged(*descent.node, descent.version) && background_has_begun_;
+// A writer at work: in an epoch, and inside of the gate.
+class WriteScope {
+ public:
+  explicit WriteScope(StoreImpl& store)
+      : store_(store), guard_(store.epochs_), arena_(store.heap_.ArenaOf(guard_.slot())) {
+    Enter();
   }
-  // Nobody waits in an epoch: it would hold back the space that whoever has the lock may need.
-  if (!is_locked) writer_lock_.lock();
-  return knows_leaf;
-}
+  ~WriteScope() {
+    if (is_inside_) Leave();
+  }
+  WriteScope(const WriteScope&) = delete;
+  WriteScope& operator=(const WriteScope&) = delete;
+
+  Arena& arena() const { return arena_; }
+
+  // Lets others pass: until the node is free, if there is one.
+  void WaitFor(const Node* blocker) {
+    Leave();
+    guard_.Pause();
+    if (blocker != nullptr) {
+      store_.locks_.WaitUntilFree(*blocker);
+    } else if (!WaitInTest()) {
+      sched_yield();
+    }
+    guard_.Resume(store_.epochs_);
+    Enter();
+  }
+
+  // At the end, when nothing is looked at any more.
+  void ReclaimIfDue() {
+    if (!Heap::IsReclaimDue(arena_)) [[likely]]
+      return;
+    guard_.Pause();
+    store_.heap_.Reclaim(arena_);
+  }
+
+  void Leave() {
+    Gate::Leave(arena_);
+    is_inside_ = false;
+  }
+
+ private:
+  void Enter() {
+    is_inside_ = true;
+    while (!store_.gate_.TryEnter(arena_)) [[unlikely]] {
+      guard_.Pause();
+      store_.gate_.WaitUntilOpen();
+      guard_.Resume(store_.epochs_);
+    }
+  }
+
+  StoreImpl& store_;
+  EpochGuard guard_;
+  Arena& arena_;
+  bool is_inside_ = true;
+};
 
 inline bool StoreImpl::IsWritable() const { return generation_ != 0 && file_.persist().is_ok(); }
 
@@ -159,52 +206,82 @@ absl::Status StoreImpl::NotWritableError() const {
   return absl::PermissionDeniedError(absl::StrCat(file_.path(), ": the store is open for reading only."));
 }
 
-absl::Status StoreImpl::Write(std::string_view key, absl::FunctionRef<absl::Status(Location&)> operation) {
-  if (!IsWritable()) return NotWritableError();
+absl::Status StoreImpl::TryWrite(Arena& arena, std::string_view key, Operation operation, const Node** blocker) {
   Descent descent;
-  const bool knows_leaf = DescendAndLock(key, descent);
-  return WriteLocked(key, knows_leaf ? &descent : nullptr, operation);
+  tree_.Descend(key, Purpose::kWrite, descent);
+  Change change(context_, arena);
+  Location location;
+  absl::Status status;
+  bool is_claimed = false;
+  if (descent.outcome == Descent::Outcome::kLeaf) {
+    is_claimed = Tree::ClaimLeaf(descent, change);
+    status = is_claimed ? tree_.LocateInLeaf(key, descent, change, &location) : Restart();
+  } else {
+    status = tree_.Locate(key, change, &location);
+    if (status.ok() && !Tree::ClaimLast(location, change)) status = Restart();
+  }
+  if (status.ok()) status = operation(change, location);
+  *blocker = change.blocker();
+  return status;
 }
 
-absl::Status StoreImpl::WriteLocked(std::string_view key, const Descent* descent,
-                                    absl::FunctionRef<absl::Status(Location&)> operation) {
-  std::unique_lock<WriterLock> lock(writer_lock_, std::adopt_lock);
-  if (!background_has_begun_) BeginBackgroundPass();
-  bool has_released = false;
-  for (;;) {
-    Location location;
-    absl::Status status =
-        descent != nullptr ? tree_.LocateInLeaf(key, *descent, &location) : tree_.Locate(key, &location);
-    descent = nullptr;
-    if (status.ok()) status = operation(location);
-    heap_.ReclaimIfDue();
-    if (status.ok()) return file_.persist().status();
-    if (absl::IsResourceExhausted(status)) {
-      if (!marker_.is_done()) {
-        // There may be space that isn't known yet.
-        waiting_for_space_.fetch_add(1, std::memory_order_relaxed);
-        space_is_known_.wait(lock, [this] { return marker_.is_done(); });
-        waiting_for_space_.fetch_sub(1, std::memory_order_relaxed);
-        continue;
+absl::Status StoreImpl::Write(std::string_view key, Operation operation) {
+  if (!IsWritable()) return NotWritableError();
+  if (!background_has_begun_.load(std::memory_order_acquire)) [[unlikely]]
+    BeginBackgroundPass();
+  bool has_collected = false;
+  for (int turned_back = 0;;) {
+    absl::Status status;
+    {
+      WriteScope scope(*this);
+      for (;;) {
+        const Node* blocker = nullptr;
+        status = TryWrite(scope.arena(), key, operation, &blocker);
+        if (IsAgain(status)) continue;
+        if (!IsRestart(status) || ++turned_back > kMostTurnedBack) break;
+        scope.WaitFor(blocker);
       }
-      // Once: what the attempt takes for its nodes would be released again, and again.
-      if (!std::exchange(has_released, true) && ReleaseNodeSpace()) continue;
+      scope.Leave();
+      scope.ReclaimIfDue();
     }
+    if (status.ok()) return file_.persist().status();
+    if (IsRestart(status)) return WriteAlone(key, operation);
+    // There may be space that isn't known yet, or that others hold.
+    if (absl::IsResourceExhausted(status) && FindSpace(&has_collected)) continue;
     return status;
+  }
+}
+
+// Others were in the way, again and again.
+absl::Status StoreImpl::WriteAlone(std::string_view key, Operation operation) {
+  const ClosedGate closed(gate_);
+  const EpochGuard guard(epochs_);
+  Arena& arena = heap_.ArenaOf(guard.slot());
+  for (;;) {
+    const Node* blocker = nullptr;
+    const absl::Status status = TryWrite(arena, key, operation, &blocker);
+    if (!IsAgain(status) && !IsRestart(status)) return status.ok() ? file_.persist().status() : status;
   }
 }
 
 absl::Status StoreImpl::Put(std::string_view key, std::string_view value, bool only_if_absent) {
   if (!SizesFit(key, value.size())) return SizeError(key, value.size());
   if (!IsWritable()) return NotWritableError();
-  Descent descent;
-  const bool knows_leaf = DescendAndLock(key, descent);
-  if (knows_leaf && key.size() == kSliceBytes && value.size() == sizeof(uint64_t) &&
-      PutWord(key, value, only_if_absent, descent)) {
-    writer_lock_.unlock();
-    return file_.persist().status();
+  if (key.size() == kSliceBytes && value.size() == sizeof(uint64_t) &&
+      background_has_begun_.load(std::memory_order_relaxed)) {
+    WriteScope scope(*this);
+    Descent descent;
+    tree_.Descend(key, Purpose::kWrite, descent);
+    // A locked instruction waits for every earlier store, so behind the fence of the last commit: here that is over by
+    // the time that the cache misses of the descent are.
+    auto& leaf = const_cast<Node&>(*descent.node);
+    if (descent.outcome == Descent::Outcome::kLeaf && locks_.TryLock(leaf, descent.version)) [[likely]] {
+      const bool is_done = PutWord(key, value, only_if_absent, descent);
+      locks_.Unlock(leaf);
+      if (is_done) return file_.persist().status();
+    }
   }
-  return PutLocked(key, value, only_if_absent, knows_leaf ? &descent : nullptr);
+  return PutOtherwise(key, value, only_if_absent);
 }
 
 // What most puts of an 8-byte key and value come down to. False, and nothing was changed: not this one.
@@ -215,38 +292,64 @@ inline bool StoreImpl::PutWord(std::string_view key, std::string_view value, boo
   uint64_t* const word = Tree::InlineWord(descent, key);
   if (word == nullptr) return tree_.InsertInlineWord(descent, new_value);
   if (only_if_absent) return false;
-  tree_.StoreValueWord(const_cast<Node&>(*descent.node), word, new_value);
+  tree_.StoreInlineWord(word, new_value);
   return true;
 }
 
-absl::Status StoreImpl::PutLocked(std::string_view key, std::string_view value, bool only_if_absent,
-                                  const Descent* descent) {
-  return WriteLocked(key, descent, [&](Location& location) {
-    if (location.outcome != Location::Outcome::kFound) return tree_.Insert(location, key, value);
+absl::Status StoreImpl::PutOtherwise(std::string_view key, std::string_view value, bool only_if_absent) {
+  return Write(key, [&](Change& change, Location& location) {
+    if (location.outcome != Location::Outcome::kFound) return tree_.Insert(change, location, key, value);
     if (only_if_absent) return absl::AlreadyExistsError("the key is there already");
-    return tree_.Update(location, key, value);
+    return tree_.Update(change, location, key, value);
   });
 }
 
 absl::Status StoreImpl::Delete(std::string_view key) {
   if (key.size() > kMaxKeyBytes) return KeyNotFound();
-  return Write(key, [&](Location& location) {
+  bool is_sparse = false;
+  const absl::Status status = Write(key, [&](Change& change, Location& location) {
     if (location.outcome != Location::Outcome::kFound) return KeyNotFound();
-    return tree_.Erase(location, key);
+    is_sparse = Tree::IsSparse(location.leaf().perm.Remove(location.leaf().position));
+    return tree_.Erase(change, location);
   });
+  if (status.ok() && is_sparse) Rebalance(key);
+  return status;
+}
+
+// After a delete. Nothing depends on it: where others are in the way for long, it is left undone.
+void StoreImpl::Rebalance(std::string_view key) {
+  WriteScope scope(*this);
+  unsigned height = 0;
+  for (int turned_back = 0; turned_back < kMostTurnedBack;) {
+    const Node* blocker = nullptr;
+    absl::Status status;
+    {
+      Change change(context_, scope.arena());
+      status = tree_.Rebalance(change, key, &height);
+      blocker = change.blocker();
+    }
+    if (IsAgain(status)) continue;
+    if (!IsRestart(status)) break;
+    ++turned_back;
+    height = 0;
+    scope.WaitFor(blocker);
+  }
+  scope.Leave();
+  scope.ReclaimIfDue();
 }
 
 absl::StatusOr<uint64_t> StoreImpl::Add(std::string_view key, uint64_t delta) {
   if (!SizesFit(key, sizeof(uint64_t))) return SizeError(key, sizeof(uint64_t));
   uint64_t sum = delta;
-  const absl::Status status = Write(key, [&](Location& location) {
+  const absl::Status status = Write(key, [&](Change& change, Location& location) {
+    sum = delta;
     if (location.outcome != Location::Outcome::kFound) {
-      return tree_.Insert(location, key, {reinterpret_cast<const char*>(&delta), sizeof(delta)});
+      return tree_.Insert(change, location, key, {reinterpret_cast<const char*>(&delta), sizeof(delta)});
     }
     uint64_t* word = tree_.ValueWord(location);
     if (word == nullptr) return absl::FailedPreconditionError("Add needs a value of 8 bytes");
     sum = Node::Load(*word) + delta;
-    tree_.StoreValueWord(*location.leaf().node, word, sum);
+    tree_.StoreValueWord(change, location, word, sum);
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -256,12 +359,12 @@ absl::StatusOr<uint64_t> StoreImpl::Add(std::string_view key, uint64_t delta) {
 absl::StatusOr<uint64_t> StoreImpl::CompareAndSwap(std::string_view key, uint64_t expected, uint64_t desired) {
   if (key.size() > kMaxKeyBytes) return KeyNotFound();
   uint64_t before = 0;
-  const absl::Status status = Write(key, [&](Location& location) {
+  const absl::Status status = Write(key, [&](Change& change, Location& location) {
     if (location.outcome != Location::Outcome::kFound) return KeyNotFound();
     uint64_t* word = tree_.ValueWord(location);
     if (word == nullptr) return absl::FailedPreconditionError("CompareAndSwap needs a value of 8 bytes");
     before = Node::Load(*word);
-    if (before == expected) tree_.StoreValueWord(*location.leaf().node, word, desired);
+    if (before == expected) tree_.StoreValueWord(change, location, word, desired);
     return absl::OkStatus();
   });
   if (!status.ok()) return status;
@@ -272,8 +375,11 @@ absl::StatusOr<uint64_t> StoreImpl::CompareAndSwap(std::string_view key, uint64_
 
 // A small store is counted at once; a large one by a thread.
 void StoreImpl::BeginBackgroundPass() {
-  background_has_begun_ = true;
-  if (StepBackgroundPass()) return;
+  const std::lock_guard<WriterLock> lock(background_lock_);
+  if (background_has_begun_) return;
+  const bool is_done = StepBackgroundPass();
+  background_has_begun_.store(true, std::memory_order_release);
+  if (is_done) return;
   try {
     background_ = std::thread([this] { RunBackgroundPass(); });
   } catch (const std::system_error&) {
@@ -282,14 +388,29 @@ void StoreImpl::BeginBackgroundPass() {
 }
 
 bool StoreImpl::StepBackgroundPass() {
+  const ClosedGate closed(gate_);
+  if (marker_.is_done()) return true;
   if (!marker_.Step(kEntriesPerStep)) return false;
+  ReleaseNodeSpace();
+  return true;
+}
+
+bool StoreImpl::FindSpace(bool* has_collected) {
+  if (!marker_.is_done()) {
+    while (!StepBackgroundPass()) continue;
+    return true;
+  }
+  // Once: what the attempt takes for its nodes would be released again, and again.
+  if (std::exchange(*has_collected, true)) return false;
+  const ClosedGate closed(gate_);
+  heap_.CollectArenas();
   ReleaseNodeSpace();
   return true;
 }
 
 bool StoreImpl::ReleaseNodeSpace() {
   if (!marker_.status().ok()) return false;
-  heap_.ReclaimAll();
+  heap_.CollectArenas();
   if (!heap_.HasEmptyNodeSegments()) return false;
   tree_.hints().Disable();
   epochs_.Advance();
@@ -300,7 +421,7 @@ bool StoreImpl::ReleaseNodeSpace() {
     if (i > 0 && !WaitInTest()) sched_yield();
     nobody_reads = epochs_.Oldest() >= epochs_.current();
   }
-  heap_.ReclaimAll();
+  heap_.CollectArenas();
   bool has_released = false;
   if (nobody_reads) {
     tree_.hints().Clear();
@@ -312,26 +433,19 @@ bool StoreImpl::ReleaseNodeSpace() {
 
 void StoreImpl::RunBackgroundPass() {
   for (bool done = false; !done && !closing_;) {
-    // Writers go first, within reason, and unless they wait for this.
-    for (int i = 0; i < kYieldsPerStep && writer_lock_.is_contended() && waiting_for_space_ == 0 && !closing_; ++i) {
-      sched_yield();
-    }
-    const std::lock_guard<WriterLock> lock(writer_lock_);
+    // Writers go first, within reason.
+    for (int i = 0; i < kYieldsPerStep && gate_.IsBusy() && !closing_; ++i) sched_yield();
     done = StepBackgroundPass();
   }
-  space_is_known_.notify_all();
 }
 
 absl::Status StoreImpl::WaitUntilSpaceIsKnown() {
   if (generation_ == 0) return absl::OkStatus();
-  for (;;) {
-    const std::lock_guard<WriterLock> lock(writer_lock_);
-    background_has_begun_ = true;
-    if (!StepBackgroundPass()) continue;
-    heap_.ReclaimAll();
-    space_is_known_.notify_all();
-    return marker_.status();
-  }
+  background_has_begun_ = true;
+  while (!StepBackgroundPass()) continue;
+  const ClosedGate closed(gate_);
+  heap_.CollectArenas();
+  return marker_.status();
 }
 
 Stats StoreImpl::GetStats() {
@@ -344,20 +458,15 @@ Stats StoreImpl::GetStats() {
   stats.segments_total = image_.segment_count();
   stats.segments_header = image_.header_segments();
   stats.generation = image_.superblock().generation;
-  const std::lock_guard<WriterLock> lock(writer_lock_);
-  stats.space_is_known = heap_.space_is_known();
-  Segments& segments = heap_.segments();
-  segments.ScanAll();
-  stats.segments_free = segments.free_count();
-  for (uint64_t segment = image_.header_segments(); segment < image_.segment_count(); ++segment) {
-    const SegmentState& state = segments.state(segment);
-    stats.segments_nodes += state.kind == SegmentKind::kNodes;
-    stats.segments_records += state.kind == SegmentKind::kRecords;
-    stats.segments_large += state.kind == SegmentKind::kLarge;
-  }
-  stats.node_bytes_used = heap_.node_bytes_used();
-  stats.record_bytes_used = heap_.record_bytes_used();
-  stats.bytes_retired = heap_.bytes_retired();
+  const Heap::Usage usage = heap_.GetUsage();
+  stats.space_is_known = usage.space_is_known;
+  stats.segments_free = usage.segments_free;
+  stats.segments_nodes = usage.segments_nodes;
+  stats.segments_records = usage.segments_records;
+  stats.segments_large = usage.segments_large;
+  stats.node_bytes_used = usage.node_bytes_used;
+  stats.record_bytes_used = usage.record_bytes_used;
+  stats.bytes_retired = usage.bytes_retired;
   return stats;
 }
 

@@ -1,9 +1,8 @@
-// What stands behind Store: the mapped file, the tree and heap in it, the writer lock, the background pass.
+// What stands behind Store: the mapped file, the tree and heap in it, the way that every write takes, the background pass.
 #ifndef SEALKV_KV_STORE_IMPL_H_
 #define SEALKV_KV_STORE_IMPL_H_
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
 #include <string_view>
 #include <thread>
@@ -12,7 +11,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "daxfile/dax_file.h"
+#include "kv/change.h"
 #include "kv/epoch.h"
+#include "kv/gate.h"
 #include "kv/heap.h"
 #include "kv/image.h"
 #include "kv/mark.h"
@@ -49,21 +50,24 @@ class StoreImpl {
   template <typename Use>
   absl::Status Read(std::string_view key, Use use) const;
 
-  // Everything common to all writes: down to the leaf, the lock, the operation, the lock's release.
-  absl::Status Write(std::string_view key, absl::FunctionRef<absl::Status(Location&)> operation);
   bool IsWritable() const;
   absl::Status NotWritableError() const;
-  // Descends, then takes the writer lock. Whether the descent led to a leaf, and that is unchanged.
-  bool DescendAndLock(std::string_view key, Descent& descent);
-  // With the lock, which it lets go of; `descent` is nullptr if the leaf isn't known.
-  absl::Status WriteLocked(std::string_view key, const Descent* descent,
-                           absl::FunctionRef<absl::Status(Location&)> operation);
+
+  // Everything common to all writes of one key: to the leaf, the operation, and again while others are in the way.
+  using Operation = absl::FunctionRef<absl::Status(Change&, Location&)>;
+  absl::Status Write(std::string_view key, Operation operation);
+  // One attempt, by whoever is inside of the gate. What it waits for, if it has to, is left in `blocker`.
+  absl::Status TryWrite(Arena& arena, std::string_view key, Operation operation, const Node** blocker);
+  absl::Status WriteAlone(std::string_view key, Operation operation);
   bool PutWord(std::string_view key, std::string_view value, bool only_if_absent, const Descent& descent);
-  absl::Status PutLocked(std::string_view key, std::string_view value, bool only_if_absent, const Descent* descent);
+  absl::Status PutOtherwise(std::string_view key, std::string_view value, bool only_if_absent);
+  void Rebalance(std::string_view key);
 
   void BeginBackgroundPass();
   bool StepBackgroundPass();  // true: through
-  // Makes segments of nothing but free nodes usable for anything. Whether there were any.
+  // Finds what can be of use to somebody who found no space. False: nothing more.
+  bool FindSpace(bool* has_collected);
+  // Makes segments of nothing but free nodes usable for anything. Whether there were any. The gate is closed.
   bool ReleaseNodeSpace();
   void RunBackgroundPass();
 
@@ -72,14 +76,17 @@ class StoreImpl {
   const uint32_t generation_;
   mutable Epochs epochs_;
   Heap heap_;
+  Gate gate_;
+  NodeLocks locks_;
+  Versions versions_;
+  const ChangeContext context_;
   Tree tree_;
   Marker marker_;
 
-  WriterLock writer_lock_;
-  std::condition_variable_any space_is_known_;
+  friend class WriteScope;
+  WriterLock background_lock_;
+  std::atomic<bool> background_has_begun_{false};
   std::thread background_;
-  bool background_has_begun_ = false;
-  std::atomic<unsigned> waiting_for_space_{0};
   std::atomic<bool> closing_{false};
 };
 

@@ -9,8 +9,9 @@
 //   CommitReference  an entry's reference word: update, a layer's root replaced
 //   CommitRoot       the superblock's root word: the top layer's root replaced
 //
-// Thread safety: Find and Descend may be called by any thread that is in an epoch; everything else needs the writer
-// lock.
+// Thread safety: all of it may be called by any thread that is in an epoch; writers are inside of the gate. What an
+// operation changes it has claimed (kv/change.h): the way down is walked optimistically, and only the nodes that are
+// written to are locked.
 #ifndef SEALKV_KV_TREE_H_
 #define SEALKV_KV_TREE_H_
 
@@ -23,8 +24,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "daxfile/persist.h"
+#include "kv/change.h"
 #include "kv/descent.h"
-#include "kv/heap.h"
 #include "kv/image.h"
 #include "kv/leaf_hints.h"
 #include "kv/node.h"
@@ -40,7 +41,10 @@ struct Entry {
 
 // One node on the way from the root to a leaf, with what the way says about it.
 struct PathStep {
-  Node* node;
+  Node* node;        // where to work on it, once it is claimed (kv/change.h)
+  Node* home;        // where it lies
+  LockWord version;  // all here was read of this version
+  Perm perm;
   unsigned position;      // of the entry that the way goes on through (in the last leaf: where the key is or would be)
   uint64_t lowest_slice;  // lower bound of the node's slices
   size_t depth;           // bytes of the key before this layer's slices
@@ -76,8 +80,8 @@ struct Found {
 
 class Tree {
  public:
-  Tree(const Image& image, daxfile::Persist& persist, Heap& heap, uint32_t generation)
-      : image_(image), persist_(persist), heap_(heap), generation_(generation), hints_(image.size_bytes()) {}
+  Tree(const Image& image, daxfile::Persist& persist, uint32_t generation)
+      : image_(image), persist_(persist), generation_(generation), hints_(image.size_bytes()) {}
 
   // ---- readers (kv/tree_read.cc, kv/descent_impl.h)
 
@@ -118,15 +122,23 @@ class Tree {
   void LearnLeaf(uint64_t slice, const Node& leaf, LockWord version) const;
   LeafHints& hints() const { return hints_; }
 
-  // ---- writers
+  // ---- writers. All but the first two need what they change to be claimed, and claim what else they need. Restart():
+  // somebody was in the way, nothing was changed. Again(): nodes were split to make room, and the change is over.
 
-  // Where the key is or would be, by walking down; and the place among its slice's entries in the leaf reached.
-  absl::Status Locate(std::string_view key, Location* location) const;
-  // The same without the way, given a descent (for writing) to a leaf that hasn't changed since.
-  absl::Status LocateInLeaf(std::string_view key, const Descent& descent, Location* location) const;
+  // Where the key is or would be, by walking down; and the place among its slice's entries in the leaf reached. That is
+  // true of the versions in the path.
+  absl::Status Locate(std::string_view key, Change& change, Location* location) const;
+  // Takes the leaf that a descent (for writing) led to. False: not as it was.
+  static bool ClaimLeaf(const Descent& descent, Change& change) {
+    return change.Claim(const_cast<Node*>(descent.node), descent.version) != nullptr;
+  }
+  // Takes the node at the end of the path.
+  static bool ClaimLast(Location& location, Change& change) { return Take(change, location.path.back()); }
+  // Where the key is in the leaf that was claimed, without the way to it.
+  absl::Status LocateInLeaf(std::string_view key, const Descent& descent, Change& change, Location* location) const;
 
   // What most writes of 8-byte values come down to, with no more than the leaf that a descent (for writing) led to, and
-  // that hasn't changed since.
+  // that is locked since, unchanged.
   //
   // The value of an 8-byte key, in the leaf; nullptr if it isn't there, or not alone with its slice.
   static uint64_t* InlineWord(const Descent& descent, std::string_view key) {
@@ -138,97 +150,102 @@ class Tree {
   }
   // Inserts an 8-byte key. False, and nothing was changed: not without more ado.
   bool InsertInlineWord(const Descent& descent, uint64_t value);
-  void StoreValueWord(Node& leaf, uint64_t* word, uint64_t value);
+  // The word is the value: nothing has to be durable before it.
+  void StoreInlineWord(uint64_t* word, uint64_t value);
 
-  // The key must be where `location` says, and nothing has changed since. (kv/tree_write.cc)
-  absl::Status Insert(Location& location, std::string_view key, std::string_view value);
-  absl::Status Update(Location& location, std::string_view key, std::string_view value);
-  absl::Status Erase(Location& location, std::string_view key);
+  // The key is where `location` says, and the node at the end of its path is claimed. (kv/tree_write.cc)
+  absl::Status Insert(Change& change, Location& location, std::string_view key, std::string_view value);
+  absl::Status Update(Change& change, Location& location, std::string_view key, std::string_view value);
+  absl::Status Erase(Change& change, Location& location);
+  // An 8-byte value where it lies.
+  void StoreValueWord(Change& change, const Location& location, uint64_t* word, uint64_t value);
   // The 8-byte value of the entry at kFound, or nullptr if its value has another size.
   uint64_t* ValueWord(const Location& location) const;
 
- private:
-  // ---- commits (kv/tree_commit.cc). All that the stored word makes reachable was flushed and fenced by the caller.
-  void CommitPerm(Node& node, Perm perm);
-  void CommitReference(Node& node, unsigned slot, uint64_t ref);
-  void CommitRoot(Node& new_root);
+  // After a delete that has left few entries: one step towards a tree without nearly empty nodes, if there is any to
+  // make so many steps above the leaf where the key would be. Again(): there may be more, at `*height` as it is then.
+  // (kv/tree_shrink.cc)
+  static bool IsSparse(Perm perm) { return perm.count() <= kSparseCount; }
+  absl::Status Rebalance(Change& change, std::string_view key, unsigned* height);
 
-  void Lock(Node& node) {
-    // One writer at a time: nobody else changes the word. It is volatile, so it doesn't pass the seam.
-    // Relaxed is enough: Persist::Store is a release, so a reader that sees any later store also sees the lock.
-    std::atomic_ref<uint64_t>(node.words[Node::kLockWord])
-        .store(node.lock().Locked(generation_).raw(), std::memory_order_relaxed);
+ private:
+  static bool Take(Change& change, PathStep& step) {
+    Node* const place = change.Claim(step.home, step.version);
+    if (place == nullptr) return false;
+    step.node = place;
+    return true;
   }
-  void Unlock(Node& node) {
-    std::atomic_ref<uint64_t>(node.words[Node::kLockWord])
-        .store(node.lock().Unlocked().raw(), std::memory_order_release);
-  }
-  void MakeObsolete(Node& node);  // it stays locked for ever, and is retired
-  // Unlocks the nodes written since the last commit: they are part of the tree, durably, and nobody was there before.
-  void Publish();
+  // Takes path[first … last].
+  static bool TakeAll(Change& change, Path& path, size_t first, size_t last);
+
+  // ---- commits (kv/tree_commit.cc). All that the stored word makes reachable was flushed and fenced by the caller.
+  static void CommitPerm(Change& change, Node& node, Perm perm);
+  static void CommitReference(Change& change, Node& node, unsigned slot, uint64_t ref);
 
   // Makes an entry part of a node with a free slot. If it refers to anything new, that must have been flushed.
-  void InsertEntry(Node& node, Perm perm, unsigned position, const Entry& entry);
-  // The same node with another entry's slot free: moves entries out of the line of `perm`, as many as find room beside
-  // the first free slot. What it writes is not yet named by any permutation in the node.
-  Perm ClearPermLine(Node& node, Perm perm);
-  // Writes an entry into a free slot, which isn't visible until a perm that names it is committed.
-  void WriteSlot(Node& node, unsigned slot, const Entry& entry);
-  // Starts the write-back of what a slot holds, but for the perm's own line.
-  void FlushSlot(Node& node, unsigned slot);
-  // Both, with the first free slot.
-  void WriteFreeSlot(Node& node, Perm perm, const Entry& entry);
-  // Writes a new node; durable after the next fence. Needs a reservation. It is locked until the next commit, which
-  // must make it part of the tree.
-  Node& WriteNode(unsigned level, std::span<const Entry> entries, PrefixKind prefix_kind = PrefixKind::kNone,
-                  uint64_t prefix_word = 0);
+  static void InsertEntry(Change& change, Node& node, Perm perm, unsigned position, const Entry& entry);
+  // Writes an entry into the first free slot, which isn't visible until a perm that names it is committed, and starts
+  // its write-back.
+  static void WriteFreeSlot(Change& change, Node& node, Perm perm, const Entry& entry);
+  // Writes a new node, and returns its reference.
+  uint64_t WriteNode(Change& change, unsigned level, std::span<const Entry> entries,
+                     PrefixKind prefix_kind = PrefixKind::kNone, uint64_t prefix_word = 0) const;
   // A node's entries in order.
-  absl::InlinedVector<Entry, kSlots + 1> EntriesOf(const Node& node) const;
+  static absl::InlinedVector<Entry, kSlots + 1> EntriesOf(const Node& node);
 
   // The entry for a new key at this depth; appends its record where it needs one.
-  absl::StatusOr<Entry> MakeEntry(std::string_view key, std::string_view value, size_t depth);
+  static absl::StatusOr<Entry> MakeEntry(Change& change, std::string_view key, std::string_view value, size_t depth);
   static Entry RecordEntry(std::string_view key, Offset record, size_t depth);
-  void DiscardEntry(const Entry& entry);
 
   // ---- growing (kv/tree_grow.cc)
-  absl::Status InsertIntoFullLeaf(Location& location, std::string_view key, std::string_view value);
-  absl::Status AppendAtRightEdge(Location& location, const Entry& entry);
-  bool IsAtRightEdge(const Location& location) const;
-  // Durable after the next fence. The leaf stays locked: what it covers is about to shrink.
-  void LowerBound(Node& leaf, uint64_t bound);
-  // Splits the lowest full node above path[i] whose own parent has room, or the root.
-  absl::Status MakeRoomAbove(Path& path, size_t i);
-  absl::Status SplitNode(Path& path, size_t i, std::span<const Entry> entries);
-  // Splits the leaf, or what has to be split before it. The caller locates again.
-  absl::Status MakeRoomInLeaf(Location& location);
+  absl::Status InsertIntoFullLeaf(Change& change, Location& location, std::string_view key, std::string_view value);
+  absl::Status AppendAtRightEdge(Change& change, Location& location, std::string_view key, std::string_view value);
+  static bool IsAtRightEdge(const Location& location);
+  // Durable after the next fence.
+  static void LowerBound(Change& change, Node& leaf, uint64_t bound);
+  // The lowest node that can be split now, to make room for a split of path[i].
+  static size_t FirstToSplit(const Path& path, size_t i);
+  // Claims what a split of path[i] writes to.
+  absl::Status PrepareSplit(Change& change, Path& path, size_t i) const;
+  absl::Status SplitNode(Change& change, Path& path, size_t i, std::span<const Entry> entries);
+  // Splits path[i] as it is, for want of room in it or below. Again().
+  absl::Status SplitForRoom(Change& change, Path& path, size_t i);
+  // Splits the leaf, or what has to be split before it. Again().
+  absl::Status MakeRoomInLeaf(Change& change, Location& location);
   // Replaces path[i] by `children` in its parent, or by a new root above them.
-  void ReplaceByChildren(Path& path, size_t i, std::span<const Entry> children);
-  // Makes `new_root` the root of the layer that path[i] is the root of.
-  void SwingLayerRoot(Path& path, size_t i, Node& new_root);
+  void ReplaceByChildren(Change& change, Path& path, size_t i, std::span<const Entry> children);
+  // Whoever makes another node the root of the layer that path[i] is the root of holds this; nothing if the top layer's.
+  static bool TakeOwner(Change& change, Path& path, size_t i) { return i == 0 || Take(change, path[i - 1]); }
+  void SwingLayerRoot(Change& change, const Path& path, size_t i, uint64_t new_root) const;
 
   // ---- layers (kv/tree_layer.cc)
-  absl::Status InsertIntoNewLayer(Location& location, std::string_view key, std::string_view value);
-  absl::Status InsertBesidePrefix(Location& location, std::string_view key, std::string_view value);
+  absl::Status InsertIntoNewLayer(Change& change, Location& location, std::string_view key, std::string_view value);
+  absl::Status InsertBesidePrefix(Change& change, Location& location, std::string_view key, std::string_view value);
   // The words for a prefix; appends a record if it is longer than 8 bytes.
   struct Prefix {
     PrefixKind kind = PrefixKind::kNone;
     uint64_t word = 0;
   };
-  absl::StatusOr<Prefix> MakePrefix(std::string_view bytes);
-  void RetirePrefix(const Node& root);
+  static absl::StatusOr<Prefix> MakePrefix(Change& change, std::string_view bytes);
+  void RetirePrefix(Change& change, const Node& root) const;
 
   // ---- shrinking (kv/tree_shrink.cc)
   // A node is merged when it has at most so many entries.
   static constexpr unsigned kSparseCount = 4;
-  void Rebalance(Path& path);
-  bool DropEmpty(Path& path, size_t* i);
-  bool MergeWithSibling(Path& path, size_t i);
-  void ShrinkLayer(Path& path, size_t i);
-  void PullUpLastKey(Path& path, size_t i);
+  absl::Status DropEmpty(Change& change, Path& path, size_t bottom, unsigned* height);
+  absl::Status MergeWithSibling(Change& change, Path& path, size_t i);
+  absl::Status ShrinkLayer(Change& change, Path& path, size_t i, unsigned* height);
+  absl::Status PullUpLastKey(Change& change, Path& path, size_t i);
 
   // The whole way, if only the leaf is known.
-  absl::Status CompletePath(std::string_view key, Location* location) const;
+  absl::Status CompletePath(std::string_view key, Change& change, Location* location) const;
   absl::Status PlaceInLeaf(std::string_view key, SliceRange range, Location* location) const;
+  // The version of a node that the way leads to.
+  absl::Status VersionOf(const Node& home, Change& change, LockWord* version) const;
+  static bool IsCurrent(const PathStep& step, const Change& change) {
+    return IsUnchanged(*step.home, step.version) || change.FindHeld(step.home) != nullptr;
+  }
+  absl::Status DamagedUnlessChanged(const PathStep& step, const Change& change, const char* what) const;
   LockWord WaitUntilStable(const Node& node) const;
   void DescendScalar(std::string_view key, Purpose purpose, Descent& result) const;
   void DescendAvx512(std::string_view key, Purpose purpose, Descent& result) const;
@@ -241,11 +258,8 @@ class Tree {
 
   const Image& image_;
   daxfile::Persist& persist_;
-  Heap& heap_;
   const uint32_t generation_;
   mutable LeafHints hints_;
-  // Written, and not yet part of the tree: locked until the commit that makes them so.
-  absl::InlinedVector<Node*, kMaxLevel + 3> fresh_nodes_;
 };
 
 }  // namespace sealkv::internal

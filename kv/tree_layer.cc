@@ -29,36 +29,35 @@ size_t CommonPrefixBytes(std::span<const KeyedRecord> keys, size_t depth) {
 
 }  // namespace
 
-absl::StatusOr<Tree::Prefix> Tree::MakePrefix(std::string_view bytes) {
+absl::StatusOr<Tree::Prefix> Tree::MakePrefix(Change& change, std::string_view bytes) {
   if (bytes.empty()) return Prefix{};
   if (bytes.size() == kSliceBytes) {
     Prefix prefix{PrefixKind::kInline, 0};
     __builtin_memcpy(&prefix.word, bytes.data(), sizeof(prefix.word));
     return prefix;
   }
-  const absl::StatusOr<Offset> record = heap_.AppendRecord(bytes, {}, kPrefixRecord);
+  const absl::StatusOr<Offset> record = change.AppendRecord(bytes, {}, kPrefixRecord);
   if (!record.ok()) return record.status();
   return Prefix{PrefixKind::kRecord, RecordRef(*record, static_cast<uint16_t>(bytes.size() / kSliceBytes)).raw()};
 }
 
-void Tree::RetirePrefix(const Node& root) {
+void Tree::RetirePrefix(Change& change, const Node& root) const {
   if (root.kinds().prefix() != PrefixKind::kRecord) return;
   const Offset record = RecordRef::FromRaw(root.prefix_word()).offset();
-  if (!image_.RecordAt(record).is_null()) heap_.RetireRecord(record);
+  if (!image_.RecordAt(record).is_null()) change.RetiresRecord(record);
 }
 
 // Five keys share a slice: four ties and the new one. They move to a layer, whose root is one leaf.
-absl::Status Tree::InsertIntoNewLayer(Location& location, std::string_view key, std::string_view value) {
-  if (location.leaf().node->perm().free_count() == 0) {
-    if (absl::Status status = CompletePath(key, &location); !status.ok()) return status;
-    if (absl::Status status = MakeRoomInLeaf(location); !status.ok()) return status;
-    if (absl::Status status = Locate(key, &location); !status.ok()) return status;
-    return Insert(location, key, value);
+absl::Status Tree::InsertIntoNewLayer(Change& change, Location& location, std::string_view key,
+                                      std::string_view value) {
+  if (location.leaf().perm.free_count() == 0) {
+    if (absl::Status status = CompletePath(key, change, &location); !status.ok()) return status;
+    return MakeRoomInLeaf(change, location);
   }
-  PathStep& leaf = location.leaf();
+  const PathStep& leaf = location.leaf();
   Node& node = *leaf.node;
-  const Perm perm = node.perm();
-  if (absl::Status status = heap_.ReserveNodes(1); !status.ok()) return status;
+  const Perm perm = leaf.perm;
+  if (absl::Status status = change.ReserveNodes(1); !status.ok()) return status;
 
   std::array<KeyedRecord, kMaxTies + 1> keys;
   size_t count = 0;
@@ -66,12 +65,12 @@ absl::Status Tree::InsertIntoNewLayer(Location& location, std::string_view key, 
     const Offset record = node.record(perm.slot(i)).offset();
     const RecordView view = image_.RecordAt(record);
     if (view.is_null() || view.key().size() <= leaf.depth + kSliceBytes) {
-      return Damaged(&node, "a tie's record doesn't fit its entry");
+      return Damaged(leaf.home, "a tie's record doesn't fit its entry");
     }
     keys[count++] = {view.key(), record};
   }
-  if (count != location.ties_end - location.ties_begin) return Damaged(&node, "more ties than a leaf may hold");
-  const absl::StatusOr<Offset> new_record = heap_.AppendRecord(key, value);
+  if (count != location.ties_end - location.ties_begin) return Damaged(leaf.home, "more ties than a leaf may hold");
+  const absl::StatusOr<Offset> new_record = change.AppendRecord(key, value);
   if (!new_record.ok()) return new_record.status();
   const unsigned at = leaf.position - location.ties_begin;
   std::move_backward(keys.begin() + at, keys.begin() + count, keys.begin() + count + 1);
@@ -79,62 +78,55 @@ absl::Status Tree::InsertIntoNewLayer(Location& location, std::string_view key, 
 
   const size_t depth = leaf.depth + kSliceBytes;
   const size_t prefix_bytes = CommonPrefixBytes(keys, depth);
-  const absl::StatusOr<Prefix> prefix = MakePrefix(key.substr(depth, prefix_bytes));
-  if (!prefix.ok()) {
-    heap_.DiscardRecord(*new_record);
-    return prefix.status();
-  }
+  const absl::StatusOr<Prefix> prefix = MakePrefix(change, key.substr(depth, prefix_bytes));
+  if (!prefix.ok()) return prefix.status();
   std::array<Entry, kMaxTies + 1> entries;
   std::transform(keys.begin(), keys.end(), entries.begin(),
                  [&](const KeyedRecord& keyed) { return RecordEntry(keyed.key, keyed.record, depth + prefix_bytes); });
-  const Node& root = WriteNode(0, entries, prefix->kind, prefix->word);
-  WriteFreeSlot(node, perm, {location.slice, Kind::kLayer, Raw(image_.OffsetOf(&root))});
-  persist_.Fence();
+  change.Begin();
+  const uint64_t root = WriteNode(change, 0, entries, prefix->kind, prefix->word);
+  WriteFreeSlot(change, node, perm, {location.slice, Kind::kLayer, root});
+  change.Fence();
   Perm with_layer = perm.Insert(location.ties_begin);
   for (size_t i = 0; i < kMaxTies; ++i) with_layer = with_layer.Remove(location.ties_begin + 1);
-  CommitPerm(node, with_layer);
+  CommitPerm(change, node, with_layer);
   return absl::OkStatus();
 }
 
 // The key shares only the beginning of a layer's prefix (or ends within it). A new root takes the shared part, in whole
 // slices, as its prefix, and holds the new key beside the old layer, whose root is copied with what is left of the
 // prefix behind the slice that leads to it.
-absl::Status Tree::InsertBesidePrefix(Location& location, std::string_view key, std::string_view value) {
+absl::Status Tree::InsertBesidePrefix(Change& change, Location& location, std::string_view key,
+                                      std::string_view value) {
   Path& path = location.path;
   const size_t i = path.size() - 1;
-  Node& old_root = *path[i].node;
+  if (!TakeOwner(change, path, i)) return Restart();
+  const Node& old_root = *path[i].node;
   const size_t depth = path[i].depth;
   char inline_bytes[8];
   const absl::StatusOr<std::string_view> prefix = PrefixOf(old_root, inline_bytes);
   if (!prefix.ok()) return prefix.status();
   // The key keeps at least one byte beyond the new prefix.
   const size_t shared = FloorToSlices(std::min(location.prefix_bytes_shared, key.size() - depth - 1));
-  if (absl::Status status = heap_.ReserveNodes(2); !status.ok()) return status;
+  if (absl::Status status = change.ReserveNodes(2); !status.ok()) return status;
 
-  const absl::StatusOr<Entry> entry = MakeEntry(key, value, depth + shared);
+  const absl::StatusOr<Entry> entry = MakeEntry(change, key, value, depth + shared);
   if (!entry.ok()) return entry.status();
-  const absl::StatusOr<Prefix> upper = MakePrefix(prefix->substr(0, shared));
-  if (!upper.ok()) {
-    DiscardEntry(*entry);
-    return upper.status();
-  }
-  const absl::StatusOr<Prefix> lower = MakePrefix(prefix->substr(shared + kSliceBytes));
-  if (!lower.ok()) {
-    DiscardEntry(*entry);
-    if (upper->kind == PrefixKind::kRecord) heap_.DiscardRecord(RecordRef::FromRaw(upper->word).offset());
-    return lower.status();
-  }
-  const Node& copy = WriteNode(old_root.level(), EntriesOf(old_root), lower->kind, lower->word);
-  const Entry layer{SliceAt(*prefix, shared), Kind::kLayer, Raw(image_.OffsetOf(&copy))};
+  const absl::StatusOr<Prefix> upper = MakePrefix(change, prefix->substr(0, shared));
+  if (!upper.ok()) return upper.status();
+  const absl::StatusOr<Prefix> lower = MakePrefix(change, prefix->substr(shared + kSliceBytes));
+  if (!lower.ok()) return lower.status();
+  change.Begin();
+  const uint64_t copy = WriteNode(change, old_root.level(), EntriesOf(old_root), lower->kind, lower->word);
+  const Entry layer{SliceAt(*prefix, shared), Kind::kLayer, copy};
   const bool key_is_first =
       std::pair(entry->slice, KindRank(entry->kind)) < std::pair(layer.slice, KindRank(layer.kind));
   const Entry entries[] = {key_is_first ? *entry : layer, key_is_first ? layer : *entry};
-  Node& new_root = WriteNode(0, entries, upper->kind, upper->word);
-  persist_.Fence();
-  Lock(old_root);
-  SwingLayerRoot(path, i, new_root);
-  RetirePrefix(old_root);
-  MakeObsolete(old_root);
+  const uint64_t new_root = WriteNode(change, 0, entries, upper->kind, upper->word);
+  change.Fence();
+  RetirePrefix(change, old_root);
+  change.Replaces(path[i].home);
+  SwingLayerRoot(change, path, i, new_root);
   return absl::OkStatus();
 }
 

@@ -16,90 +16,126 @@ size_t SharedBytes(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-// Walks down to the leaf where the key belongs; then finds its place among the entries of its slice.
-absl::Status Tree::Locate(std::string_view key, Location* location) const {
+// A node that somebody changes right now: who holds nothing waits for him, who does starts again.
+absl::Status Tree::VersionOf(const Node& home, Change& change, LockWord* version) const {
+  *version = home.lock();
+  if (!version->is_locked(generation_) || version->is_obsolete(generation_)) return absl::OkStatus();
+  if (change.FindHeld(&home) != nullptr) return absl::OkStatus();
+  if (change.HoldsAny()) {
+    change.set_blocker(&home);
+    return Restart();
+  }
+  *version = WaitUntilStable(home);
+  return absl::OkStatus();
+}
+
+absl::Status Tree::DamagedUnlessChanged(const PathStep& step, const Change& change, const char* what) const {
+  return IsCurrent(step, change) ? Damaged(step.home, what) : Restart();
+}
+
+// Walks down to the leaf where the key belongs, hand over hand (kv/descent.h); then finds its place among the entries of
+// its slice.
+absl::Status Tree::Locate(std::string_view key, Change& change, Location* location) const {
   Path& path = location->path;
   path.clear();
   location->has_path = true;
-  auto* node = const_cast<Node*>(Root());
-  if (node == nullptr) return DamagedAt(Offset{64}, "the root word");
+  Node* home = change.Root();
+  if (home == nullptr) return DamagedAt(Offset{64}, "the root word");
+  LockWord version(0);
+  if (absl::Status status = VersionOf(*home, change, &version); !status.ok()) return status;
+  if (change.Root() != home) return Restart();
   size_t depth = 0;
   uint64_t lowest_slice = 0;
   bool is_layer_root = true;
   unsigned level_bound = kMaxLevel + 1;
   for (;;) {
+    Node* const held = change.FindHeld(home);
+    Node* const node = held != nullptr ? held : home;
+    path.push_back({node, home, version, node->perm(), 0, lowest_slice, depth, is_layer_root});
+    PathStep& step = path.back();
+    // Nobody led here but what hasn't changed since.
+    if (version.is_obsolete(generation_)) return DamagedUnlessChanged(step, change, "a node with two references");
     if (is_layer_root && depth > 0) {
       char inline_bytes[8];
       const absl::StatusOr<std::string_view> prefix = PrefixOf(*node, inline_bytes);
+      if (!IsCurrent(step, change)) return Restart();
       if (!prefix.ok()) return prefix.status();
       const size_t shared = SharedBytes(key.substr(depth), *prefix);
       if (shared < prefix->size() || key.size() == depth + shared) {
-        path.push_back({node, 0, 0, depth, true});
         location->outcome = Location::Outcome::kPrefixDiffers;
         location->prefix_bytes_shared = shared;
         return absl::OkStatus();
       }
       depth += prefix->size();
+      step.depth = depth;
     }
-    const Perm perm = node->perm();
     const unsigned level = node->level();
-    if (level >= level_bound) return Damaged(node, "a child's level is not below its parent's");
+    if (level >= level_bound) return DamagedUnlessChanged(step, change, "a child's level is not below its parent's");
     // What is written next may take any of these nodes' free slots.
-    if (!perm.IsWellFormed()) return Damaged(node, "the permutation word");
-    if (IsObsolete(node->lock())) return Damaged(node, "a node with two references");
+    if (!step.perm.IsWellFormed()) return DamagedUnlessChanged(step, change, "the permutation word");
     const uint64_t slice = SliceAt(key, depth);
-    path.push_back({node, 0, lowest_slice, depth, is_layer_root});
-    PathStep& step = path.back();
     Node* next = nullptr;
     if (level > 0) {
-      if (perm.count() == 0) return Damaged(node, "an inner node without children");
-      step.position = FindChild(*node, perm, slice);
-      const unsigned slot = perm.slot(step.position);
+      if (step.perm.count() == 0) return DamagedUnlessChanged(step, change, "an inner node without children");
+      step.position = FindChild(*node, step.perm, slice);
+      const unsigned slot = step.perm.slot(step.position);
       if (step.position > 0) lowest_slice = node->slice(slot);
       next = image_.NodeAt(node->child(slot));
       level_bound = level;
       is_layer_root = false;
     } else {
-      if (absl::Status status = PlaceInLeaf(key, FindSlice(*node, perm, slice), location); !status.ok()) return status;
-      if (location->outcome == Location::Outcome::kFound && location->kind == Kind::kLayer) {
-        next = image_.NodeAt(node->child(perm.slot(path.back().position)));
-        depth += kSliceBytes;
-        lowest_slice = 0;
-        level_bound = kMaxLevel + 1;
-        is_layer_root = true;
-      } else {
-        return absl::OkStatus();
-      }
+      const absl::Status status = PlaceInLeaf(key, FindSlice(*node, step.perm, slice), location);
+      if (!status.ok()) return IsCurrent(step, change) ? status : Restart();
+      if (location->outcome != Location::Outcome::kFound || location->kind != Kind::kLayer) return absl::OkStatus();
+      next = image_.NodeAt(node->child(step.perm.slot(step.position)));
+      depth += kSliceBytes;
+      lowest_slice = 0;
+      level_bound = kMaxLevel + 1;
+      is_layer_root = true;
     }
-    if (next == nullptr) return Damaged(node, "a reference to a node leads nowhere");
+    if (next == nullptr) return DamagedUnlessChanged(step, change, "a reference to a node leads nowhere");
     next->Prefetch();
-    node = next;
+    if (absl::Status status = VersionOf(*next, change, &version); !status.ok()) return status;
+    if (!IsCurrent(step, change)) return Restart();
+    home = next;
   }
 }
 
-absl::Status Tree::LocateInLeaf(std::string_view key, const Descent& descent, Location* location) const {
-  if (!descent.perm.IsWellFormed()) return Damaged(descent.node, "the permutation word");
+absl::Status Tree::LocateInLeaf(std::string_view key, const Descent& descent, Change& change,
+                                Location* location) const {
+  auto* const home = const_cast<Node*>(descent.node);
+  Node* const node = change.FindHeld(home);
+  const Perm perm = node->perm();
+  if (!perm.IsWellFormed()) return Damaged(home, "the permutation word");
   location->has_path = false;
   location->path.clear();
-  location->path.push_back({const_cast<Node*>(descent.node), 0, 0, descent.depth, false});
-  return PlaceInLeaf(key, descent.range, location);
+  location->path.push_back({node, home, descent.version, perm, 0, 0, descent.depth, false});
+  const SliceRange range = node == home ? descent.range : FindSlice(*node, perm, descent.slice);
+  return PlaceInLeaf(key, range, location);
 }
 
-absl::Status Tree::CompletePath(std::string_view key, Location* location) const {
+absl::Status Tree::CompletePath(std::string_view key, Change& change, Location* location) const {
   if (location->has_path) return absl::OkStatus();
   const PathStep leaf = location->leaf();
   const Location::Outcome outcome = location->outcome;
-  if (absl::Status status = Locate(key, location); !status.ok()) return status;
+  if (absl::Status status = Locate(key, change, location); !status.ok()) return status;
   const bool is_the_same =
-      location->leaf().node == leaf.node && location->leaf().position == leaf.position && location->outcome == outcome;
-  return is_the_same ? absl::OkStatus() : Damaged(leaf.node, "a node with two references");
+      location->leaf().home == leaf.home && location->leaf().position == leaf.position && location->outcome == outcome;
+  return is_the_same ? absl::OkStatus() : Damaged(leaf.home, "a node with two references");
+}
+
+bool Tree::TakeAll(Change& change, Path& path, size_t first, size_t last) {
+  for (size_t i = last + 1; i-- > first;) {
+    if (!Take(change, path[i])) return false;
+  }
+  return true;
 }
 
 // The place in the leaf at the end of the path, among the entries of the key's slice.
 absl::Status Tree::PlaceInLeaf(std::string_view key, SliceRange range, Location* location) const {
   PathStep& step = location->path.back();
   const Node& leaf = *step.node;
-  const Perm perm = leaf.perm();
+  const Perm perm = step.perm;
   const Kinds kinds = leaf.kinds();
   location->slice = SliceAt(key, step.depth);
   location->kind = KindAt(key, step.depth);
@@ -116,8 +152,8 @@ absl::Status Tree::PlaceInLeaf(std::string_view key, SliceRange range, Location*
   if (IsEnd(kind)) {
     // Its record is about to be changed or retired, so it had better be this key's.
     const RecordView record = image_.RecordAt(leaf.record(perm.slot(position)).offset());
-    if (record.is_null()) return Damaged(&leaf, "a reference to a record leads nowhere");
-    if (record.key() != key) return Damaged(&leaf, "an entry leads to the record of another key");
+    if (record.is_null()) return Damaged(step.home, "a reference to a record leads nowhere");
+    if (record.key() != key) return Damaged(step.home, "an entry leads to the record of another key");
   }
   if (kind != Kind::kMore) {
     location->kind = kind;
@@ -126,7 +162,7 @@ absl::Status Tree::PlaceInLeaf(std::string_view key, SliceRange range, Location*
   }
   for (; step.position < range.end; ++step.position) {
     const RecordView record = image_.RecordAt(leaf.record(perm.slot(step.position)).offset());
-    if (record.is_null()) return Damaged(&leaf, "a reference to a record leads nowhere");
+    if (record.is_null()) return Damaged(step.home, "a reference to a record leads nowhere");
     const int order = record.key().compare(key);
     if (order == 0) location->outcome = Location::Outcome::kFound;
     if (order >= 0) break;
@@ -134,87 +170,82 @@ absl::Status Tree::PlaceInLeaf(std::string_view key, SliceRange range, Location*
   return absl::OkStatus();
 }
 
-absl::Status Tree::Insert(Location& location, std::string_view key, std::string_view value) {
-  if (location.outcome == Location::Outcome::kPrefixDiffers) return InsertBesidePrefix(location, key, value);
+absl::Status Tree::Insert(Change& change, Location& location, std::string_view key, std::string_view value) {
+  if (location.outcome == Location::Outcome::kPrefixDiffers) return InsertBesidePrefix(change, location, key, value);
   PathStep& leaf = location.leaf();
-  const Perm perm = leaf.node->perm();
   const bool is_tie = location.kind == Kind::kMore;
   if (is_tie && location.ties_end - location.ties_begin >= kMaxTies) {
-    return InsertIntoNewLayer(location, key, value);
+    return InsertIntoNewLayer(change, location, key, value);
   }
-  if (perm.free_count() == 0) {
-    if (absl::Status status = CompletePath(key, &location); !status.ok()) return status;
-    return InsertIntoFullLeaf(location, key, value);
+  if (leaf.perm.free_count() == 0) {
+    if (absl::Status status = CompletePath(key, change, &location); !status.ok()) return status;
+    return InsertIntoFullLeaf(change, location, key, value);
   }
-  const absl::StatusOr<Entry> entry = MakeEntry(key, value, leaf.depth);
+  const absl::StatusOr<Entry> entry = MakeEntry(change, key, value, leaf.depth);
   if (!entry.ok()) return entry.status();
-  InsertEntry(*leaf.node, perm, leaf.position, *entry);
+  change.Begin();
+  InsertEntry(change, *leaf.node, leaf.perm, leaf.position, *entry);
   return absl::OkStatus();
 }
 
 uint64_t* Tree::ValueWord(const Location& location) const {
   const PathStep& step = location.path.back();
-  const unsigned slot = step.node->perm().slot(step.position);
+  const unsigned slot = step.perm.slot(step.position);
   if (location.kind == Kind::kInline) return &step.node->ref_word(slot);
   const RecordView record = image_.RecordAt(step.node->record(slot).offset());
   return !record.is_null() && record.has_word_value() ? record.value_word() : nullptr;
 }
 
-absl::Status Tree::Update(Location& location, std::string_view key, std::string_view value) {
+absl::Status Tree::Update(Change& change, Location& location, std::string_view key, std::string_view value) {
   if (value.size() == sizeof(uint64_t)) {
     if (uint64_t* word = ValueWord(location)) {
       uint64_t new_value;
       std::memcpy(&new_value, value.data(), sizeof(new_value));
-      StoreValueWord(*location.leaf().node, word, new_value);
+      StoreValueWord(change, location, word, new_value);
       return absl::OkStatus();
     }
   }
   const bool changes_kind = location.kind == Kind::kInline;
-  while (changes_kind && location.leaf().node->perm().free_count() == 0) {
-    if (absl::Status status = CompletePath(key, &location); !status.ok()) return status;
-    if (absl::Status status = MakeRoomInLeaf(location); !status.ok()) return status;
-    if (absl::Status status = Locate(key, &location); !status.ok()) return status;
+  if (changes_kind && location.leaf().perm.free_count() == 0) {
+    if (absl::Status status = CompletePath(key, change, &location); !status.ok()) return status;
+    return MakeRoomInLeaf(change, location);
   }
   PathStep& leaf = location.leaf();
-  const Perm perm = leaf.node->perm();
-  const unsigned slot = perm.slot(leaf.position);
+  const unsigned slot = leaf.perm.slot(leaf.position);
   const Offset old_record = leaf.node->record(slot).offset();
-  if (!changes_kind && image_.RecordAt(old_record).is_null()) {
-    return Damaged(leaf.node, "a reference to a record leads nowhere");
+  uint64_t old_sequence = 0;
+  if (!changes_kind) {
+    const RecordView old_view = image_.RecordAt(old_record);
+    if (old_view.is_null()) return Damaged(leaf.home, "a reference to a record leads nowhere");
+    old_sequence = old_view.header().sequence;
   }
-  const absl::StatusOr<Offset> record = heap_.AppendRecord(key, value);
+  const absl::StatusOr<Offset> record = change.AppendRecord(key, value, kPlainRecord, old_sequence);
   if (!record.ok()) return record.status();
   const Entry entry = RecordEntry(key, *record, leaf.depth);
+  change.Begin();
   if (changes_kind) {
     // The kind isn't covered by the store of the reference, so the entry moves to a new slot.
-    WriteFreeSlot(*leaf.node, perm, entry);
-    persist_.Fence();
-    CommitPerm(*leaf.node, perm.Insert(leaf.position).Remove(leaf.position + 1));
+    WriteFreeSlot(change, *leaf.node, leaf.perm, entry);
+    change.Fence();
+    CommitPerm(change, *leaf.node, leaf.perm.Insert(leaf.position).Remove(leaf.position + 1));
     return absl::OkStatus();
   }
-  persist_.Fence();
-  CommitReference(*leaf.node, slot, entry.ref);
-  heap_.RetireRecord(old_record);
+  change.Fence();
+  change.RetiresRecord(old_record);
+  CommitReference(change, *leaf.node, slot, entry.ref);
   return absl::OkStatus();
 }
 
-absl::Status Tree::Erase(Location& location, std::string_view key) {
+absl::Status Tree::Erase(Change& change, Location& location) {
   PathStep& leaf = location.leaf();
-  const Perm perm = leaf.node->perm();
-  const unsigned slot = perm.slot(leaf.position);
+  const unsigned slot = leaf.perm.slot(leaf.position);
   const Offset record = leaf.node->record(slot).offset();
-  const bool has_record = IsRecord(location.kind);
-  if (has_record && image_.RecordAt(record).is_null()) {
-    return Damaged(leaf.node, "a reference to a record leads nowhere");
+  if (IsRecord(location.kind)) {
+    if (image_.RecordAt(record).is_null()) return Damaged(leaf.home, "a reference to a record leads nowhere");
+    change.RetiresRecord(record);
   }
-  // The way is needed for what follows the commit, after which nothing may fail.
-  if (perm.count() - 1 <= kSparseCount) {
-    if (absl::Status status = CompletePath(key, &location); !status.ok()) return status;
-  }
-  Node& node = *location.leaf().node;
-  CommitPerm(node, perm.Remove(location.leaf().position));
-  if (has_record) heap_.RetireRecord(record);
-  if (location.has_path) Rebalance(location.path);
+  change.Begin();
+  CommitPerm(change, *leaf.node, leaf.perm.Remove(leaf.position));
   return absl::OkStatus();
 }
 

@@ -1,0 +1,154 @@
+// One atomic change of the tree on its way: the nodes that it holds, what it has written that nobody can see yet, and
+// the commit that makes it so.
+//
+// An operation first claims each node that it is going to write to (Claim), in any order and without waiting: if one of
+// them has changed, or is held by somebody else, it gives up what it holds, and starts again. Then it begins (Begin):
+// from here on it can't fail. It writes what isn't visible yet, flushes and fences it; then comes the commit, one word;
+// then the change is over, and everything is let go of.
+//
+// In a batch the same operations run one after another on copies of the nodes that they claim: what they call a commit
+// is a store to a copy, and all becomes visible by the batch's own commit (kv/batch_commit.cc). So a node has a home,
+// where it lies in the file, and a place to work on, which is the same but in a batch.
+//
+// Thread safety: one thread's, inside of the gate and in an epoch.
+#ifndef SEALKV_KV_CHANGE_H_
+#define SEALKV_KV_CHANGE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "daxfile/persist.h"
+#include "kv/heap.h"
+#include "kv/image.h"
+#include "kv/node.h"
+#include "kv/node_locks.h"
+#include "kv/versions.h"
+
+namespace sealkv::internal {
+
+// What every change needs of the store.
+struct ChangeContext {
+  const Image& image;
+  daxfile::Persist& persist;
+  Heap& heap;
+  NodeLocks& locks;
+  Versions& versions;
+};
+
+// "Others were in the way: nothing was changed, try again." Never leaves kv/.
+inline absl::Status Restart() { return absl::Status(absl::StatusCode::kAborted, ""); }
+inline bool IsRestart(const absl::Status& status) { return status.code() == absl::StatusCode::kAborted; }
+
+// "There is room now, locate again."
+inline absl::Status Again() { return absl::Status(absl::StatusCode::kOutOfRange, ""); }
+inline bool IsAgain(const absl::Status& status) { return status.code() == absl::StatusCode::kOutOfRange; }
+
+class BatchState;
+
+class Change {
+ public:
+  Change(const ChangeContext& context, Arena& arena) : context_(context), arena_(arena) {}
+  // Of a batch.
+  Change(const ChangeContext& context, Arena& arena, BatchState* batch)
+      : context_(context), arena_(arena), batch_(batch) {}
+  ~Change() {
+    if (!IsOver()) Abort();
+  }
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
+
+  bool is_batch() const { return batch_ != nullptr; }
+  Arena& arena() const { return arena_; }
+
+  // ---- claims
+
+  // Takes the node if it still has this version, or is held already; returns where to work on it. nullptr: it has
+  // changed since, or is held by somebody else.
+  Node* Claim(Node* home, LockWord version);
+  // Where to work on a node that is held, nullptr if it isn't.
+  Node* FindHeld(const Node* home) const;
+  bool HoldsAny() const { return !held_.empty(); }
+  // A node that couldn't be claimed, or entered: for whoever waits before he tries again.
+  void set_blocker(const Node* home) { blocker_ = home; }
+  const Node* blocker() const { return blocker_; }
+
+  // All is claimed. What the nodes are now is kept, where a snapshot needs it.
+  void Begin();
+
+  // The top layer's root, as it will be.
+  Node* Root() const;
+
+  // ---- what isn't visible before the commit
+
+  absl::Status ReserveNodes(unsigned count) { return context_.heap.ReserveNodes(arena_, count); }
+  // Writes a node that holds what `content` does, but for the lock; returns its home. Durable after the next fence;
+  // locked until the change is over. Needs a reservation.
+  Node* WriteNode(const Node& content);
+  // Durable after the next fence. `replaced`: the sequence number of the record that this one takes the place of.
+  absl::StatusOr<Offset> AppendRecord(std::string_view key, std::string_view value, uint32_t flags = kPlainRecord,
+                                      uint64_t replaced = 0);
+
+  // To a node that is held.
+  void Store(uint64_t* word, uint64_t value) {
+    if (batch_ == nullptr) [[likely]] {
+      context_.persist.Store(word, value);
+    } else {
+      *word = value;
+    }
+  }
+  void Flush(uint64_t* word) {
+    if (batch_ == nullptr) context_.persist.Flush(word);
+  }
+  void Fence() {
+    if (batch_ == nullptr) context_.persist.Fence();
+  }
+
+  // ---- the commit, and what follows from it
+
+  // The node is part of the tree no more.
+  void Replaces(const Node* home);
+  // The record is referred to no more.
+  void RetiresRecord(Offset record) { retired_records_.push_back(record); }
+
+  // Stores a word of a node that is held. Everything that it makes reachable is durable. When this returns the word is,
+  // too, and the change is over.
+  void Commit(uint64_t* word, uint64_t value);
+  // The same for an 8-byte value in a record.
+  void CommitRecordWord(uint64_t* word, uint64_t value);
+  // The same for the root word.
+  void CommitRoot(const Node* home);
+
+ private:
+  friend class BatchState;
+  struct Held {
+    Node* home;
+    Node* place;
+    bool is_replaced;
+    bool is_fresh;
+  };
+
+  bool IsOver() const {
+    return held_.empty() && fresh_nodes_.empty() && fresh_records_.empty() && retired_records_.empty();
+  }
+  void StoreCommitWord(uint64_t* word, uint64_t value);
+  void Finish();
+  void Abort();
+  void Forget();
+
+  const ChangeContext& context_;
+  Arena& arena_;
+  BatchState* const batch_ = nullptr;
+  const Node* blocker_ = nullptr;
+  absl::InlinedVector<Held, 6> held_;
+  absl::InlinedVector<Node*, 4> fresh_nodes_;
+  absl::InlinedVector<Offset, 3> fresh_records_;
+  absl::InlinedVector<Offset, 3> retired_records_;
+};
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_CHANGE_H_

@@ -1,0 +1,68 @@
+// The gate that every write goes through: any number of writers are inside, or, while it is closed, nobody. It is
+// closed for what must not run beside a write, seldom and briefly: a step of the background pass after an open, giving
+// node segments back, and a write that others have turned back too often.
+//
+// A writer pays a plain store and a load of a word that seldom changes; whoever closes the gate pays a heavy fence, and
+// waits for those inside (kv/asymmetric_fence.h).
+//
+// Thread safety: any. A writer who is inside must not close the gate, nor wait for anybody who might.
+#ifndef SEALKV_KV_GATE_H_
+#define SEALKV_KV_GATE_H_
+
+#include <atomic>
+
+#include "kv/arena.h"
+#include "kv/asymmetric_fence.h"
+#include "kv/heap.h"
+#include "kv/writer_lock.h"
+
+namespace sealkv::internal {
+
+class Gate {
+ public:
+  explicit Gate(Heap& heap) : heap_(heap) {}
+
+  // False: it is closed.
+  bool TryEnter(Arena& arena) {
+    Announce(arena, arena.activity.load(std::memory_order_relaxed) | Arena::kInOperation | Arena::kInChange);
+    LightFence();
+    if (!is_closed_.load(std::memory_order_acquire)) [[likely]]
+      return true;
+    Leave(arena);
+    return false;
+  }
+  static void Leave(Arena& arena) {
+    constexpr uint64_t kFlags = Arena::kInOperation | Arena::kInChange;
+    Announce(arena, (arena.activity.load(std::memory_order_relaxed) & ~kFlags) + Arena::kNextOperation);
+  }
+  // Somebody has closed it: sleeps until it is open.
+  void WaitUntilOpen();
+
+  // Waits until nobody is inside. One at a time; Close and Open are on one thread.
+  void Close();
+  void Open();
+  // Whether anybody is inside, as of some moment.
+  bool IsBusy();
+
+ private:
+  static void Announce(Arena& arena, uint64_t activity) { arena.activity.store(activity, std::memory_order_release); }
+
+  Heap& heap_;
+  std::atomic<bool> is_closed_{false};
+  WriterLock closer_;  // held by whoever has closed it
+};
+
+class ClosedGate {
+ public:
+  explicit ClosedGate(Gate& gate) : gate_(gate) { gate_.Close(); }
+  ~ClosedGate() { gate_.Open(); }
+  ClosedGate(const ClosedGate&) = delete;
+  ClosedGate& operator=(const ClosedGate&) = delete;
+
+ private:
+  Gate& gate_;
+};
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_GATE_H_
