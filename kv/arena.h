@@ -52,6 +52,7 @@ struct alignas(64) Arena {
   // Records are appended here. The segment's `live_bytes` doesn't include `appended_bytes` until the arena leaves it.
   uint64_t append_segment = kNoSegment;
   OwnedCount<int64_t> appended_bytes;
+  uint64_t marked_at = 0;  // the clock of the segment's mark
   uint64_t next_sequence = 0;
 
   std::vector<Offset> free_nodes;

@@ -4,39 +4,73 @@
 
 namespace sealkv::internal {
 
-Node* Change::FindHeld(const Node* home) const {
-  const auto found = std::find_if(held_.rbegin(), held_.rend(), [home](const Held& held) { return held.home == home; });
-  return found != held_.rend() ? found->place : nullptr;
+Node* Change::FindHeldInBatch(const Node* home) const {
+  const uint32_t* const index = batch_->FindHeld(home);
+  return index != nullptr ? held_[*index].place : nullptr;
+}
+
+bool Change::IsReplaced(const Node* home) const {
+  if (batch_ == nullptr) return false;
+  const uint32_t* const index = batch_->FindHeld(home);
+  return index != nullptr && held_[*index].is_replaced;
+}
+
+void Change::Hold(Node* home, Node* place, bool is_fresh) {
+  if (batch_ != nullptr) batch_->NoteHeld(home, static_cast<uint32_t>(held_.size()));
+  held_.push_back({home, place, false, is_fresh});
 }
 
 Node* Change::Claim(Node* home, LockWord version) {
   if (Node* const place = FindHeld(home)) return place;
-  if (!context_.locks.TryLock(*home, version)) {
+  const bool is_claimed =
+      batch_ == nullptr ? context_.locks.TryLock(*home, version) : context_.locks.TryClaim(*home, version);
+  if (!is_claimed) {
     blocker_ = home;
     return nullptr;
   }
-  held_.push_back({home, home, false, false});
-  return home;
+  Node* place = home;
+  if (batch_ != nullptr) {
+    place = batch_->NewCopy();
+    for (size_t i = 0; i < std::size(place->words); ++i) place->words[i] = Node::Load(home->words[i]);
+  }
+  Hold(home, place, /*is_fresh=*/false);
+  return place;
 }
 
-void Change::Begin() {}
+void Change::Begin() {
+  if (batch_ != nullptr) return;
+  now_ = context_.versions.Now();
+  if (!now_.has_snapshots()) [[likely]]
+    return;
+  for (const Held& held : held_) context_.versions.Keep(*held.home, now_);
+}
 
 Node* Change::Root() const {
+  if (batch_ != nullptr && batch_->root() != nullptr) return batch_->root();
   return context_.image.NodeAt(static_cast<Offset>(Node::Load(context_.image.superblock().root)));
 }
 
 Node* Change::WriteNode(const Node& content) {
   Node& node = *context_.image.NodeAt(context_.heap.TakeNode(arena_));
-  daxfile::Persist& persist = context_.persist;
   // The one word that somebody may look at: who comes by an old hint sees by it that nothing is to be found here. It
   // was locked for good when it was retired; or this place was never used.
-  persist.Store(&node.words[Node::kLockWord], node.lock().LockedAsNew(context_.locks.generation()).raw());
-  fresh_nodes_.push_back(&node);
-  persist.Copy(&node.words[0], &content.words[0], Node::kLockWord * sizeof(uint64_t));
-  persist.Copy(&node.words[Node::kPrefixWord], &content.words[Node::kPrefixWord],
-               sizeof(content) - Node::kPrefixWord * sizeof(uint64_t));
-  persist.Flush(&node, sizeof(node));
+  context_.persist.Store(&node.words[Node::kLockWord], node.lock().LockedAsNew(context_.locks.generation()).raw());
+  if (batch_ != nullptr) {
+    Node* const copy = batch_->NewCopy();
+    *copy = content;
+    Hold(&node, copy, /*is_fresh=*/true);
+  } else {
+    fresh_nodes_.push_back(&node);
+    WriteContent(node, content);
+  }
   return &node;
+}
+
+void Change::WriteContent(Node& node, const Node& content) {
+  context_.persist.Copy(&node.words[0], &content.words[0], Node::kLockWord * sizeof(uint64_t));
+  context_.persist.Copy(&node.words[Node::kPrefixWord], &content.words[Node::kPrefixWord],
+                        sizeof(content) - Node::kPrefixWord * sizeof(uint64_t));
+  context_.persist.Flush(&node, sizeof(node));
 }
 
 absl::StatusOr<Offset> Change::AppendRecord(std::string_view key, std::string_view value, uint32_t flags,
@@ -47,6 +81,10 @@ absl::StatusOr<Offset> Change::AppendRecord(std::string_view key, std::string_vi
 }
 
 void Change::Replaces(const Node* home) {
+  if (batch_ != nullptr) {
+    held_[*batch_->FindHeld(home)].is_replaced = true;
+    return;
+  }
   for (Held& held : held_) {
     if (held.home == home) held.is_replaced = true;
   }
@@ -59,36 +97,63 @@ void Change::StoreCommitWord(uint64_t* word, uint64_t value) {
 }
 
 void Change::Commit(uint64_t* word, uint64_t value) {
+  if (batch_ != nullptr) {
+    *word = value;
+    return;
+  }
   StoreCommitWord(word, value);
   Finish();
 }
 
-void Change::CommitRecordWord(uint64_t* word, uint64_t value) { Commit(word, value); }
-
 // The root word has no lock of its own: whoever follows it waits at the new root, which is held.
-void Change::CommitRoot(const Node* home) {
+void Change::CommitRoot(Node* home) {
+  if (batch_ != nullptr) return batch_->set_root(home);
+  if (now_.has_snapshots()) context_.versions.KeepRoot(Root(), now_);
   Commit(&context_.image.superblock().root, Raw(context_.image.OffsetOf(home)));
 }
 
 // What is new is let go of before its parent is. What is replaced is locked since before the commit, and stays so.
 void Change::Finish() {
-  for (Node* const node : fresh_nodes_) context_.locks.Unlock(*node);
+  for (Node* const node : fresh_nodes_) {
+    if (now_.has_snapshots()) context_.versions.Created(*node, now_);
+    context_.locks.Unlock(*node);
+  }
   for (const Held& held : held_) {
     if (held.is_replaced) {
       context_.locks.MakeObsolete(*held.home);
-      context_.heap.RetireNode(arena_, context_.image.OffsetOf(held.home));
+      RetireNode(*held.home);
     } else {
       context_.locks.Unlock(*held.home);
     }
   }
-  for (const Offset record : retired_records_) context_.heap.RetireRecord(arena_, record);
+  for (const Offset record : retired_records_) RetireRecord(record);
   Forget();
 }
 
+void Change::RetireNode(const Node& node) {
+  const Retired object{0, context_.image.OffsetOf(&node), kNodeBytes, /*is_node=*/true};
+  if (now_.has_snapshots() && context_.versions.Retain(object, context_.versions.MadeAt(node), now_)) return;
+  context_.heap.Retire(arena_, object);
+}
+
+void Change::RetireRecord(Offset record) {
+  const Retired object{0, record, context_.image.RecordAt(record).bytes(), /*is_node=*/false};
+  if (now_.has_snapshots() && context_.versions.Retain(object, context_.heap.MadeAt(record), now_)) return;
+  context_.heap.Retire(arena_, object);
+}
+
 void Change::Abort() {
-  for (const Held& held : held_) context_.locks.Unlock(*held.home);
+  for (const Held& held : held_) {
+    if (held.is_fresh) {
+      context_.heap.DiscardNode(arena_, context_.image.OffsetOf(held.home));
+    } else if (batch_ != nullptr) {
+      context_.locks.Unclaim(*held.home);
+    } else {
+      context_.locks.Unlock(*held.home);
+    }
+  }
   for (const Node* const node : fresh_nodes_) context_.heap.DiscardNode(arena_, context_.image.OffsetOf(node));
-  for (const Offset record : fresh_records_) context_.heap.DiscardRecord(arena_, record);
+  context_.heap.DiscardRecords(arena_, fresh_records_);
   Forget();
 }
 

@@ -15,13 +15,17 @@
 #define SEALKV_KV_CHANGE_H_
 
 #include <cstdint>
-#include <memory>
+#include <span>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "daxfile/persist.h"
+#include "kv/batch_state.h"
 #include "kv/heap.h"
 #include "kv/image.h"
 #include "kv/node.h"
@@ -47,8 +51,6 @@ inline bool IsRestart(const absl::Status& status) { return status.code() == absl
 inline absl::Status Again() { return absl::Status(absl::StatusCode::kOutOfRange, ""); }
 inline bool IsAgain(const absl::Status& status) { return status.code() == absl::StatusCode::kOutOfRange; }
 
-class BatchState;
-
 class Change {
  public:
   Change(const ChangeContext& context, Arena& arena) : context_(context), arena_(arena) {}
@@ -70,7 +72,16 @@ class Change {
   // changed since, or is held by somebody else.
   Node* Claim(Node* home, LockWord version);
   // Where to work on a node that is held, nullptr if it isn't.
-  Node* FindHeld(const Node* home) const;
+  Node* FindHeld(const Node* home) const {
+    if (batch_ != nullptr) [[unlikely]]
+      return FindHeldInBatch(home);
+    for (const Held& held : held_) {
+      if (held.home == home) return held.place;
+    }
+    return nullptr;
+  }
+  // Whether a node that is held won't be part of the tree any more.
+  bool IsReplaced(const Node* home) const;
   bool HoldsAny() const { return !held_.empty(); }
   // A node that couldn't be claimed, or entered: for whoever waits before he tries again.
   void set_blocker(const Node* home) { blocker_ = home; }
@@ -78,6 +89,9 @@ class Change {
 
   // All is claimed. What the nodes are now is kept, where a snapshot needs it.
   void Begin();
+
+  // After Begin: whether a snapshot is open. Then what it sees isn't to be changed in place.
+  bool has_snapshots() const { return now_.has_snapshots(); }
 
   // The top layer's root, as it will be.
   Node* Root() const;
@@ -114,16 +128,21 @@ class Change {
   // The record is referred to no more.
   void RetiresRecord(Offset record) { retired_records_.push_back(record); }
 
-  // Stores a word of a node that is held. Everything that it makes reachable is durable. When this returns the word is,
+  // Stores a word of a node that is held, or of a record that such a one refers to (but not in a batch). Everything that it makes reachable is durable. When this returns the word is,
   // too, and the change is over.
   void Commit(uint64_t* word, uint64_t value);
-  // The same for an 8-byte value in a record.
-  void CommitRecordWord(uint64_t* word, uint64_t value);
   // The same for the root word.
-  void CommitRoot(const Node* home);
+  void CommitRoot(Node* home);
+
+  // Of a batch: makes all that was done so far durable and visible, as one. ResourceExhausted: nothing was changed.
+  // Cost: the lines of its records and new nodes, a line for each 4 words that change in nodes, the lines that these
+  // are in, and 2; at most 4 fences. (kv/batch_commit.cc)
+  //
+  // `is_still_true` is asked when it is certain that nobody can miss the changes any more, and be told that they are
+  // visible: Restart() if it says no.
+  absl::Status CommitBatch(absl::FunctionRef<bool()> is_still_true);
 
  private:
-  friend class BatchState;
   struct Held {
     Node* home;
     Node* place;
@@ -138,11 +157,33 @@ class Change {
   void Finish();
   void Abort();
   void Forget();
+  void RetireNode(const Node& node);
+  void RetireRecord(Offset record);
+  void WriteContent(Node& node, const Node& content);
+  Node* FindHeldInBatch(const Node* home) const;
+  void Hold(Node* home, Node* place, bool is_fresh);
+
+  // The steps of a batch's commit.
+  struct Blob {
+    Offset first;
+    absl::InlinedVector<std::pair<Offset, uint64_t>, 2> chunks;  // where, and how many bytes
+  };
+  void WriteFreshNodes();
+  std::vector<RedoWord> CollectRedo() const;
+  absl::StatusOr<Blob> WriteBlob(std::span<const RedoWord> words);
+  void FreeBlob(const Blob& blob);
+  void LockOutReaders();
+  void UnlockUnchanged();
+  void KeepForSnapshots();
+  void Apply(std::span<const RedoWord> words);
+  void LetReadersIn();
+  void LetGoOfBatch();
 
   const ChangeContext& context_;
   Arena& arena_;
   BatchState* const batch_ = nullptr;
   const Node* blocker_ = nullptr;
+  Versions::Time now_;
   absl::InlinedVector<Held, 6> held_;
   absl::InlinedVector<Node*, 4> fresh_nodes_;
   absl::InlinedVector<Offset, 3> fresh_records_;

@@ -9,10 +9,20 @@
 #include "kv/search.h"
 
 namespace sealkv::internal {
+namespace {
+
+constexpr size_t kUsualDepth = 8;
+
+}  // namespace
 
 Cursor::Cursor(const Tree& tree, Epochs& epochs, WalkObserver* observer)
-    : tree_(tree), epochs_(epochs), observer_(observer) {
-  frames_.reserve(16);
+    : tree_(tree), epochs_(epochs), observer_(observer), at_snapshot_(false) {
+  frames_.reserve(kUsualDepth);
+}
+
+Cursor::Cursor(const Tree& tree, Epochs& epochs, const SnapshotView& snapshot)
+    : tree_(tree), epochs_(epochs), observer_(nullptr), at_snapshot_(true), snapshot_(snapshot) {
+  frames_.reserve(kUsualDepth);
 }
 
 Cursor::~Cursor() { Stop(); }
@@ -24,6 +34,7 @@ void Cursor::Stop() {
 }
 
 void Cursor::Renew() {
+  if (at_snapshot_) return;
   if (slot_ == nullptr) {
     slot_ = epochs_.Enter();
   } else if (slot_->epoch() != epochs_.current()) {
@@ -57,7 +68,7 @@ void Cursor::Next() {
   Result result = Settle(Direction::kForward);
   if (result == Result::kChanged) return Reach(Goal::kAfter, key_);
   if (result == Result::kOk && std::exchange(has_left_leaf_, false) && key_ <= anchor_) {
-    result = Fail(frames_.back().node, "keys out of order");
+    result = Fail(frames_.back().home, "keys out of order");
   }
   if (result != Result::kOk) Stop();
 }
@@ -67,7 +78,7 @@ void Cursor::Prev() {
   Result result = Settle(Direction::kBackward);
   if (result == Result::kChanged) return Reach(Goal::kBefore, key_);
   if (result == Result::kOk && std::exchange(has_left_leaf_, false) && key_ >= anchor_) {
-    result = Fail(frames_.back().node, "keys out of order");
+    result = Fail(frames_.back().home, "keys out of order");
   }
   if (result != Result::kOk) Stop();
 }
@@ -91,7 +102,7 @@ void Cursor::Reach(Goal goal, std::string_view key) {
 
 Cursor::Result Cursor::TryReach(Goal goal, std::string_view key) {
   if (goal == Goal::kFirst || goal == Goal::kLast) {
-    if (const Result result = Push(tree_.Root(), nullptr, true, 0); result != Result::kOk) return result;
+    if (const Result result = Push(at_snapshot_ ? snapshot_.root : tree_.Root(), nullptr, true, 0); result != Result::kOk) return result;
     const bool backward = goal == Goal::kLast;
     if (backward) frames_.back().position = static_cast<int>(frames_.back().perm.count()) - 1;
     return Settle(backward ? Direction::kBackward : Direction::kForward);
@@ -111,75 +122,94 @@ Cursor::Result Cursor::TryReach(Goal goal, std::string_view key) {
 
 // ---- the way down
 
+bool Cursor::ReadNode(Frame& frame) const {
+  if (at_snapshot_) {
+    tree_.ReadAt(*frame.home, snapshot_, &frame.node);
+    return true;
+  }
+  for (size_t i = 0; i < std::size(frame.node.words); ++i) frame.node.words[i] = Node::Load(frame.home->words[i]);
+  return Tree::IsUnchanged(*frame.home, frame.version);
+}
+
 Cursor::Result Cursor::Push(const Node* node, const Frame* referrer, bool is_layer_root, size_t depth) {
   if (node == nullptr) return Fail(tree_.image().base(), "a reference to a node leads nowhere");
   node->Prefetch();
-  const LockWord version = tree_.StableVersion(*node);
-  if (tree_.IsObsolete(version)) {
-    // It was let go of before it became obsolete; if what led here didn't change since, the tree had it twice.
-    const bool is_referred_to =
-        referrer == nullptr ? tree_.Root() == node : Tree::IsUnchanged(*referrer->node, referrer->version);
-    return is_referred_to ? Fail(node, "a node with two references") : Result::kChanged;
+  Frame frame;
+  frame.home = node;
+  if (!at_snapshot_) {
+    frame.version = tree_.StableVersion(*node);
+    if (tree_.IsObsolete(frame.version)) {
+      // It was let go of before it became obsolete; if what led here didn't change since, the tree had it twice.
+      const bool is_referred_to = referrer == nullptr ? tree_.Root() == node : IsCurrent(*referrer);
+      return is_referred_to ? Fail(node, "a node with two references") : Result::kChanged;
+    }
   }
-  Frame frame{node, version, node->perm(), 0, depth, static_cast<uint8_t>(node->level()), is_layer_root};
-  if (is_layer_root && depth > 0) frame.depth += Tree::PrefixBytes(*node);
-  if (!Tree::IsUnchanged(*node, version)) return Result::kChanged;
+  if (!ReadNode(frame)) return Result::kChanged;
+  frame.perm = frame.node.perm();
+  frame.depth = depth;
+  frame.level = static_cast<uint8_t>(frame.node.level());
+  frame.is_layer_root = is_layer_root;
+  if (is_layer_root && depth > 0) frame.depth += Tree::PrefixBytes(frame.node);
   if (!frame.perm.IsWellFormed()) return Fail(node, "the permutation word");
   if (!is_layer_root && frame.level >= referrer->level) return Fail(node, "a child's level is not below its parent's");
   // Within a layer levels descend.
   if (is_layer_root && frame.depth > kMaxKeyBytes) return Fail(node, "the tree is deeper than any key");
   if (observer_ != nullptr) {
-    if (!is_layer_root) {
-      const auto position = static_cast<unsigned>(referrer->position);
-      const Perm perm = referrer->perm;
-      frame.low = position > 0 ? referrer->node->slice(perm.slot(position)) : referrer->low;
-      frame.high = position + 1 < perm.count() ? referrer->node->slice(perm.slot(position + 1)) - 1 : referrer->high;
-    }
-    if (!LiesWithin(frame)) return Fail(node, "slices out of order, or out of the node's bounds");
+    if (const Result result = Observe(frame, referrer); result != Result::kOk) return result;
   }
-  if (observer_ != nullptr) {
-    observer_->OnNode(tree_.image().OffsetOf(node));
-    if (is_layer_root && node->kinds().prefix() == PrefixKind::kRecord) {
-      const Offset prefix = RecordRef::FromRaw(node->prefix_word()).offset();
-      const RecordView record = tree_.image().RecordAt(prefix);
-      if (record.is_null()) return Fail(node, "a layer's prefix can't be read");
-      observer_->OnRecord(prefix, record.bytes());
-    }
+  if (frame.level == 0) {
+    if (!LeafAscends(frame)) return IsCurrent(frame) ? Fail(node, "entries out of order") : Result::kChanged;
+    PrefetchRecords(frame);
   }
-  frames_.push_back(frame);
-  return frame.level == 0 ? CopyLeaf(frames_.back()) : Result::kOk;
+  frames_.push_back(frame);  // the referrer may lie elsewhere from now on
+  return Result::kOk;
 }
 
-// Takes the leaf as it is now, and starts fetching what its entries lead to.
-Cursor::Result Cursor::CopyLeaf(Frame& frame) {
-  for (size_t i = 0; i < std::size(leaf_.words); ++i) leaf_.words[i] = Node::Load(frame.node->words[i]);
-  if (!Tree::IsUnchanged(*frame.node, frame.version)) return Result::kChanged;
-  if (!LeafAscends(frame)) return Fail(frame.node, "entries out of order");
-  const Kinds kinds = leaf_.kinds();
-  for (unsigned i = 0; i < frame.perm.count(); ++i) {
-    const unsigned slot = frame.perm.slot(i);
-    const Kind kind = kinds.kind(slot);
-    if (kind == Kind::kInline) continue;
-    const char* at = reinterpret_cast<const char*>(tree_.image().base()) + Raw(leaf_.record(slot).offset());
-    __builtin_prefetch(at);
-    __builtin_prefetch(at + 64);
-    __builtin_prefetch(at + 128);
+Cursor::Result Cursor::Observe(Frame& frame, const Frame* referrer) {
+  if (!frame.is_layer_root) {
+    const auto position = static_cast<unsigned>(referrer->position);
+    const Perm perm = referrer->perm;
+    frame.low = position > 0 ? referrer->node.slice(perm.slot(position)) : referrer->low;
+    frame.high = position + 1 < perm.count() ? referrer->node.slice(perm.slot(position + 1)) - 1 : referrer->high;
+  }
+  if (!LiesWithin(frame)) return Fail(frame.home, "slices out of order, or out of the node's bounds");
+  observer_->OnNode(tree_.image().OffsetOf(frame.home));
+  if (frame.is_layer_root && frame.node.kinds().prefix() == PrefixKind::kRecord) {
+    const Offset prefix = RecordRef::FromRaw(frame.node.prefix_word()).offset();
+    const RecordView record = tree_.image().RecordAt(prefix);
+    if (record.is_null()) return Fail(frame.home, "a layer's prefix can't be read");
+    observer_->OnRecord(prefix, record.bytes());
   }
   return Result::kOk;
 }
 
+// Starts fetching what the entries of a leaf lead to.
+void Cursor::PrefetchRecords(const Frame& frame) const {
+  const Kinds kinds = frame.node.kinds();
+  for (unsigned i = 0; i < frame.perm.count(); ++i) {
+    const unsigned slot = frame.perm.slot(i);
+    const Kind kind = kinds.kind(slot);
+    if (kind == Kind::kInline) continue;
+    const char* at = reinterpret_cast<const char*>(tree_.image().base()) + Raw(frame.node.record(slot).offset());
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + 64);
+    __builtin_prefetch(at + 128);
+  }
+}
+
 // By slice, then by kind; of entries that go on several may share a slice, and their keys ascend.
 bool Cursor::LeafAscends(const Frame& frame) const {
-  const Kinds kinds = leaf_.kinds();
+  const Node& leaf = frame.node;
+  const Kinds kinds = leaf.kinds();
   for (unsigned i = 1; i < frame.perm.count(); ++i) {
     const unsigned before = frame.perm.slot(i - 1);
     const unsigned slot = frame.perm.slot(i);
-    if (leaf_.slice(before) < leaf_.slice(slot)) continue;
-    if (leaf_.slice(before) > leaf_.slice(slot)) return false;
+    if (leaf.slice(before) < leaf.slice(slot)) continue;
+    if (leaf.slice(before) > leaf.slice(slot)) return false;
     if (KindRank(kinds.kind(before)) < KindRank(kinds.kind(slot))) continue;
     if (kinds.kind(before) != Kind::kMore || kinds.kind(slot) != Kind::kMore) return false;
-    const RecordView first = tree_.image().RecordAt(leaf_.record(before).offset());
-    const RecordView second = tree_.image().RecordAt(leaf_.record(slot).offset());
+    const RecordView first = tree_.image().RecordAt(leaf.record(before).offset());
+    const RecordView second = tree_.image().RecordAt(leaf.record(slot).offset());
     if (first.is_null() || second.is_null() || first.key() >= second.key()) return false;
   }
   return true;
@@ -191,7 +221,7 @@ bool Cursor::LiesWithin(const Frame& frame) const {
   uint64_t least = frame.low;
   // An inner node's first slice isn't looked at.
   for (unsigned i = frame.level == 0 ? 0 : 1; i < frame.perm.count(); ++i) {
-    const uint64_t slice = frame.node->slice(frame.perm.slot(i));
+    const uint64_t slice = frame.node.slice(frame.perm.slot(i));
     if (slice < least || slice > frame.high) return false;
     least = slice;
   }
@@ -199,29 +229,28 @@ bool Cursor::LiesWithin(const Frame& frame) const {
 }
 
 Cursor::Result Cursor::PushChild() {
-  // By value: adding a frame may move the others.
-  const Frame parent = frames_.back();
-  const Node* child = tree_.image().NodeAt(parent.node->child(parent.perm.slot(parent.position)));
+  const Frame& parent = frames_.back();
+  const Node* child = tree_.image().NodeAt(parent.node.child(parent.perm.slot(parent.position)));
   // Its neighbours come next; by the time this child is read they are here.
   for (const int ahead : {1, 2}) {
     if (parent.position + ahead >= static_cast<int>(parent.perm.count())) break;
-    const Node* next = tree_.image().NodeAt(parent.node->child(parent.perm.slot(parent.position + ahead)));
+    const Node* next = tree_.image().NodeAt(parent.node.child(parent.perm.slot(parent.position + ahead)));
     if (next != nullptr) next->Prefetch();
   }
-  if (!Tree::IsUnchanged(*parent.node, parent.version)) return Result::kChanged;
-  if (child == nullptr) return Fail(parent.node, "a reference to a node leads nowhere");
+  if (!IsCurrent(parent)) return Result::kChanged;
+  if (child == nullptr) return Fail(parent.home, "a reference to a node leads nowhere");
   return Push(child, &parent, false, parent.depth);
 }
 
 // Goes down to the first entry >= key: the topmost frame is a leaf then, its position perhaps one past its last entry.
 Cursor::Result Cursor::DescendTo(std::string_view key) {
-  if (const Result result = Push(tree_.Root(), nullptr, true, 0); result != Result::kOk) return result;
+  if (const Result result = Push(at_snapshot_ ? snapshot_.root : tree_.Root(), nullptr, true, 0); result != Result::kOk) return result;
   for (;;) {
     Frame& frame = frames_.back();
     if (frame.is_layer_root && frame.depth > 0) {
       char inline_bytes[8];
-      const absl::StatusOr<std::string_view> prefix = tree_.PrefixOf(*frame.node, inline_bytes);
-      if (!Tree::IsUnchanged(*frame.node, frame.version)) return Result::kChanged;
+      const absl::StatusOr<std::string_view> prefix = tree_.PrefixOf(frame.node, inline_bytes);
+      if (!IsCurrent(frame)) return Result::kChanged;
       if (!prefix.ok()) {
         status_ = prefix.status();
         return Result::kFailed;
@@ -233,28 +262,28 @@ Cursor::Result Cursor::DescendTo(std::string_view key) {
       if (order > 0) {
         frames_.pop_back();
         frames_.back().position += 1;
-        return CopyLeaf(frames_.back());
+        return Result::kOk;
       }
     }
     if (frame.level > 0) {
-      if (frame.perm.count() == 0) return Fail(frame.node, "an inner node without children");
-      frame.position = static_cast<int>(FindChild(*frame.node, frame.perm, SliceAt(key, frame.depth)));
+      if (frame.perm.count() == 0) return Fail(frame.home, "an inner node without children");
+      frame.position = static_cast<int>(FindChild(frame.node, frame.perm, SliceAt(key, frame.depth)));
       if (const Result result = PushChild(); result != Result::kOk) return result;
       continue;
     }
     bool enters_layer = false;
     if (const Result result = PositionInLeaf(key, &enters_layer); result != Result::kOk || !enters_layer) return result;
     const size_t depth = frame.depth + kSliceBytes;
-    const Node* root = tree_.image().NodeAt(leaf_.child(frame.perm.slot(frame.position)));
+    const Node* root = tree_.image().NodeAt(frame.node.child(frame.perm.slot(frame.position)));
     if (const Result result = Push(root, &frame, true, depth); result != Result::kOk) return result;
   }
 }
 
 Cursor::Result Cursor::PositionInLeaf(std::string_view key, bool* enters_layer) {
   Frame& frame = frames_.back();
-  const Kinds kinds = leaf_.kinds();
+  const Kinds kinds = frame.node.kinds();
   const unsigned rank = KindRank(KindAt(key, frame.depth));
-  const SliceRange range = FindSlice(leaf_, frame.perm, SliceAt(key, frame.depth));
+  const SliceRange range = FindSlice(frame.node, frame.perm, SliceAt(key, frame.depth));
   unsigned position = range.begin;
   for (; position < range.end; ++position) {
     const unsigned slot = frame.perm.slot(position);
@@ -263,8 +292,8 @@ Cursor::Result Cursor::PositionInLeaf(std::string_view key, bool* enters_layer) 
     if (KindRank(kind) < rank) continue;
     if (kind == Kind::kLayer) *enters_layer = true;
     if (kind != Kind::kMore) break;
-    const RecordView record = tree_.image().RecordAt(leaf_.record(slot).offset());
-    if (record.is_null()) return Fail(frame.node, "a reference to a record leads nowhere");
+    const RecordView record = tree_.image().RecordAt(frame.node.record(slot).offset());
+    if (record.is_null()) return Fail(frame.home, "a reference to a record leads nowhere");
     if (record.key() >= key) break;
   }
   frame.position = static_cast<int>(position);
@@ -284,15 +313,15 @@ Cursor::Result Cursor::Settle(Direction direction) {
       if (const Result result = PushChild(); result != Result::kOk) return result;
     } else {
       const unsigned slot = frame.perm.slot(frame.position);
-      if (leaf_.kinds().kind(slot) != Kind::kLayer) return ReadEntry();
+      if (frame.node.kinds().kind(slot) != Kind::kLayer) return ReadEntry();
       const size_t depth = frame.depth + kSliceBytes;
-      const Result result = Push(tree_.image().NodeAt(leaf_.child(slot)), &frame, true, depth);
+      const Result result = Push(tree_.image().NodeAt(frame.node.child(slot)), &frame, true, depth);
       if (result != Result::kOk) return result;
     }
     Frame& entered = frames_.back();
     if (direction == Direction::kBackward) entered.position = static_cast<int>(entered.perm.count()) - 1;
     // A damaged tree may share empty nodes in ways that no walk would end in.
-    if (++empty_steps_ > tree_.image().size_bytes() / kNodeBytes) return Fail(entered.node, "nodes without end");
+    if (++empty_steps_ > tree_.image().size_bytes() / kNodeBytes) return Fail(entered.home, "nodes without end");
   }
 }
 
@@ -305,7 +334,7 @@ Cursor::Result Cursor::StepUp(Direction direction) {
     key_ = anchor_;
     has_left_leaf_ = true;
   }
-  if (slot_->epoch() != epochs_.current()) {
+  if (slot_ != nullptr && slot_->epoch() != epochs_.current()) {
     // Let go of what was freed meanwhile, if all that is remembered is still part of the tree. In this order: what was
     // so after `now` was read is retired no earlier than that.
     const uint64_t now = epochs_.current();
@@ -313,26 +342,26 @@ Cursor::Result Cursor::StepUp(Direction direction) {
     epochs_.Refresh(slot_, now);
   }
   Frame& frame = frames_.back();
-  if (!Tree::IsUnchanged(*frame.node, frame.version)) return Result::kChanged;
+  if (!IsCurrent(frame)) return Result::kChanged;
   frame.position += static_cast<int>(direction);
-  return frame.level == 0 ? CopyLeaf(frame) : Result::kOk;
+  return Result::kOk;
 }
 
 bool Cursor::FramesAreCurrent() const {
   return std::all_of(frames_.begin(), frames_.end(),
-                     [](const Frame& frame) { return Tree::IsUnchanged(*frame.node, frame.version); });
+                     [this](const Frame& frame) { return IsCurrent(frame); });
 }
 
 Cursor::Result Cursor::ReadEntry() {
   const Frame& frame = frames_.back();
   const unsigned slot = frame.perm.slot(frame.position);
   empty_steps_ = 0;
-  const Kind kind = leaf_.kinds().kind(slot);
-  if (IsRecord(kind)) return ReadRecord(leaf_.record(slot));
-  if (kind != Kind::kInline) return Fail(frame.node, "an entry of unknown kind");
-  const uint64_t key_bytes = __builtin_bswap64(leaf_.slice(slot));
+  const Kind kind = frame.node.kinds().kind(slot);
+  if (IsRecord(kind)) return ReadRecord(frame.node.record(slot));
+  if (kind != Kind::kInline) return Fail(frame.home, "an entry of unknown kind");
+  const uint64_t key_bytes = __builtin_bswap64(frame.node.slice(slot));
   std::memcpy(inline_key_, &key_bytes, sizeof(inline_key_));
-  word_value_ = leaf_.ref(slot);
+  word_value_ = frame.node.ref(slot);
   key_ = {inline_key_, sizeof(inline_key_)};
   value_ = {reinterpret_cast<const char*>(&word_value_), sizeof(word_value_)};
   return Result::kOk;
@@ -341,22 +370,22 @@ Cursor::Result Cursor::ReadEntry() {
 absl::Status Cursor::CheckRecord() {
   const Frame& frame = frames_.back();
   const unsigned slot = frame.perm.slot(frame.position);
-  if (!IsRecord(leaf_.kinds().kind(slot))) return absl::OkStatus();
-  const RecordView record = tree_.image().RecordAt(leaf_.record(slot).offset());
+  if (!IsRecord(frame.node.kinds().kind(slot))) return absl::OkStatus();
+  const RecordView record = tree_.image().RecordAt(frame.node.record(slot).offset());
   if (!record.is_null() && record.ChecksumHolds()) return absl::OkStatus();
-  (void)Fail(frame.node, "a record's checksum");
+  (void)Fail(frame.home, "a record's checksum");
   return status_;
 }
 
 Cursor::Result Cursor::ReadRecord(RecordRef ref) {
   const Frame& frame = frames_.back();
   const RecordView record = tree_.image().RecordAt(ref.offset());
-  if (record.is_null()) return Fail(frame.node, "a reference to a record leads nowhere");
+  if (record.is_null()) return Fail(frame.home, "a reference to a record leads nowhere");
   // A record that another entry should lead to would make the walk jump, and whoever pages through a store go in
   // circles.
   if (record.key().size() < frame.depth ||
-      SliceAt(record.key(), frame.depth) != leaf_.slice(frame.perm.slot(frame.position))) {
-    return Fail(frame.node, "an entry leads to the record of another key");
+      SliceAt(record.key(), frame.depth) != frame.node.slice(frame.perm.slot(frame.position))) {
+    return Fail(frame.home, "an entry leads to the record of another key");
   }
   if (observer_ != nullptr) {
     observer_->OnRecord(ref.offset(), record.bytes());
@@ -367,7 +396,7 @@ Cursor::Result Cursor::ReadRecord(RecordRef ref) {
   if (record.has_word_value()) {
     // The value may be changing in place. It is durable if its leaf was left alone until after it was read.
     word_value_ = Node::Load(*record.value_word());
-    if (!Tree::IsUnchanged(*frame.node, frame.version)) return Result::kChanged;
+    if (!IsCurrent(frame)) return Result::kChanged;
     value_ = {reinterpret_cast<const char*>(&word_value_), sizeof(word_value_)};
   } else {
     value_ = record.value();

@@ -1,8 +1,10 @@
-// A position in the key order, moved optimistically: the way down is remembered with each node's version; where a
-// version has changed since, the cursor finds its place again by key.
+// A position in the key order. A node is read once, into a copy, when the cursor reaches it; records are read where they
+// lie.
 //
-// A leaf is read once, into a copy, when the cursor reaches it: what it then shows is that leaf as of one moment.
-// Records are read where they lie. The cursor's epoch keeps all that it points to; it is renewed from leaf to leaf.
+// At a snapshot the copies are of the nodes as the snapshot sees them, and everything that they lead to stays for as
+// long as it is open. Without one the cursor moves optimistically: it shows each leaf as of one moment; where a node on
+// its way has changed since it was read, it finds its place again by key. Then its epoch keeps all that it points to;
+// it is renewed from leaf to leaf.
 //
 // Thread safety: one thread at a time.
 #ifndef SEALKV_KV_CURSOR_H_
@@ -31,6 +33,7 @@ class WalkObserver {
 class Cursor {
  public:
   Cursor(const Tree& tree, Epochs& epochs, WalkObserver* observer = nullptr);
+  Cursor(const Tree& tree, Epochs& epochs, const SnapshotView& snapshot);
   ~Cursor();
   Cursor(const Cursor&) = delete;
   Cursor& operator=(const Cursor&) = delete;
@@ -60,13 +63,14 @@ class Cursor {
   enum class Goal : uint8_t { kFirst, kLast, kAtOrAfter, kAfter, kBefore };
 
   struct Frame {
-    const Node* node;
-    LockWord version;
+    const Node* home;
+    Node node;  // as it was read
+    LockWord version{0};
     Perm perm;
-    int position;
-    size_t depth;  // bytes of the key before this layer's slices
-    uint8_t level;
-    bool is_layer_root;
+    int position = 0;
+    size_t depth = 0;  // bytes of the key before this layer's slices
+    uint8_t level = 0;
+    bool is_layer_root = false;
     uint64_t low = 0;  // with an observer: the slices that the node covers
     uint64_t high = ~uint64_t{0};
   };
@@ -81,7 +85,11 @@ class Cursor {
   // Adds a frame for a child or a layer's root. `referrer` is the frame that leads to it, or nullptr for the root.
   Result Push(const Node* node, const Frame* referrer, bool is_layer_root, size_t depth);
   Result PushChild();
-  Result CopyLeaf(Frame& frame);
+  // For the observer, who is shown what the node holds.
+  Result Observe(Frame& frame, const Frame* referrer);
+  // Reads the node. False: it changed meanwhile.
+  bool ReadNode(Frame& frame) const;
+  void PrefetchRecords(const Frame& frame) const;
   bool LeafAscends(const Frame& frame) const;
   bool LiesWithin(const Frame& frame) const;
   Result ReadEntry();
@@ -89,14 +97,19 @@ class Cursor {
   Result PositionInLeaf(std::string_view key, bool* enters_layer);
   void Renew();
   Result Fail(const void* where, const char* what);
+  // Whether what was read of the node is still so.
+  bool IsCurrent(const Frame& frame) const {
+    return at_snapshot_ || Tree::IsUnchanged(*frame.home, frame.version);
+  }
   bool FramesAreCurrent() const;
 
   const Tree& tree_;
   Epochs& epochs_;
   WalkObserver* const observer_;
+  const bool at_snapshot_;
+  const SnapshotView snapshot_;
   EpochSlot* slot_ = nullptr;
   std::vector<Frame> frames_;
-  Node leaf_;  // a copy of the topmost frame's node, when that is a leaf
   unsigned empty_steps_ = 0;
 
   bool is_valid_ = false;

@@ -12,22 +12,19 @@ namespace {
 
 constexpr int kSpinsBeforeYield = 1024;
 
-bool IsInside(const Arena& arena) { return (arena.activity.load(std::memory_order_acquire) & Arena::kInOperation) != 0; }
-
 }  // namespace
 
 void Gate::WaitUntilOpen() { const std::lock_guard<WriterLock> lock(closer_); }
 
-void Gate::Close() {
-  closer_.lock();
-  is_closed_.store(true, std::memory_order_release);
-  HeavyFence();
-  // Not under the heap's mutex, which who is inside may need. An arena that is made later is of a writer who sees that
-  // the gate is closed.
-  absl::InlinedVector<Arena*, 16> arenas;
+// Waits not under the heap's mutex, which who is inside may need. An arena that is made later is of a writer who comes
+// later.
+void Gate::WaitWhile(uint64_t flag) {
+  absl::InlinedVector<const Arena*, 16> arenas;
   heap_.ForEachArena([&](Arena& arena) { arenas.push_back(&arena); });
   for (const Arena* arena : arenas) {
-    for (int spins = 0; IsInside(*arena); ++spins) {
+    const uint64_t activity = arena->activity.load(std::memory_order_acquire);
+    if ((activity & flag) == 0) continue;
+    for (int spins = 0; arena->activity.load(std::memory_order_acquire) == activity; ++spins) {
       if (WaitInTest()) continue;
       if (spins < kSpinsBeforeYield) {
         __builtin_ia32_pause();
@@ -38,14 +35,26 @@ void Gate::Close() {
   }
 }
 
+// Who goes in again after this sees that it is closed.
+void Gate::Close() {
+  closer_.lock();
+  is_closed_.store(true, std::memory_order_release);
+  HeavyFence();
+  WaitWhile(Arena::kInOperation);
+}
+
 void Gate::Open() {
   is_closed_.store(false, std::memory_order_release);
   closer_.unlock();
 }
 
+void Gate::WaitForChanges() { WaitWhile(Arena::kInChange); }
+
 bool Gate::IsBusy() {
   bool is_busy = false;
-  heap_.ForEachArena([&](Arena& arena) { is_busy |= IsInside(arena); });
+  heap_.ForEachArena([&](Arena& arena) {
+    is_busy |= (arena.activity.load(std::memory_order_acquire) & Arena::kInOperation) != 0;
+  });
   return is_busy;
 }
 

@@ -31,6 +31,23 @@ class Gate {
     Leave(arena);
     return false;
   }
+  // For what takes long to prepare: new snapshots wait for it between BeginChange, then a full fence, then a look at the
+  // clock; and EndChange.
+  bool TryEnterToPrepare(Arena& arena) {
+    if (!TryEnter(arena)) return false;
+    Announce(arena, arena.activity.load(std::memory_order_relaxed) & ~Arena::kInChange);
+    return true;
+  }
+  static void BeginChange(Arena& arena) {
+    Announce(arena, arena.activity.load(std::memory_order_relaxed) | Arena::kInChange);
+  }
+  static void EndChange(Arena& arena) {
+    Announce(arena, (arena.activity.load(std::memory_order_relaxed) & ~Arena::kInChange) + Arena::kNextOperation);
+  }
+  // For whoever has closed it, and writes: only new snapshots wait for him.
+  static void EnterAlone(Arena& arena) {
+    Announce(arena, arena.activity.load(std::memory_order_relaxed) | Arena::kInChange);
+  }
   static void Leave(Arena& arena) {
     constexpr uint64_t kFlags = Arena::kInOperation | Arena::kInChange;
     Announce(arena, (arena.activity.load(std::memory_order_relaxed) & ~kFlags) + Arena::kNextOperation);
@@ -43,8 +60,12 @@ class Gate {
   void Open();
   // Whether anybody is inside, as of some moment.
   bool IsBusy();
+  // Returns when the changes are over that are under way now.
+  void WaitForChanges();
 
  private:
+  // Waits for each operation that has this flag now.
+  void WaitWhile(uint64_t flag);
   static void Announce(Arena& arena, uint64_t activity) { arena.activity.store(activity, std::memory_order_release); }
 
   Heap& heap_;

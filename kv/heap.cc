@@ -11,16 +11,19 @@ namespace {
 
 constexpr unsigned kRecordGranuleBytes = 16;
 constexpr uint64_t kLeastRoomBytes = 256;   // a segment with less isn't worth remembering
+constexpr int kMarkPlaceBits = 24;
 constexpr size_t kSmallRecordBytes = 1024;  // assembled on the stack and copied at once
 
 using HeapLock = std::lock_guard<WriterLock>;
 
 }  // namespace
 
-Heap::Heap(const Image& image, daxfile::Persist& persist, Epochs& epochs, uint32_t generation)
+Heap::Heap(const Image& image, daxfile::Persist& persist, Epochs& epochs, const Versions& versions,
+           uint32_t generation)
     : image_(image),
       persist_(persist),
       epochs_(epochs),
+      versions_(versions),
       segments_(image, persist),
       next_sequence_(uint64_t{generation} << 40) {}
 
@@ -157,11 +160,30 @@ absl::StatusOr<Offset> Heap::PlaceRecord(Arena& arena, uint64_t bytes) {
       segments_.state(arena.append_segment).tail + bytes > image_.segment_bytes()) {
     if (absl::Status status = TakeAppendSegment(arena, bytes); !status.ok()) return status;
   }
+  const uint64_t clock = versions_.Now().clock();
+  if (clock != arena.marked_at) [[unlikely]]
+    MarkTime(arena, clock);
   SegmentState& state = segments_.state(arena.append_segment);
   const Offset offset = image_.SegmentStart(arena.append_segment) + state.tail;
   state.tail += static_cast<uint32_t>(bytes);
   arena.appended_bytes.Add(static_cast<int64_t>(bytes));
   return offset;
+}
+
+void Heap::MarkTime(Arena& arena, uint64_t clock) {
+  SegmentState& state = segments_.state(arena.append_segment);
+  if (state.tail == 0) std::atomic_ref<uint64_t>(state.taken_at).store(clock, std::memory_order_relaxed);
+  const uint64_t mark = clock << kMarkPlaceBits | state.tail / 8;
+  std::atomic_ref<uint64_t>(state.mark).store(mark, std::memory_order_release);
+  arena.marked_at = clock;
+}
+
+uint64_t Heap::MadeAt(Offset record) const {
+  auto& state = const_cast<SegmentState&>(segments_.state(image_.SegmentOf(record)));
+  const uint64_t mark = std::atomic_ref<uint64_t>(state.mark).load(std::memory_order_acquire);
+  const uint64_t place = (Raw(record) & (image_.segment_bytes() - 1)) / 8;
+  if (mark != 0 && place >= (mark & ((uint64_t{1} << kMarkPlaceBits) - 1))) return mark >> kMarkPlaceBits;
+  return std::atomic_ref<uint64_t>(state.taken_at).load(std::memory_order_relaxed);
 }
 
 absl::StatusOr<Offset> Heap::PlaceLargeRecord(Arena& arena, uint64_t bytes) {
@@ -172,6 +194,7 @@ absl::StatusOr<Offset> Heap::PlaceLargeRecord(Arena& arena, uint64_t bytes) {
     const std::optional<uint64_t> segment = segments_.Take(SegmentKind::kLarge, run_length);
     if (!segment.has_value()) continue;
     segments_.state(*segment).live_bytes += static_cast<int64_t>(bytes);
+    segments_.state(*segment).taken_at = versions_.Now().clock();
     return image_.SegmentStart(*segment);
   }
   return NoSpace(bytes);
@@ -192,6 +215,7 @@ absl::Status Heap::TakeAppendSegment(Arena& arena, uint64_t bytes) {
     segments_.state(next).is_owned = true;
     LeaveAppendSegment(arena);
     arena.append_segment = next;
+    MarkTime(arena, versions_.Now().clock());
     SyncSequence(arena);
     return absl::OkStatus();
   }
@@ -226,10 +250,22 @@ void Heap::LeaveAppendSegment(Arena& arena) {
   }
 }
 
-void Heap::DiscardRecord(Arena& arena, Offset record) {
+void Heap::DiscardRecords(Arena& arena, std::span<const Offset> records) {
+  if (records.empty()) return;
   persist_.Fence();
   const HeapLock lock(mutex_);
-  FreeRecord(arena, record, image_.RecordAt(record).bytes());
+  for (const Offset record : records) FreeRecord(arena, record, image_.RecordAt(record).bytes());
+}
+
+absl::StatusOr<Offset> Heap::TakeSpace(Arena& arena, uint64_t bytes) {
+  absl::StatusOr<Offset> offset = PlaceRecord(arena, bytes);
+  if (offset.ok()) arena.record_bytes_used.Add(static_cast<int64_t>(bytes));
+  return offset;
+}
+
+void Heap::FreeSpace(Arena& arena, Offset offset, uint64_t bytes) {
+  const HeapLock lock(mutex_);
+  FreeRecord(arena, offset, bytes);
 }
 
 // A small record is put together on the stack and copied at once. Of a large one the value is copied from where it is,
@@ -338,6 +374,7 @@ void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes) {
     state.live_bytes = 0;
     arena.appended_bytes.Set(0);
     state.tail = 0;
+    MarkTime(arena, versions_.Now().clock());
   }
 }
 
@@ -474,15 +511,15 @@ void Heap::SweepRecords(uint64_t segment) {
 void Heap::FinishMarking() {
   const HeapLock lock(mutex_);
   // What is unlinked but may still be looked at keeps its place until it is freed.
-  for (const auto& arena : arenas_) {
-    for (const Retired& retired : arena->retired) {
-      if (retired.is_node) {
-        MarkNode(retired.offset);
-      } else {
-        MarkRecord(retired.offset, retired.bytes);
-      }
+  const auto mark = [this](const Retired& retired) {
+    if (retired.is_node) {
+      MarkNode(retired.offset);
+    } else {
+      MarkRecord(retired.offset, retired.bytes);
     }
-  }
+  };
+  for (const auto& arena : arenas_) std::for_each(arena->retired.begin(), arena->retired.end(), mark);
+  versions_.ForEachRetained(mark);
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
     SegmentState& state = segments_.state(segment);
     if (state.origin != SegmentState::Origin::kUnknown || state.kind == SegmentKind::kFree) continue;

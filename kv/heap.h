@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -24,13 +25,14 @@
 #include "kv/image.h"
 #include "kv/record.h"
 #include "kv/segments.h"
+#include "kv/versions.h"
 #include "kv/writer_lock.h"
 
 namespace sealkv::internal {
 
 class Heap {
  public:
-  Heap(const Image& image, daxfile::Persist& persist, Epochs& epochs, uint32_t generation);
+  Heap(const Image& image, daxfile::Persist& persist, Epochs& epochs, const Versions& versions, uint32_t generation);
 
   // The arena of whoever holds the slot.
   Arena& ArenaOf(EpochSlot& slot) {
@@ -49,15 +51,19 @@ class Heap {
   // replaces another one, its sequence number is to be greater than `replaced`.
   absl::StatusOr<Offset> AppendRecord(Arena& arena, std::string_view key, std::string_view value,
                                       uint32_t flags = kPlainRecord, uint64_t replaced = 0);
-  // Takes back a record that was never published. What was copied around the caches may still be on its way, and would
+  // Takes back records that were never published. What was copied around the caches may still be on its way, and would
   // replace what the next thread writes there: so there is a fence first.
-  void DiscardRecord(Arena& arena, Offset record);
+  void DiscardRecords(Arena& arena, std::span<const Offset> records);
+
+  // Space for something that no reference will lead to.
+  absl::StatusOr<Offset> TakeSpace(Arena& arena, uint64_t bytes);
+  // Whoever has used it is through, and nothing is on its way there any more.
+  void FreeSpace(Arena& arena, Offset offset, uint64_t bytes);
 
   // Gives up an object that no reference leads to any more. It is freed when no reader can still be looking at it.
-  void RetireNode(Arena& arena, Offset node) { Retire(arena, node, kNodeBytes, /*is_node=*/true); }
-  void RetireRecord(Arena& arena, Offset record) {
-    Retire(arena, record, image_.RecordAt(record).bytes(), /*is_node=*/false);
-  }
+  void Retire(Arena& arena, const Retired& object) { Retire(arena, object.offset, object.bytes, object.is_node); }
+  // The clock when a record was made, or something earlier.
+  uint64_t MadeAt(Offset record) const;
 
   // Whether Reclaim is worth its cost.
   static bool IsReclaimDue(const Arena& arena) { return arena.retired.size() >= arena.reclaim_at; }
@@ -120,6 +126,8 @@ class Heap {
   void ReleaseIfEmpty(uint64_t segment);
   bool IsEmptyNodeSegment(uint64_t segment);
 
+  // Notes in the segment that what is appended from now on is no older than now.
+  void MarkTime(Arena& arena, uint64_t clock);
   absl::StatusOr<Offset> PlaceRecord(Arena& arena, uint64_t bytes);
   absl::StatusOr<Offset> PlaceLargeRecord(Arena& arena, uint64_t bytes);
   absl::Status TakeAppendSegment(Arena& arena, uint64_t bytes);
@@ -138,6 +146,7 @@ class Heap {
   const Image& image_;
   daxfile::Persist& persist_;
   Epochs& epochs_;
+  const Versions& versions_;
 
   WriterLock mutex_;
   Segments segments_;

@@ -16,8 +16,10 @@ std::optional<std::string> AfterPrefix(std::string prefix) {
 
 }  // namespace
 
-RangeIterator::RangeIterator(const Tree& tree, Epochs& epochs, Range range)
-    : cursor_(tree, epochs),
+RangeIterator::RangeIterator(const Tree& tree, Epochs& epochs, Range range,
+                             std::shared_ptr<const OpenSnapshot> snapshot)
+    : snapshot_(std::move(snapshot)),
+      cursor_(snapshot_ != nullptr ? Cursor(tree, epochs, snapshot_->view()) : Cursor(tree, epochs)),
       lower_(std::max(std::move(range.lower).value_or(std::string()), range.prefix)),
       upper_(std::move(range.upper)) {
   if (range.prefix.empty()) return;

@@ -2,18 +2,21 @@
 #ifndef SEALKV_KV_ITERATOR_H_
 #define SEALKV_KV_ITERATOR_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "kv/cursor.h"
 #include "kv/sealkv.h"
+#include "kv/snapshot.h"
 
 namespace sealkv::internal {
 
 class RangeIterator : public Iterator {
  public:
-  RangeIterator(const Tree& tree, Epochs& epochs, Range range);
+  // Without a snapshot it shows each leaf as it finds it: for a store that this process doesn't write.
+  RangeIterator(const Tree& tree, Epochs& epochs, Range range, std::shared_ptr<const OpenSnapshot> snapshot);
 
   bool Valid() const override { return is_in_range_; }
   void SeekToFirst() override;
@@ -36,6 +39,7 @@ class RangeIterator : public Iterator {
     if (!is_in_range_) cursor_.Stop();
   }
 
+  const std::shared_ptr<const OpenSnapshot> snapshot_;
   Cursor cursor_;
   std::string lower_;
   std::optional<std::string> upper_;

@@ -36,6 +36,28 @@ PinnedValue::~PinnedValue() {
   if (slot_ != nullptr) internal::Epochs::Exit(slot_);
 }
 
+absl::StatusOr<std::string> Snapshot::Get(std::string_view key) const {
+  std::string value;
+  if (absl::Status status = Get(key, &value); !status.ok()) return status;
+  return value;
+}
+
+absl::Status Snapshot::Get(std::string_view key, std::string* value) const {
+  return open_->store().GetAt(open_->view(), key, value);
+}
+
+absl::StatusOr<bool> Snapshot::Exists(std::string_view key) const {
+  std::string value;
+  const absl::Status status = Get(key, &value);
+  if (absl::IsNotFound(status)) return false;
+  if (!status.ok()) return status;
+  return true;
+}
+
+std::unique_ptr<Iterator> Snapshot::NewIterator(Range range) const {
+  return open_->store().NewIteratorAt(std::move(range), open_);
+}
+
 Store::Store(std::unique_ptr<internal::StoreImpl> impl) : impl_(std::move(impl)) {}
 Store::~Store() = default;
 
@@ -109,6 +131,12 @@ absl::StatusOr<uint64_t> Store::CompareAndSwap(std::string_view key, uint64_t ex
 }
 
 std::unique_ptr<Iterator> Store::NewIterator(Range range) const { return impl_->NewIterator(std::move(range)); }
+
+absl::StatusOr<Snapshot> Store::OpenSnapshot() const {
+  absl::StatusOr<std::shared_ptr<const internal::OpenSnapshot>> open = impl_->NewSnapshot();
+  if (!open.ok()) return open.status();
+  return Snapshot(*std::move(open));
+}
 
 Stats Store::GetStats() const { return impl_->GetStats(); }
 

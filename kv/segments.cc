@@ -27,13 +27,13 @@ void Segments::ScanNext() {
   const uint32_t run_length = sound ? word.run_length() : 1;
   for (uint32_t i = 0; i < run_length; ++i) {
     state(segment + i) = {SegmentState::Origin::kUnknown, sound ? word.kind() : SegmentKind::kFree,
-                          i == 0 ? run_length : 0, 0, false, 0};
+                          i == 0 ? run_length : 0, 0, false, 0, 0, 0};
   }
   scanned_ += run_length;
   if (sound) return;
   // It may have been the first of a run, whose other words are zero: they say nothing then.
   for (; scanned_ < count() && image_.segment_word(scanned_).raw() == SegmentWord::kFreeRaw; ++scanned_) {
-    state(scanned_) = {SegmentState::Origin::kUnknown, SegmentKind::kFree, 1, 0, false, 0};
+    state(scanned_) = {SegmentState::Origin::kUnknown, SegmentKind::kFree, 1, 0, false, 0, 0, 0};
   }
 }
 
@@ -70,7 +70,7 @@ std::optional<uint64_t> Segments::Take(SegmentKind kind, uint32_t run_length) {
   const std::optional<uint64_t> segment = run_length == 1 ? FindFree() : FindFreeRun(run_length);
   if (!segment.has_value()) return std::nullopt;
   for (uint32_t i = 0; i < run_length; ++i) {
-    state(*segment + i) = {SegmentState::Origin::kCounted, kind, i == 0 ? run_length : 0, 0, false, 0};
+    state(*segment + i) = {SegmentState::Origin::kCounted, kind, i == 0 ? run_length : 0, 0, false, 0, 0, 0};
   }
   free_count_ -= run_length;
   uint64_t* word = &image_.segment_words()[*segment];
@@ -87,7 +87,7 @@ void Segments::Release(uint64_t segment) {
   persist_.Flush(word);
   persist_.Fence();
   for (uint32_t i = 0; i < run_length; ++i) {
-    state(segment + i) = {SegmentState::Origin::kFree, SegmentKind::kFree, 1, 0, false, 0};
+    state(segment + i) = {SegmentState::Origin::kFree, SegmentKind::kFree, 1, 0, false, 0, 0, 0};
     released_.push_back(segment + i);
   }
   free_count_ += run_length;

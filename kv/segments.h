@@ -31,6 +31,8 @@ struct SegmentState {
   uint32_t run_length;  // of the run that begins here; 0 inside one
   uint32_t tail;        // record segments: bytes appended so far
   bool is_owned;        // an arena appends to it, or its nodes are being handed out
+  uint64_t taken_at;    // the clock (kv/versions.h) when it held nothing: all in it is younger; 0 if that isn't known
+  uint64_t mark;        // a clock << 24 | a place / 8: what lies from there on is younger than that
   int64_t live_bytes;   // what the tree refers to, and what is retired but not yet freed; see Arena::appended_bytes
 };
 

@@ -34,13 +34,17 @@ bool SizesFit(std::string_view key, size_t value_bytes) {
 
 absl::Status KeyNotFound() { return absl::NotFoundError("no such key"); }
 
+absl::Status DamagedRecord(Offset at, const char* what) {
+  return absl::DataLossError(absl::StrCat("store damaged at offset ", Raw(at), ": ", what, ". Run `kvdump check`."));
+}
+
 }  // namespace
 
 StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generation)
     : file_(std::move(file)),
       image_(image),
       generation_(generation),
-      heap_(image_, file_.persist(), epochs_, generation),
+      heap_(image_, file_.persist(), epochs_, versions_, generation),
       gate_(heap_),
       locks_(generation),
       context_{image_, file_.persist(), heap_, locks_, versions_},
@@ -51,6 +55,69 @@ StoreImpl::~StoreImpl() {
   closing_ = true;
   if (background_.joinable()) background_.join();
 }
+
+// A writer at work: in an epoch, and inside of the gate.
+class WriteScope {
+ public:
+  // What prepares needn't be waited for by new snapshots.
+  enum class Kind : uint8_t { kChanges, kPrepares };
+
+  explicit WriteScope(StoreImpl& store, Kind kind = Kind::kChanges)
+      : store_(store), kind_(kind), guard_(store.epochs_), arena_(store.heap_.ArenaOf(guard_.slot())) {
+    Enter();
+  }
+  ~WriteScope() {
+    if (is_inside_) Leave();
+  }
+  WriteScope(const WriteScope&) = delete;
+  WriteScope& operator=(const WriteScope&) = delete;
+
+  Arena& arena() const { return arena_; }
+
+  // Lets others pass: until the node is free, if there is one.
+  void WaitFor(const Node* blocker) {
+    Leave();
+    guard_.Pause();
+    if (blocker != nullptr) {
+      store_.locks_.WaitUntilFree(*blocker);
+    } else if (!WaitInTest()) {
+      sched_yield();
+    }
+    guard_.Resume(store_.epochs_);
+    Enter();
+  }
+
+  // At the end, when nothing is looked at any more.
+  void ReclaimIfDue() {
+    if (!Heap::IsReclaimDue(arena_)) [[likely]]
+      return;
+    Gate::EndChange(arena_);
+    guard_.Pause();
+    store_.heap_.Reclaim(arena_);
+  }
+
+  void Leave() {
+    Gate::Leave(arena_);
+    is_inside_ = false;
+  }
+
+ private:
+  void Enter() {
+    is_inside_ = true;
+    while (!(kind_ == Kind::kChanges ? store_.gate_.TryEnter(arena_) : store_.gate_.TryEnterToPrepare(arena_)))
+        [[unlikely]] {
+      guard_.Pause();
+      store_.gate_.WaitUntilOpen();
+      guard_.Resume(store_.epochs_);
+    }
+  }
+
+  StoreImpl& store_;
+  const Kind kind_;
+  EpochGuard guard_;
+  Arena& arena_;
+  bool is_inside_ = true;
+};
 
 // ---- reads
 
@@ -65,39 +132,42 @@ inline bool StoreImpl::ReadInlineWord(std::string_view key, uint64_t* value) con
 }
 
 template <typename Use>
+[[gnu::always_inline]] inline absl::StatusOr<Tree::LeafStep> StoreImpl::ReadFound(std::string_view key,
+                                                                                  const Found& found,
+                                                                                  const Descent* descent,
+                                                                                  Use use) const {
+  if (found.kind == Kind::kInline) {
+    use(std::string_view(reinterpret_cast<const char*>(&found.ref), sizeof(found.ref)), true);
+    return Tree::LeafStep::kFound;
+  }
+  const Offset at = RecordRef::FromRaw(found.ref).offset();
+  const RecordView record = image_.RecordAt(at);
+  if (record.is_null()) return DamagedRecord(at, "a reference to a record leads nowhere");
+  if (record.key() != key) return Tree::LeafStep::kAbsent;
+  if (!record.ChecksumHolds()) return DamagedRecord(at, "a record's checksum");
+  if (!record.has_word_value()) {
+    use(record.value(), false);
+    return Tree::LeafStep::kFound;
+  }
+  // The word may be changing in place: what was read is durable if the leaf was left alone until after it.
+  const uint64_t word = Node::Load(*record.value_word());
+  if (descent != nullptr && !Tree::IsUnchanged(*descent->node, descent->version)) return Tree::LeafStep::kRestart;
+  use(std::string_view(reinterpret_cast<const char*>(&word), sizeof(word)), true);
+  return Tree::LeafStep::kFound;
+}
+
+template <typename Use>
 absl::Status StoreImpl::Read(std::string_view key, Use use) const {
   if (key.size() > kMaxKeyBytes) return KeyNotFound();
   Descent descent;
   Found found;
   for (;;) {
     tree_.Descend(key, Purpose::kRead, descent);
-    const absl::StatusOr<Tree::LeafStep> step = tree_.Find(descent, key, &found);
+    absl::StatusOr<Tree::LeafStep> step = tree_.Find(descent, key, &found);
+    if (step.ok() && *step == Tree::LeafStep::kFound) step = ReadFound(key, found, &descent, use);
     if (!step.ok()) return step.status();
-    if (*step == Tree::LeafStep::kRestart) continue;
     if (*step == Tree::LeafStep::kAbsent) return KeyNotFound();
-    if (found.kind == Kind::kInline) {
-      use(std::string_view(reinterpret_cast<const char*>(&found.ref), sizeof(found.ref)), true);
-      return absl::OkStatus();
-    }
-    const RecordView record = image_.RecordAt(RecordRef::FromRaw(found.ref).offset());
-    if (record.is_null()) {
-      return absl::DataLossError(absl::StrCat("store damaged at offset ", Raw(image_.OffsetOf(descent.node)),
-                                              ": a reference to a record leads nowhere. Run `kvdump check`."));
-    }
-    if (record.key() != key) return KeyNotFound();
-    if (!record.ChecksumHolds()) {
-      return absl::DataLossError(absl::StrCat("store damaged at offset ", Raw(image_.OffsetOf(record.data())),
-                                              ": a record's checksum. Run `kvdump check`."));
-    }
-    if (!record.has_word_value()) {
-      use(record.value(), false);
-      return absl::OkStatus();
-    }
-    // The word may be changing in place: what was read is durable if the leaf was left alone until after it.
-    const uint64_t word = Node::Load(*record.value_word());
-    if (!Tree::IsUnchanged(*descent.node, descent.version)) continue;
-    use(std::string_view(reinterpret_cast<const char*>(&word), sizeof(word)), true);
-    return absl::OkStatus();
+    if (*step == Tree::LeafStep::kFound) return absl::OkStatus();
   }
 }
 
@@ -136,68 +206,58 @@ absl::StatusOr<bool> StoreImpl::Exists(std::string_view key) const {
   return true;
 }
 
-std::unique_ptr<Iterator> StoreImpl::NewIterator(Range range) const {
-  return std::make_unique<RangeIterator>(tree_, epochs_, std::move(range));
+std::unique_ptr<Iterator> StoreImpl::NewIterator(Range range) {
+  return NewIteratorAt(std::move(range), generation_ != 0 ? *NewSnapshot() : nullptr);
+}
+
+// ---- snapshots
+
+OpenSnapshot::~OpenSnapshot() { store_.CloseSnapshot(view_.number); }
+
+absl::StatusOr<std::shared_ptr<const OpenSnapshot>> StoreImpl::NewSnapshot() {
+  if (generation_ == 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        file_.path(), ": the store is open for reading only, and only the process that writes it can take snapshots."));
+  }
+  const Versions::Snapshot snapshot =
+      versions_.Open([this] { gate_.WaitForChanges(); }, [this] { return tree_.Root(); });
+  return std::make_shared<const OpenSnapshot>(*this, SnapshotView{snapshot.number, snapshot.root, &versions_});
+}
+
+void StoreImpl::CloseSnapshot(uint64_t number) {
+  const auto closed = versions_.Close(number);
+  if (!closed.has_value()) return;
+  WriteScope scope(*this, WriteScope::Kind::kPrepares);
+  versions_.LetGo(*closed, [&](const Retired& object) { heap_.Retire(scope.arena(), object); });
+  scope.ReclaimIfDue();
+}
+
+// Most keys are where they are now, in a leaf that nobody has written to.
+absl::Status StoreImpl::GetAt(const SnapshotView& at, std::string_view key, std::string* value) const {
+  if (key.size() > kMaxKeyBytes) return KeyNotFound();
+  const auto use = [value](std::string_view bytes, bool) { value->assign(bytes); };
+  const EpochGuard guard(epochs_);
+  Descent descent;
+  Found found;
+  tree_.Descend(key, Purpose::kRead, descent);
+  if (descent.outcome == Descent::Outcome::kLeaf && !descent.version.is_versioned(generation_)) {
+    absl::StatusOr<Tree::LeafStep> step = tree_.Find(descent, key, &found);
+    if (step.ok() && *step == Tree::LeafStep::kFound) step = ReadFound(key, found, &descent, use);
+    if (step.ok() && *step == Tree::LeafStep::kFound) return absl::OkStatus();
+  }
+  const absl::StatusOr<bool> is_found = tree_.FindAt(key, at, &found);
+  if (!is_found.ok()) return is_found.status();
+  if (!*is_found) return KeyNotFound();
+  const absl::StatusOr<Tree::LeafStep> step = ReadFound(key, found, nullptr, use);
+  if (!step.ok()) return step.status();
+  return *step == Tree::LeafStep::kFound ? absl::OkStatus() : KeyNotFound();
+}
+
+std::unique_ptr<Iterator> StoreImpl::NewIteratorAt(Range range, std::shared_ptr<const OpenSnapshot> snapshot) const {
+  return std::make_unique<RangeIterator>(tree_, epochs_, std::move(range), std::move(snapshot));
 }
 
 // ---- writes
-
-// A writer at work: in an epoch, and inside of the gate.
-class WriteScope {
- public:
-  explicit WriteScope(StoreImpl& store)
-      : store_(store), guard_(store.epochs_), arena_(store.heap_.ArenaOf(guard_.slot())) {
-    Enter();
-  }
-  ~WriteScope() {
-    if (is_inside_) Leave();
-  }
-  WriteScope(const WriteScope&) = delete;
-  WriteScope& operator=(const WriteScope&) = delete;
-
-  Arena& arena() const { return arena_; }
-
-  // Lets others pass: until the node is free, if there is one.
-  void WaitFor(const Node* blocker) {
-    Leave();
-    guard_.Pause();
-    if (blocker != nullptr) {
-      store_.locks_.WaitUntilFree(*blocker);
-    } else if (!WaitInTest()) {
-      sched_yield();
-    }
-    guard_.Resume(store_.epochs_);
-    Enter();
-  }
-
-  // At the end, when nothing is looked at any more.
-  void ReclaimIfDue() {
-    if (!Heap::IsReclaimDue(arena_)) [[likely]]
-      return;
-    guard_.Pause();
-    store_.heap_.Reclaim(arena_);
-  }
-
-  void Leave() {
-    Gate::Leave(arena_);
-    is_inside_ = false;
-  }
-
- private:
-  void Enter() {
-    is_inside_ = true;
-    while (!store_.gate_.TryEnter(arena_)) [[unlikely]] {
-      guard_.Pause();
-      store_.gate_.WaitUntilOpen();
-      guard_.Resume(store_.epochs_);
-    }
-  }
-
-  StoreImpl& store_;
-  EpochGuard guard_;
-  Arena& arena_;
-  bool is_inside_ = true;
-};
 
 inline bool StoreImpl::IsWritable() const { return generation_ != 0 && file_.persist().is_ok(); }
 
@@ -241,7 +301,6 @@ absl::Status StoreImpl::Write(std::string_view key, Operation operation) {
         if (!IsRestart(status) || ++turned_back > kMostTurnedBack) break;
         scope.WaitFor(blocker);
       }
-      scope.Leave();
       scope.ReclaimIfDue();
     }
     if (status.ok()) return file_.persist().status();
@@ -257,11 +316,14 @@ absl::Status StoreImpl::WriteAlone(std::string_view key, Operation operation) {
   const ClosedGate closed(gate_);
   const EpochGuard guard(epochs_);
   Arena& arena = heap_.ArenaOf(guard.slot());
-  for (;;) {
+  Gate::EnterAlone(arena);
+  absl::Status status;
+  do {
     const Node* blocker = nullptr;
-    const absl::Status status = TryWrite(arena, key, operation, &blocker);
-    if (!IsAgain(status) && !IsRestart(status)) return status.ok() ? file_.persist().status() : status;
-  }
+    status = TryWrite(arena, key, operation, &blocker);
+  } while (IsAgain(status) || IsRestart(status));
+  Gate::Leave(arena);
+  return status.ok() ? file_.persist().status() : status;
 }
 
 absl::Status StoreImpl::Put(std::string_view key, std::string_view value, bool only_if_absent) {
@@ -276,7 +338,7 @@ absl::Status StoreImpl::Put(std::string_view key, std::string_view value, bool o
     // the time that the cache misses of the descent are.
     auto& leaf = const_cast<Node&>(*descent.node);
     if (descent.outcome == Descent::Outcome::kLeaf && locks_.TryLock(leaf, descent.version)) [[likely]] {
-      const bool is_done = PutWord(key, value, only_if_absent, descent);
+      const bool is_done = !versions_.Now().has_snapshots() && PutWord(key, value, only_if_absent, descent);
       locks_.Unlock(leaf);
       if (is_done) return file_.persist().status();
     }
@@ -334,7 +396,6 @@ void StoreImpl::Rebalance(std::string_view key) {
     height = 0;
     scope.WaitFor(blocker);
   }
-  scope.Leave();
   scope.ReclaimIfDue();
 }
 
@@ -349,8 +410,7 @@ absl::StatusOr<uint64_t> StoreImpl::Add(std::string_view key, uint64_t delta) {
     uint64_t* word = tree_.ValueWord(location);
     if (word == nullptr) return absl::FailedPreconditionError("Add needs a value of 8 bytes");
     sum = Node::Load(*word) + delta;
-    tree_.StoreValueWord(change, location, word, sum);
-    return absl::OkStatus();
+    return tree_.StoreValueWord(change, location, key, word, sum);
   });
   if (!status.ok()) return status;
   return sum;
@@ -364,8 +424,7 @@ absl::StatusOr<uint64_t> StoreImpl::CompareAndSwap(std::string_view key, uint64_
     uint64_t* word = tree_.ValueWord(location);
     if (word == nullptr) return absl::FailedPreconditionError("CompareAndSwap needs a value of 8 bytes");
     before = Node::Load(*word);
-    if (before == expected) tree_.StoreValueWord(change, location, word, desired);
-    return absl::OkStatus();
+    return before == expected ? tree_.StoreValueWord(change, location, key, word, desired) : absl::OkStatus();
   });
   if (!status.ok()) return status;
   return before;
@@ -467,6 +526,11 @@ Stats StoreImpl::GetStats() {
   stats.node_bytes_used = usage.node_bytes_used;
   stats.record_bytes_used = usage.record_bytes_used;
   stats.bytes_retired = usage.bytes_retired;
+  const Versions::Usage versions = versions_.GetUsage();
+  stats.snapshots_open = versions.snapshots_open;
+  stats.oldest_snapshot_seconds = versions.oldest_age_seconds;
+  stats.snapshot_bytes_retained = versions.retained_bytes;
+  stats.snapshot_bytes_in_dram = versions.node_images_bytes;
   return stats;
 }
 

@@ -18,6 +18,7 @@
 #include "kv/image.h"
 #include "kv/mark.h"
 #include "kv/sealkv.h"
+#include "kv/snapshot.h"
 #include "kv/tree.h"
 #include "kv/writer_lock.h"
 
@@ -37,7 +38,12 @@ class StoreImpl {
   absl::Status Get(std::string_view key, std::string* value) const;
   absl::StatusOr<PinnedValue> GetPinned(std::string_view key) const;
   absl::StatusOr<bool> Exists(std::string_view key) const;
-  std::unique_ptr<Iterator> NewIterator(Range range) const;
+  std::unique_ptr<Iterator> NewIterator(Range range);
+
+  absl::StatusOr<std::shared_ptr<const OpenSnapshot>> NewSnapshot();
+  void CloseSnapshot(uint64_t number);
+  absl::Status GetAt(const SnapshotView& at, std::string_view key, std::string* value) const;
+  std::unique_ptr<Iterator> NewIteratorAt(Range range, std::shared_ptr<const OpenSnapshot> snapshot) const;
 
   Stats GetStats();
   absl::Status WaitUntilSpaceIsKnown();
@@ -52,6 +58,11 @@ class StoreImpl {
 
   bool IsWritable() const;
   absl::Status NotWritableError() const;
+
+  // What a key's entry leads to, once it was found. kRestart: the leaf, if there is one, has changed.
+  template <typename Use>
+  absl::StatusOr<Tree::LeafStep> ReadFound(std::string_view key, const Found& found, const Descent* descent,
+                                           Use use) const;
 
   // Everything common to all writes of one key: to the leaf, the operation, and again while others are in the way.
   using Operation = absl::FunctionRef<absl::Status(Change&, Location&)>;
@@ -75,10 +86,10 @@ class StoreImpl {
   const Image image_;
   const uint32_t generation_;
   mutable Epochs epochs_;
+  Versions versions_;
   Heap heap_;
   Gate gate_;
   NodeLocks locks_;
-  Versions versions_;
   const ChangeContext context_;
   Tree tree_;
   Marker marker_;

@@ -16,7 +16,9 @@
 //   64      8     root                    commit word: offset of the root node of the top layer
 //   72      56    -                       zero
 //   128     8     generation              counts the opens for writing
-//   136     1912  -                       zero
+//   136     56    -                       zero
+//   192     64·16 lanes                   each: 8 bytes, offset of the blob of a committed batch or 0 (kv/lanes.h); 56 zero
+//   1216    832   -                       zero
 //   2048    8·n   segment table           one SegmentWord per segment (kv/segment_word.h)
 #ifndef SEALKV_KV_SUPERBLOCK_H_
 #define SEALKV_KV_SUPERBLOCK_H_
@@ -45,10 +47,17 @@ struct alignas(64) Superblock {
   uint64_t generation;
   uint64_t zero_2[7];
 
-  uint64_t zero_3[232];
+  struct Lane {
+    uint64_t blob;
+    uint64_t zero[7];
+  };
+  static constexpr size_t kLanes = 16;
+  Lane lanes[kLanes];
+
+  uint64_t zero_3[104];
 
   static constexpr uint64_t kMagic = 0x0a1a564b6c616553;  // "SealKV", then SUB and LF, which text transfers mangle
-  static constexpr uint32_t kFormatMajor = 2;
+  static constexpr uint32_t kFormatMajor = 3;
   static constexpr uint32_t kFormatMinor = 0;
   static constexpr uint64_t kSegmentTableOffset = 2048;
   static constexpr uint32_t kMinSegmentBytesLog2 = 12;
@@ -61,6 +70,7 @@ static_assert(offsetof(Superblock, capacity_bytes) == 16 && offsetof(Superblock,
 static_assert(offsetof(Superblock, segment_count) == 32 && offsetof(Superblock, features_incompatible) == 40);
 static_assert(offsetof(Superblock, store_id) == 48 && offsetof(Superblock, checksum) == 56);
 static_assert(offsetof(Superblock, root) == 64 && offsetof(Superblock, generation) == 128);
+static_assert(offsetof(Superblock, lanes) == 192 && sizeof(Superblock::Lane) == 64);
 
 }  // namespace sealkv::internal
 

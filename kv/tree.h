@@ -78,6 +78,13 @@ struct Found {
   uint64_t ref;
 };
 
+// A snapshot, for whoever reads at it.
+struct SnapshotView {
+  uint64_t number = 0;
+  const Node* root = nullptr;
+  const Versions* versions = nullptr;
+};
+
 class Tree {
  public:
   Tree(const Image& image, daxfile::Persist& persist, uint32_t generation)
@@ -106,6 +113,11 @@ class Tree {
     std::atomic_signal_fence(std::memory_order_seq_cst);  // vector loads must not sink below the one that follows
     return node.lock().raw() == version.raw();
   }
+  // A node as a snapshot sees it.
+  void ReadAt(const Node& node, const SnapshotView& at, Node* content) const;
+  // Whether the key may be there then, as Find.
+  absl::StatusOr<bool> FindAt(std::string_view key, const SnapshotView& at, Found* found) const;
+
   const Node* Root() const { return image_.NodeAt(static_cast<Offset>(Node::Load(image_.superblock().root))); }
   const Image& image() const { return image_; }
 
@@ -157,8 +169,9 @@ class Tree {
   absl::Status Insert(Change& change, Location& location, std::string_view key, std::string_view value);
   absl::Status Update(Change& change, Location& location, std::string_view key, std::string_view value);
   absl::Status Erase(Change& change, Location& location);
-  // An 8-byte value where it lies.
-  void StoreValueWord(Change& change, const Location& location, uint64_t* word, uint64_t value);
+  // An 8-byte value where it lies; or, in a record that a snapshot may see, in a new one.
+  absl::Status StoreValueWord(Change& change, Location& location, std::string_view key, uint64_t* word,
+                              uint64_t value);
   // The 8-byte value of the entry at kFound, or nullptr if its value has another size.
   uint64_t* ValueWord(const Location& location) const;
 
@@ -193,6 +206,10 @@ class Tree {
   // A node's entries in order.
   static absl::InlinedVector<Entry, kSlots + 1> EntriesOf(const Node& node);
 
+  absl::Status ReplaceRecord(Change& change, Location& location, std::string_view key, std::string_view value);
+  static std::string_view BytesOf(const uint64_t& word) {
+    return {reinterpret_cast<const char*>(&word), sizeof(word)};
+  }
   // The entry for a new key at this depth; appends its record where it needs one.
   static absl::StatusOr<Entry> MakeEntry(Change& change, std::string_view key, std::string_view value, size_t depth);
   static Entry RecordEntry(std::string_view key, Offset record, size_t depth);

@@ -84,13 +84,15 @@ void Tree::CommitReference(Change& change, Node& node, unsigned slot, uint64_t r
 }
 
 // A commit too: the word is the value, and makes nothing else reachable.
-void Tree::StoreValueWord(Change& change, const Location& location, uint64_t* word, uint64_t value) {
+absl::Status Tree::StoreValueWord(Change& change, Location& location, std::string_view key, uint64_t* word,
+                                  uint64_t value) {
+  const bool is_in_record = location.kind != Kind::kInline;
+  // A batch keeps to words of nodes.
+  if (is_in_record && change.is_batch()) return ReplaceRecord(change, location, key, BytesOf(value));
   change.Begin();
-  if (location.kind == Kind::kInline) {
-    change.Commit(word, value);
-  } else {
-    change.CommitRecordWord(word, value);
-  }
+  if (is_in_record && change.has_snapshots()) return ReplaceRecord(change, location, key, BytesOf(value));
+  change.Commit(word, value);
+  return absl::OkStatus();
 }
 
 void Tree::StoreInlineWord(uint64_t* word, uint64_t value) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "kv/fingerprint.h"
+#include "kv/search.h"
 #include "kv/tree.h"
 #include "kv/wait.h"
 
@@ -90,6 +91,61 @@ absl::StatusOr<Tree::LeafStep> Tree::Find(const Descent& descent, std::string_vi
   const LeafStep step = FindInLeaf(descent, key, found);
   return IsUnchanged(*descent.node, descent.version) ? step : LeafStep::kRestart;
 }
+
+// ---- at a snapshot
+
+// What a snapshot sees isn't given up while it is open, so no epoch is needed on the way.
+void Tree::ReadAt(const Node& node, const SnapshotView& at, Node* content) const {
+  for (;;) {
+    const LockWord version = StableVersion(node);
+    if (version.is_versioned(generation_) && at.versions->Find(node, at.number, content)) return;
+    for (size_t i = 0; i < std::size(node.words); ++i) content->words[i] = Node::Load(node.words[i]);
+    if (IsUnchanged(node, version)) return;
+  }
+}
+
+absl::StatusOr<bool> Tree::FindAt(std::string_view key, const SnapshotView& at, Found* found) const {
+  const Node* home = at.root;
+  Descent descent;
+  descent.depth = 0;
+  unsigned level_bound = kMaxLevel + 1;
+  Node node;
+  for (;;) {
+    if (home == nullptr) return DamagedAt(Offset{64}, "a reference to a node leads nowhere");
+    home->Prefetch();
+    ReadAt(*home, at, &node);
+    const unsigned level = node.level();
+    if (level >= level_bound) return Damaged(home, "a child's level is not below its parent's");
+    if (level_bound > kMaxLevel && descent.depth > 0) {  // a layer's root
+      descent.depth += PrefixBytes(node);
+      if (descent.depth >= key.size()) return false;
+    }
+    const Perm perm = node.perm();
+    const uint64_t slice = SliceAt(key, descent.depth);
+    if (level > 0) {
+      level_bound = level;
+      home = image_.NodeAt(node.child(perm.slot(FindChild(node, perm, slice))));
+      continue;
+    }
+    const SliceRange range = FindSlice(node, perm, slice);
+    if (range.begin < range.end && key.size() - descent.depth > kSliceBytes) {
+      const unsigned slot = perm.slot(range.end - 1);
+      if (node.kinds().kind(slot) == Kind::kLayer) {
+        descent.depth += kSliceBytes;
+        level_bound = kMaxLevel + 1;
+        home = image_.NodeAt(node.child(slot));
+        continue;
+      }
+    }
+    descent.node = &node;
+    descent.version = node.lock();
+    descent.perm = perm;
+    descent.range = range;
+    return FindInLeaf(descent, key, found) == LeafStep::kFound;
+  }
+}
+
+// ---- damage
 
 absl::Status Tree::Damaged(const Descent& descent) const {
   return descent.node != nullptr ? Damaged(descent.node, descent.problem) : DamagedAt(Offset{64}, descent.problem);

@@ -201,38 +201,38 @@ absl::Status Tree::Update(Change& change, Location& location, std::string_view k
     if (uint64_t* word = ValueWord(location)) {
       uint64_t new_value;
       std::memcpy(&new_value, value.data(), sizeof(new_value));
-      StoreValueWord(change, location, word, new_value);
-      return absl::OkStatus();
+      return StoreValueWord(change, location, key, word, new_value);
     }
   }
-  const bool changes_kind = location.kind == Kind::kInline;
-  if (changes_kind && location.leaf().perm.free_count() == 0) {
+  if (location.kind != Kind::kInline) return ReplaceRecord(change, location, key, value);
+  if (location.leaf().perm.free_count() == 0) {
     if (absl::Status status = CompletePath(key, change, &location); !status.ok()) return status;
     return MakeRoomInLeaf(change, location);
   }
-  PathStep& leaf = location.leaf();
+  // The kind isn't covered by the store of the reference, so the entry moves to a new slot.
+  const PathStep& leaf = location.leaf();
+  const absl::StatusOr<Offset> record = change.AppendRecord(key, value);
+  if (!record.ok()) return record.status();
+  change.Begin();
+  WriteFreeSlot(change, *leaf.node, leaf.perm, RecordEntry(key, *record, leaf.depth));
+  change.Fence();
+  CommitPerm(change, *leaf.node, leaf.perm.Insert(leaf.position).Remove(leaf.position + 1));
+  return absl::OkStatus();
+}
+
+absl::Status Tree::ReplaceRecord(Change& change, Location& location, std::string_view key, std::string_view value) {
+  const PathStep& leaf = location.leaf();
   const unsigned slot = leaf.perm.slot(leaf.position);
   const Offset old_record = leaf.node->record(slot).offset();
-  uint64_t old_sequence = 0;
-  if (!changes_kind) {
-    const RecordView old_view = image_.RecordAt(old_record);
-    if (old_view.is_null()) return Damaged(leaf.home, "a reference to a record leads nowhere");
-    old_sequence = old_view.header().sequence;
-  }
-  const absl::StatusOr<Offset> record = change.AppendRecord(key, value, kPlainRecord, old_sequence);
+  const RecordView old_view = image_.RecordAt(old_record);
+  if (old_view.is_null()) return Damaged(leaf.home, "a reference to a record leads nowhere");
+  const absl::StatusOr<Offset> record =
+      change.AppendRecord(key, value, kPlainRecord, old_view.header().sequence);
   if (!record.ok()) return record.status();
-  const Entry entry = RecordEntry(key, *record, leaf.depth);
   change.Begin();
-  if (changes_kind) {
-    // The kind isn't covered by the store of the reference, so the entry moves to a new slot.
-    WriteFreeSlot(change, *leaf.node, leaf.perm, entry);
-    change.Fence();
-    CommitPerm(change, *leaf.node, leaf.perm.Insert(leaf.position).Remove(leaf.position + 1));
-    return absl::OkStatus();
-  }
   change.Fence();
   change.RetiresRecord(old_record);
-  CommitReference(change, *leaf.node, slot, entry.ref);
+  CommitReference(change, *leaf.node, slot, RecordEntry(key, *record, leaf.depth).ref);
   return absl::OkStatus();
 }
 

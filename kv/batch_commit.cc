@@ -1,0 +1,205 @@
+// The commit of a batch. Its steps, and what a power cut after each leaves:
+//
+//   1  records, new nodes and the blob are written; fence          nothing of it
+//   2  readers are locked out of the nodes; the clock is read
+//   3  the lane names the blob; fence                              all of it, by redo (this store is the commit)
+//   4  the words are stored, readers are let in: it is durable
+//   5  fence; the lane is cleared; fence                           all of it, by redo or without
+//   6  writers are let in again
+//
+// Readers come to see all at once: none of the words is seen before every node is locked, and none is left unseen when
+// the first is free again. They are out before the clock is read, so that nobody sees the old state after one that a
+// snapshot, which sees the new one, doesn't see. Writers wait until 6, for a redo must not undo what they do.
+//
+// A transaction makes sure of what it has read between 2 and 3: then its writes can't be missed any more, and who
+// writes what it has read comes after it, in the order of the clock too (Tu et al., "Speedy transactions in multicore
+// in-memory databases", SOSP 2013, for a validation of this kind).
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstring>
+
+#include "kv/change.h"
+#include "kv/gate.h"
+
+namespace sealkv::internal {
+namespace {
+
+// So that a blob needs no large run of segments, nor a large buffer.
+constexpr uint64_t kMostChunkWords = 1 << 16;
+
+}  // namespace
+
+absl::Status Change::CommitBatch(absl::FunctionRef<bool()> is_still_true) {
+  const std::vector<RedoWord> words = CollectRedo();
+  if (words.empty()) {
+    const bool is_true = is_still_true();
+    Abort();
+    return is_true ? absl::OkStatus() : Restart();
+  }
+  absl::StatusOr<Blob> blob = Blob{};
+  const bool needs_lane = words.size() > 1;
+  if (needs_lane) {
+    blob = WriteBlob(words);
+    if (!blob.ok()) return blob.status();
+  }
+  WriteFreshNodes();
+  context_.persist.Fence();
+  LockOutReaders();
+  if (!is_still_true()) {
+    UnlockUnchanged();
+    Gate::EndChange(arena_);
+    FreeBlob(*blob);
+    Abort();
+    return Restart();
+  }
+  KeepForSnapshots();
+  if (needs_lane) {
+    const size_t lane = batch_->lanes().Take();
+    uint64_t* const lane_word = &context_.image.superblock().lanes[lane].blob;
+    StoreCommitWord(lane_word, Raw(blob->first));
+    Apply(words);
+    LetReadersIn();
+    context_.persist.Fence();
+    StoreCommitWord(lane_word, 0);
+    batch_->lanes().GiveBack(lane);
+    FreeBlob(*blob);
+  } else {  // the one word is the commit, and isn't durable before the fence
+    Apply(words);
+    context_.persist.Fence();
+    LetReadersIn();
+  }
+  LetGoOfBatch();
+  Gate::EndChange(arena_);
+  return context_.persist.status();
+}
+
+void Change::WriteFreshNodes() {
+  for (const Held& held : held_) {
+    if (held.is_fresh && !held.is_replaced) WriteContent(*held.home, *held.place);
+  }
+}
+
+// Where a node's copy differs from it.
+std::vector<RedoWord> Change::CollectRedo() const {
+  std::vector<RedoWord> words;
+  words.reserve(held_.size() * 4);
+  for (const Held& held : held_) {
+    if (held.is_fresh || held.is_replaced) continue;
+    const uint64_t base = Raw(context_.image.OffsetOf(held.home));
+    for (unsigned i = 0; i < std::size(held.home->words); ++i) {
+      const uint64_t value = held.place->words[i];
+      if (i == Node::kLockWord || value == Node::Load(held.home->words[i])) continue;
+      words.push_back({Offset{base + i * sizeof(uint64_t)}, value});
+    }
+  }
+  if (batch_->root() != nullptr) {
+    words.push_back({Offset{offsetof(Superblock, root)}, Raw(context_.image.OffsetOf(batch_->root()))});
+  }
+  return words;
+}
+
+// The last chunk first, for each names the next one.
+absl::StatusOr<Change::Blob> Change::WriteBlob(std::span<const RedoWord> words) {
+  Blob blob{Offset::kNone, {}};
+  const uint64_t fits = (context_.image.segment_bytes() / 2 - sizeof(RedoChunk)) / sizeof(RedoWord);
+  const uint64_t most = std::min(fits, kMostChunkWords);
+  std::vector<uint64_t> buffer;
+  for (size_t end = words.size(); end > 0;) {
+    const size_t count = (end - 1) % most + 1;
+    const auto part = words.subspan(end - count, count);
+    end -= count;
+    const uint64_t bytes = sizeof(RedoChunk) + part.size_bytes();
+    const absl::StatusOr<Offset> place = context_.heap.TakeSpace(arena_, bytes);
+    if (!place.ok()) {
+      context_.persist.Fence();
+      FreeBlob(blob);
+      return place.status();
+    }
+    buffer.resize(bytes / sizeof(uint64_t));
+    auto* const chunk = reinterpret_cast<RedoChunk*>(buffer.data());
+    *chunk = {0, Raw(blob.first), count};
+    std::memcpy(chunk->words(), part.data(), part.size_bytes());
+    chunk->checksum = RedoChecksum(*chunk);
+    context_.persist.CopyNonTemporal(context_.image.base() + Raw(*place), chunk, bytes);
+    blob.first = *place;
+    blob.chunks.push_back({*place, bytes});
+  }
+  return blob;
+}
+
+void Change::FreeBlob(const Blob& blob) {
+  for (const auto& [offset, bytes] : blob.chunks) context_.heap.FreeSpace(arena_, offset, bytes);
+}
+
+// From here on new snapshots wait for it. Between saying so and looking at the clock there is a full fence.
+void Change::LockOutReaders() {
+  Gate::BeginChange(arena_);
+  for (const Held& held : held_) {
+    if (!held.is_fresh) context_.locks.Lock(*held.home);
+  }
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  now_ = context_.versions.Now();
+}
+
+void Change::UnlockUnchanged() {
+  for (const Held& held : held_) {
+    if (!held.is_fresh) context_.locks.UnlockForReaders(*held.home);
+  }
+}
+
+void Change::KeepForSnapshots() {
+  if (!now_.has_snapshots()) return;
+  if (batch_->root() != nullptr) {
+    const Offset root{Node::Load(context_.image.superblock().root)};
+    context_.versions.KeepRoot(context_.image.NodeAt(root), now_);
+  }
+  for (const Held& held : held_) {
+    if (held.is_replaced) continue;
+    if (held.is_fresh) {
+      context_.versions.Created(*held.home, now_);
+    } else {
+      context_.versions.Keep(*held.home, now_);
+    }
+  }
+}
+
+// A line is flushed once, when the last word of it is stored: the words are in order.
+void Change::Apply(std::span<const RedoWord> words) {
+  uint64_t* last = nullptr;
+  for (const RedoWord& redo : words) {
+    auto* const word = reinterpret_cast<uint64_t*>(context_.image.base() + Raw(redo.where));
+    const bool is_next_line = last != nullptr && (reinterpret_cast<uintptr_t>(last) ^ reinterpret_cast<uintptr_t>(word)) >=
+                                                     daxfile::kCacheLineBytes;
+    if (is_next_line) context_.persist.Flush(last);
+    context_.persist.Store(word, redo.value);
+    last = word;
+  }
+  context_.persist.Flush(last);
+}
+
+void Change::LetReadersIn() {
+  for (const Held& held : held_) {
+    if (!held.is_replaced) {
+      context_.locks.UnlockForReaders(*held.home);
+    } else if (!held.is_fresh) {
+      context_.locks.MakeObsolete(*held.home);
+    }
+  }
+}
+
+void Change::LetGoOfBatch() {
+  for (const Held& held : held_) {
+    if (!held.is_replaced) {
+      context_.locks.Unclaim(*held.home);
+    } else if (held.is_fresh) {
+      context_.heap.DiscardNode(arena_, context_.image.OffsetOf(held.home));
+    } else {
+      RetireNode(*held.home);
+    }
+  }
+  for (const Offset record : retired_records_) RetireRecord(record);
+  Forget();
+}
+
+}  // namespace sealkv::internal

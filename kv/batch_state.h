@@ -1,0 +1,51 @@
+// What a change holds beyond its own, when it is a batch: copies of the nodes to work on, and where to find them.
+#ifndef SEALKV_KV_BATCH_STATE_H_
+#define SEALKV_KV_BATCH_STATE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "kv/lanes.h"
+#include "kv/node.h"
+
+namespace sealkv::internal {
+
+class BatchState {
+ public:
+  explicit BatchState(Lanes& lanes) : lanes_(lanes) {}
+
+  Lanes& lanes() const { return lanes_; }
+
+  // Space for a copy, at the same place until the batch is over.
+  Node* NewCopy() {
+    if (used_ % kCopiesAtOnce == 0) copies_.push_back(std::make_unique_for_overwrite<Node[]>(kCopiesAtOnce));
+    return &copies_.back()[used_++ % kCopiesAtOnce];
+  }
+
+  void NoteHeld(const Node* home, uint32_t index) { index_of_[home] = index; }
+  // Its place among what the change holds.
+  const uint32_t* FindHeld(const Node* home) const {
+    const auto found = index_of_.find(home);
+    return found != index_of_.end() ? &found->second : nullptr;
+  }
+
+  // The root of the top layer, if the batch changes that.
+  Node* root() const { return root_; }
+  void set_root(Node* home) { root_ = home; }
+
+ private:
+  static constexpr size_t kCopiesAtOnce = 32;
+
+  Lanes& lanes_;
+  std::vector<std::unique_ptr<Node[]>> copies_;
+  size_t used_ = 0;
+  absl::flat_hash_map<const Node*, uint32_t> index_of_;
+  Node* root_ = nullptr;
+};
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_BATCH_STATE_H_

@@ -1,0 +1,69 @@
+// Batches: many words of the store change as one, whatever happens. What they are to be is written to a blob first; the
+// commit is one store, of the blob's offset, into a lane: one of a few words in the superblock. Then the words are
+// stored, and when they are durable the lane is cleared. After a crash in between, the store is opened by doing it again,
+// which changes nothing where it was done already. Whoever is about to change one of the words waits until the lane is
+// clear, durably: what is done again must not undo anything.
+//
+// Prior art: the redo log of libpmemobj's transactions (ulog), and "intentions lists" (Lampson, Sturgis, 1976).
+//
+// A blob is a chain of chunks, each within one record segment, or in a large run. Persistent format of a chunk:
+//
+//   OFFSET     SIZE  NAME      MEANING
+//   0          8     checksum  XXH3-64 of all that follows
+//   8          8     next      offset of the next chunk; 0: this is the last
+//   16         8     count     of words
+//   24         16·n  words     where (offset in the file, a multiple of 8), what
+#ifndef SEALKV_KV_LANES_H_
+#define SEALKV_KV_LANES_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "absl/status/status.h"
+#include "daxfile/persist.h"
+#include "kv/image.h"
+#include "kv/reference.h"
+
+namespace sealkv::internal {
+
+struct RedoWord {
+  Offset where;
+  uint64_t value;
+};
+static_assert(sizeof(RedoWord) == 16);
+
+struct RedoChunk {
+  uint64_t checksum;
+  uint64_t next;
+  uint64_t count;
+
+  RedoWord* words() { return reinterpret_cast<RedoWord*>(this + 1); }
+  const RedoWord* words() const { return reinterpret_cast<const RedoWord*>(this + 1); }
+  uint64_t bytes() const { return sizeof(*this) + count * sizeof(RedoWord); }
+};
+static_assert(sizeof(RedoChunk) == 24);
+
+uint64_t RedoChecksum(const RedoChunk& chunk);
+
+// Which lanes are in use, by the threads of this process. Volatile.
+class Lanes {
+ public:
+  // Waits until one is free. Whoever has one waits for nothing.
+  size_t Take();
+  void GiveBack(size_t lane) { is_taken_[lane].store(false, std::memory_order_release); }
+
+ private:
+  std::atomic<bool> is_taken_[Superblock::kLanes] = {};
+};
+
+// Whether a committed batch is to be done again before the store is read.
+bool HasCommittedLanes(const Image& image);
+// Does it, and clears the lanes. DataLoss, and nothing was changed: a blob is damaged. Nothing is done, and nothing is
+// flushed, where no lane is set; else the cost is that of the batches.
+absl::Status RedoCommittedLanes(const Image& image, daxfile::Persist& persist);
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_LANES_H_
