@@ -45,7 +45,9 @@ struct ChangeContext {
 
 // "Others were in the way: nothing was changed, try again." Never leaves kv/.
 inline absl::Status Restart() { return absl::Status(absl::StatusCode::kAborted, ""); }
-inline bool IsRestart(const absl::Status& status) { return status.code() == absl::StatusCode::kAborted; }
+inline bool IsRestart(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kAborted && status.message().empty();
+}
 
 // "There is room now, locate again."
 inline absl::Status Again() { return absl::Status(absl::StatusCode::kOutOfRange, ""); }

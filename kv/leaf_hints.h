@@ -47,6 +47,14 @@ class LeafHints {
     return Offset{uint64_t{entries[bucket & geometry >> 32].load(std::memory_order_relaxed)} << kOffsetShift};
   }
 
+  // Lookup(slice, 0) will come soon.
+  void Prefetch(uint64_t slice) const {
+    const uint64_t geometry = geometry_.load(std::memory_order_acquire);
+    if (geometry <= kUnfit) return;
+    const std::atomic<uint32_t>* const entries = entries_.load(std::memory_order_relaxed);
+    asm volatile("prefetcht0 %0" : : "m"(entries[(slice >> (geometry & 63)) & geometry >> 32]));
+  }
+
   // A leaf was made that covers the slices first … last.
   void Offer(uint64_t first, uint64_t last, Offset leaf);
   // Hints didn't lead to the slice's leaf. It covers the slices first … last, this among them.

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "kv/epoch.h"
+#include "kv/lanes.h"
 #include "kv/recovery.h"
 #include "kv/store_impl.h"
 
@@ -64,6 +65,9 @@ Store::~Store() = default;
 absl::StatusOr<std::unique_ptr<Store>> Store::Attach(daxfile::DaxFile file) {
   const absl::StatusOr<internal::Image> image = internal::OpenImage(file);
   if (!image.ok()) return image.status();
+  if (!file.read_only()) {
+    if (absl::Status status = internal::RedoCommittedLanes(*image, file.persist()); !status.ok()) return status;
+  }
   const uint32_t generation = file.read_only() ? 0 : internal::BeginGeneration(*image, file.persist());
   if (absl::Status status = file.persist().status(); !status.ok()) return status;
   auto impl = std::make_unique<internal::StoreImpl>(std::move(file), *image, generation);
@@ -128,6 +132,25 @@ absl::StatusOr<uint64_t> Store::Add(std::string_view key, uint64_t delta) { retu
 
 absl::StatusOr<uint64_t> Store::CompareAndSwap(std::string_view key, uint64_t expected, uint64_t desired) {
   return impl_->CompareAndSwap(key, expected, desired);
+}
+
+absl::Status Store::Write(const WriteBatch& batch) {
+  using Kind = internal::KeyChange::Kind;
+  internal::KeyChanges changes;
+  changes.Reserve(batch.size());
+  for (const WriteBatch::Operation& operation : batch.operations_) {
+    const Kind kind = operation.kind == WriteBatch::Kind::kPut      ? Kind::kPut
+                      : operation.kind == WriteBatch::Kind::kDelete ? Kind::kDelete
+                                                                    : Kind::kAdd;
+    const std::string_view bytes(batch.bytes_.data() + operation.begin, operation.key_bytes + operation.value_bytes);
+    changes.Append({bytes.substr(0, operation.key_bytes), kind, bytes.substr(operation.key_bytes), operation.delta});
+  }
+  return impl_->Write(std::move(changes));
+}
+
+absl::Status Store::Update(std::string_view key,
+                           const std::function<std::optional<std::string>(std::optional<std::string_view>)>& update) {
+  return impl_->Update(key, update);
 }
 
 std::unique_ptr<Iterator> Store::NewIterator(Range range) const { return impl_->NewIterator(std::move(range)); }

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "kv/iterator.h"
 #include "kv/wait.h"
+#include "kv/write_scope.h"
 
 namespace sealkv::internal {
 namespace {
@@ -19,6 +20,14 @@ constexpr int kYieldsPerStep = 64;
 // Who was turned back so often goes alone.
 constexpr int kMostTurnedBack = 100;
 
+absl::Status KeyNotFound() { return absl::NotFoundError("no such key"); }
+
+absl::Status DamagedRecord(Offset at, const char* what) {
+  return absl::DataLossError(absl::StrCat("store damaged at offset ", Raw(at), ": ", what, ". Run `kvdump check`."));
+}
+
+}  // namespace
+
 absl::Status SizeError(std::string_view key, size_t value_bytes) {
   if (key.size() > kMaxKeyBytes) {
     return absl::InvalidArgumentError(
@@ -27,18 +36,6 @@ absl::Status SizeError(std::string_view key, size_t value_bytes) {
   return absl::InvalidArgumentError(
       absl::StrCat("a value of ", value_bytes, " bytes is too large: the most is ", kMaxValueBytes, "."));
 }
-
-bool SizesFit(std::string_view key, size_t value_bytes) {
-  return key.size() <= kMaxKeyBytes && value_bytes <= kMaxValueBytes;
-}
-
-absl::Status KeyNotFound() { return absl::NotFoundError("no such key"); }
-
-absl::Status DamagedRecord(Offset at, const char* what) {
-  return absl::DataLossError(absl::StrCat("store damaged at offset ", Raw(at), ": ", what, ". Run `kvdump check`."));
-}
-
-}  // namespace
 
 StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generation)
     : file_(std::move(file)),
@@ -55,69 +52,6 @@ StoreImpl::~StoreImpl() {
   closing_ = true;
   if (background_.joinable()) background_.join();
 }
-
-// A writer at work: in an epoch, and inside of the gate.
-class WriteScope {
- public:
-  // What prepares needn't be waited for by new snapshots.
-  enum class Kind : uint8_t { kChanges, kPrepares };
-
-  explicit WriteScope(StoreImpl& store, Kind kind = Kind::kChanges)
-      : store_(store), kind_(kind), guard_(store.epochs_), arena_(store.heap_.ArenaOf(guard_.slot())) {
-    Enter();
-  }
-  ~WriteScope() {
-    if (is_inside_) Leave();
-  }
-  WriteScope(const WriteScope&) = delete;
-  WriteScope& operator=(const WriteScope&) = delete;
-
-  Arena& arena() const { return arena_; }
-
-  // Lets others pass: until the node is free, if there is one.
-  void WaitFor(const Node* blocker) {
-    Leave();
-    guard_.Pause();
-    if (blocker != nullptr) {
-      store_.locks_.WaitUntilFree(*blocker);
-    } else if (!WaitInTest()) {
-      sched_yield();
-    }
-    guard_.Resume(store_.epochs_);
-    Enter();
-  }
-
-  // At the end, when nothing is looked at any more.
-  void ReclaimIfDue() {
-    if (!Heap::IsReclaimDue(arena_)) [[likely]]
-      return;
-    Gate::EndChange(arena_);
-    guard_.Pause();
-    store_.heap_.Reclaim(arena_);
-  }
-
-  void Leave() {
-    Gate::Leave(arena_);
-    is_inside_ = false;
-  }
-
- private:
-  void Enter() {
-    is_inside_ = true;
-    while (!(kind_ == Kind::kChanges ? store_.gate_.TryEnter(arena_) : store_.gate_.TryEnterToPrepare(arena_)))
-        [[unlikely]] {
-      guard_.Pause();
-      store_.gate_.WaitUntilOpen();
-      guard_.Resume(store_.epochs_);
-    }
-  }
-
-  StoreImpl& store_;
-  const Kind kind_;
-  EpochGuard guard_;
-  Arena& arena_;
-  bool is_inside_ = true;
-};
 
 // ---- reads
 
@@ -397,6 +331,44 @@ void StoreImpl::Rebalance(std::string_view key) {
     scope.WaitFor(blocker);
   }
   scope.ReclaimIfDue();
+}
+
+absl::Status StoreImpl::Update(
+    std::string_view key,
+    const std::function<std::optional<std::string>(std::optional<std::string_view>)>& update) {
+  if (key.size() > kMaxKeyBytes) return SizeError(key, 0);
+  for (;;) {
+    std::string before;
+    const absl::Status found = Get(key, &before);
+    if (!found.ok() && !absl::IsNotFound(found)) return found;
+    const std::optional<std::string> after =
+        update(found.ok() ? std::optional<std::string_view>(before) : std::nullopt);
+    if (after.has_value() && !SizesFit(key, after->size())) return SizeError(key, after->size());
+    bool has_changed = false;
+    bool is_sparse = false;
+    const absl::Status status = Write(key, [&](Change& change, Location& location) {
+      has_changed = !IsValue(location, found.ok(), before);
+      if (has_changed) return absl::OkStatus();
+      if (!after.has_value()) {
+        if (!found.ok()) return absl::OkStatus();
+        is_sparse = Tree::IsSparse(location.leaf().perm.Remove(location.leaf().position));
+        return tree_.Erase(change, location);
+      }
+      return found.ok() ? tree_.Update(change, location, key, *after) : tree_.Insert(change, location, key, *after);
+    });
+    if (!status.ok()) return status;
+    if (is_sparse) Rebalance(key);
+    if (!has_changed) return absl::OkStatus();
+  }
+}
+
+bool StoreImpl::IsValue(const Location& location, bool is_there, std::string_view value) const {
+  if ((location.outcome == Location::Outcome::kFound) != is_there) return false;
+  if (!is_there) return true;
+  if (const uint64_t* const word = tree_.ValueWord(location)) return Tree::BytesOf(*word) == value;
+  const PathStep& leaf = location.path.back();
+  const RecordView record = image_.RecordAt(leaf.node->record(leaf.perm.slot(leaf.position)).offset());
+  return !record.is_null() && record.value() == value;
 }
 
 absl::StatusOr<uint64_t> StoreImpl::Add(std::string_view key, uint64_t delta) {

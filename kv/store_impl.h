@@ -3,6 +3,7 @@
 #define SEALKV_KV_STORE_IMPL_H_
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <thread>
@@ -16,13 +17,21 @@
 #include "kv/gate.h"
 #include "kv/heap.h"
 #include "kv/image.h"
+#include "kv/key_changes.h"
+#include "kv/lanes.h"
 #include "kv/mark.h"
 #include "kv/sealkv.h"
 #include "kv/snapshot.h"
 #include "kv/tree.h"
+#include "kv/validation.h"
 #include "kv/writer_lock.h"
 
 namespace sealkv::internal {
+
+inline bool SizesFit(std::string_view key, size_t value_bytes) {
+  return key.size() <= kMaxKeyBytes && value_bytes <= kMaxValueBytes;
+}
+absl::Status SizeError(std::string_view key, size_t value_bytes);
 
 class StoreImpl {
  public:
@@ -34,6 +43,12 @@ class StoreImpl {
   absl::Status Delete(std::string_view key);
   absl::StatusOr<uint64_t> Add(std::string_view key, uint64_t delta);
   absl::StatusOr<uint64_t> CompareAndSwap(std::string_view key, uint64_t expected, uint64_t desired);
+
+  absl::Status Write(KeyChanges changes);
+  // Sorted and folded.
+  absl::Status WriteChanges(const KeyChanges& changes, Validation* validation);
+  absl::Status Update(std::string_view key, const std::function<std::optional<std::string>(
+                                                std::optional<std::string_view>)>& update);
 
   absl::Status Get(std::string_view key, std::string* value) const;
   absl::StatusOr<PinnedValue> GetPinned(std::string_view key) const;
@@ -73,6 +88,15 @@ class StoreImpl {
   bool PutWord(std::string_view key, std::string_view value, bool only_if_absent, const Descent& descent);
   absl::Status PutOtherwise(std::string_view key, std::string_view value, bool only_if_absent);
   void Rebalance(std::string_view key);
+  // Whether the key at `location` has this value, or isn't there.
+  bool IsValue(const Location& location, bool is_there, std::string_view value) const;
+
+  // Of batches (kv/store_batch.cc).
+  absl::Status TryWriteBatch(Arena& arena, const KeyChanges& changes, Validation* validation, const Node** blocker);
+  absl::Status WriteChangesAlone(const KeyChanges& changes, Validation* validation);
+  absl::Status LocateForBatch(Change& change, std::string_view key, Location* location);
+  absl::Status ChangeKey(Change& change, const KeyChange& to);
+  void RebalanceInBatch(Change& change, std::string_view key);
 
   void BeginBackgroundPass();
   bool StepBackgroundPass();  // true: through
@@ -90,6 +114,7 @@ class StoreImpl {
   Heap heap_;
   Gate gate_;
   NodeLocks locks_;
+  Lanes lanes_;
   const ChangeContext context_;
   Tree tree_;
   Marker marker_;

@@ -129,6 +129,14 @@ class Tree {
 
   // Hints (kv/leaf_hints.h).
   const Node* HintedLeaf(uint64_t slice, int side) const { return image_.NodeAt(hints_.Lookup(slice, side)); }
+  // For whoever is going to descend to the key: first what may say where its leaf is, and later the leaf.
+  void PrefetchHint(std::string_view key) const {
+    if (key.size() >= kSliceBytes) hints_.Prefetch(WholeSlice(key.data()));
+  }
+  void PrefetchLeaf(std::string_view key) const {
+    if (key.size() < kSliceBytes) return;
+    if (const Node* const leaf = HintedLeaf(WholeSlice(key.data()), 0)) leaf->Prefetch();
+  }
   void FitHints(uint64_t first, uint64_t last) const { hints_.Fit(first, last); }
   // The leaf had this version when a descent from the root led to it.
   void LearnLeaf(uint64_t slice, const Node& leaf, LockWord version) const;
@@ -172,6 +180,9 @@ class Tree {
   // An 8-byte value where it lies; or, in a record that a snapshot may see, in a new one.
   absl::Status StoreValueWord(Change& change, Location& location, std::string_view key, uint64_t* word,
                               uint64_t value);
+  static std::string_view BytesOf(const uint64_t& word) {
+    return {reinterpret_cast<const char*>(&word), sizeof(word)};
+  }
   // The 8-byte value of the entry at kFound, or nullptr if its value has another size.
   uint64_t* ValueWord(const Location& location) const;
 
@@ -207,9 +218,6 @@ class Tree {
   static absl::InlinedVector<Entry, kSlots + 1> EntriesOf(const Node& node);
 
   absl::Status ReplaceRecord(Change& change, Location& location, std::string_view key, std::string_view value);
-  static std::string_view BytesOf(const uint64_t& word) {
-    return {reinterpret_cast<const char*>(&word), sizeof(word)};
-  }
   // The entry for a new key at this depth; appends its record where it needs one.
   static absl::StatusOr<Entry> MakeEntry(Change& change, std::string_view key, std::string_view value, size_t depth);
   static Entry RecordEntry(std::string_view key, Offset record, size_t depth);

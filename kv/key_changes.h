@@ -1,0 +1,44 @@
+// What is to become of a key: the sum of all that a batch does to it. A batch comes down to a list of these, one for each
+// of its keys, in key order.
+#ifndef SEALKV_KV_KEY_CHANGES_H_
+#define SEALKV_KV_KEY_CHANGES_H_
+
+#include <cstdint>
+#include <cstring>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace sealkv::internal {
+
+struct KeyChange {
+  enum class Kind : uint8_t { kPut, kDelete, kAdd };
+  std::string_view key;
+  Kind kind;
+  std::string_view value;  // kPut
+  uint64_t delta = 0;      // kAdd
+};
+
+class KeyChanges {
+ public:
+  void Reserve(size_t count) { changes_.reserve(count); }
+  // In any order of keys; the changes of one key in their order. Keys and values must outlive this.
+  void Append(const KeyChange& change) { changes_.push_back(change); }
+  // After the last one. FailedPrecondition: Add to a value that isn't 8 bytes.
+  absl::Status SortAndFold();
+
+  const std::vector<KeyChange>& list() const { return changes_; }
+
+ private:
+  absl::Status Fold(KeyChange& into, const KeyChange& next);
+
+  std::vector<KeyChange> changes_;
+  std::deque<std::string> sums_;  // values that were worked out here
+};
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_KEY_CHANGES_H_

@@ -1,0 +1,126 @@
+// Batches, as StoreImpl writes them: each change of a key by the operations of the tree, on copies (kv/change.h), and then
+// one commit for all.
+#include <algorithm>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "kv/store_impl.h"
+#include "kv/write_scope.h"
+
+namespace sealkv::internal {
+namespace {
+
+constexpr int kMostTurnedBack = 100;
+// How far ahead of a change its leaf is fetched, and, before that, the hint that leads there.
+constexpr size_t kLeavesAhead = 6;
+constexpr size_t kHintsAhead = 14;
+
+}  // namespace
+
+absl::Status StoreImpl::LocateForBatch(Change& change, std::string_view key, Location* location) {
+  Descent descent;
+  tree_.Descend(key, Purpose::kWrite, descent);
+  if (descent.outcome == Descent::Outcome::kLeaf && !change.IsReplaced(descent.node)) {
+    if (!Tree::ClaimLeaf(descent, change)) return Restart();
+    const absl::Status status = tree_.LocateInLeaf(key, descent, change, location);
+    // The batch may have made a layer there.
+    const bool goes_on = location->outcome == Location::Outcome::kFound && location->kind == Kind::kLayer;
+    if (!status.ok() || !goes_on) return status;
+  }
+  absl::Status status = tree_.Locate(key, change, location);
+  if (status.ok() && !Tree::ClaimLast(*location, change)) status = Restart();
+  return status;
+}
+
+absl::Status StoreImpl::ChangeKey(Change& change, const KeyChange& to) {
+  Location location;
+  if (absl::Status status = LocateForBatch(change, to.key, &location); !status.ok()) return status;
+  const bool is_found = location.outcome == Location::Outcome::kFound;
+  if (to.kind == KeyChange::Kind::kPut) {
+    return is_found ? tree_.Update(change, location, to.key, to.value)
+                    : tree_.Insert(change, location, to.key, to.value);
+  }
+  if (to.kind == KeyChange::Kind::kDelete) {
+    if (!is_found) return absl::OkStatus();
+    const bool is_sparse = Tree::IsSparse(location.leaf().perm.Remove(location.leaf().position));
+    const absl::Status status = tree_.Erase(change, location);
+    if (status.ok() && is_sparse) RebalanceInBatch(change, to.key);
+    return status;
+  }
+  if (!is_found) return tree_.Insert(change, location, to.key, Tree::BytesOf(to.delta));
+  uint64_t* const word = tree_.ValueWord(location);
+  if (word == nullptr) return absl::FailedPreconditionError("Add needs a value of 8 bytes");
+  return tree_.StoreValueWord(change, location, to.key, word, Node::Load(*word) + to.delta);
+}
+
+void StoreImpl::RebalanceInBatch(Change& change, std::string_view key) {
+  unsigned height = 0;
+  while (IsAgain(tree_.Rebalance(change, key, &height))) continue;
+}
+
+absl::Status StoreImpl::TryWriteBatch(Arena& arena, const KeyChanges& changes, Validation* validation,
+                                      const Node** blocker) {
+  BatchState batch(lanes_);
+  Change change(context_, arena, &batch);
+  const auto& list = changes.list();
+  absl::Status status;
+  for (size_t i = 0; i < list.size() && status.ok(); ++i) {
+    if (i + kHintsAhead < list.size()) tree_.PrefetchHint(list[i + kHintsAhead].key);
+    if (i + kLeavesAhead < list.size()) tree_.PrefetchLeaf(list[i + kLeavesAhead].key);
+    do {
+      status = ChangeKey(change, list[i]);
+    } while (IsAgain(status));
+  }
+  if (status.ok() && validation != nullptr) status = validation->Compare(change);
+  if (status.ok()) {
+    status = change.CommitBatch([&] { return validation == nullptr || validation->IsStillTrue(change); });
+  }
+  *blocker = change.blocker();
+  return status;
+}
+
+absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* validation) {
+  if (!IsWritable()) return NotWritableError();
+  if (!background_has_begun_.load(std::memory_order_acquire)) BeginBackgroundPass();
+  bool has_collected = false;
+  for (int turned_back = 0;;) {
+    absl::Status status;
+    {
+      WriteScope scope(*this, WriteScope::Kind::kPrepares);
+      for (;;) {
+        const Node* blocker = nullptr;
+        status = TryWriteBatch(scope.arena(), changes, validation, &blocker);
+        if (!IsRestart(status) || ++turned_back > kMostTurnedBack) break;
+        scope.WaitFor(blocker);
+      }
+      scope.ReclaimIfDue();
+    }
+    if (IsRestart(status)) status = WriteChangesAlone(changes, validation);
+    // There may be space that isn't known yet, or that others hold.
+    if (absl::IsResourceExhausted(status) && FindSpace(&has_collected)) continue;
+    return status;
+  }
+}
+
+// Others were in the way, again and again.
+absl::Status StoreImpl::WriteChangesAlone(const KeyChanges& changes, Validation* validation) {
+  const ClosedGate closed(gate_);
+  const EpochGuard guard(epochs_);
+  Arena& arena = heap_.ArenaOf(guard.slot());
+  absl::Status status;
+  do {
+    const Node* blocker = nullptr;
+    status = TryWriteBatch(arena, changes, validation, &blocker);
+  } while (IsRestart(status));
+  return status;
+}
+
+absl::Status StoreImpl::Write(KeyChanges changes) {
+  for (const KeyChange& change : changes.list()) {
+    if (!SizesFit(change.key, change.value.size())) return SizeError(change.key, change.value.size());
+  }
+  if (absl::Status status = changes.SortAndFold(); !status.ok()) return status;
+  return WriteChanges(changes, nullptr);
+}
+
+}  // namespace sealkv::internal
