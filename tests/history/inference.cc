@@ -103,9 +103,19 @@ bool Inference::Run() {
     for (Read& read : reads_) {
       if (is_certain_[read.seen.reader]) is_changed |= Conclude(read);
     }
-    if (!graph_.Close()) return false;
+    if (!graph_.Close()) {
+      PutAllAfter();
+      return false;
+    }
   }
   return true;
+}
+
+// There is a cycle, which may have been closed by the order of time. A dependency that goes the same way says more.
+void Inference::PutAllAfter() {
+  for (const Read& read : reads_) {
+    if (read.is_resolved && read.candidates.size() == 1) PutOthersAfter(read, /*with_known=*/true);
+  }
 }
 
 bool Inference::Conclude(Read& read) {
@@ -175,7 +185,7 @@ bool Inference::PutOthersBefore(const Read& read) {
 }
 
 // Of each chain the first version that comes after every candidate comes after the read.
-bool Inference::PutOthersAfter(const Read& read) {
+bool Inference::PutOthersAfter(const Read& read, bool with_known) {
   bool is_changed = false;
   for (const std::vector<Version>& chain : versions_[read.seen.key]) {
     auto first = std::partition_point(chain.begin(), chain.end(), [&](const Version& version) {
@@ -183,7 +193,7 @@ bool Inference::PutOthersAfter(const Read& read) {
                           [&](Node candidate) { return IsBefore(candidate, version.writer); });
     });
     if (first != chain.end() && first->writer == read.seen.reader) ++first;
-    if (first == chain.end() || IsBefore(read.seen.reader, first->writer)) continue;
+    if (first == chain.end() || (!with_known && IsBefore(read.seen.reader, first->writer))) continue;
     graph_.Add(read.seen.reader, {.to = first->writer,
                                   .kind = Dependency::kReadWrite,
                                   .key = read.seen.key,

@@ -69,7 +69,9 @@ class Inference {
   bool IsOverwritten(Node writer, const Observation& seen) const;
   bool Resolve(Read& read);
   bool PutOthersBefore(const Read& read);
-  bool PutOthersAfter(const Read& read);
+  // `with_known`: also where the order is known already.
+  bool PutOthersAfter(const Read& read, bool with_known = false);
+  void PutAllAfter();
   bool PutCommonPastBefore(const Read& read);
 
   std::optional<ValueNumber> VersionOf(Node writer, Key key) const;

@@ -10,6 +10,8 @@
 namespace sealkv::history {
 namespace {
 
+constexpr uint64_t kStatesToExplain = 1 << 14;
+
 class Search {
  public:
   Search(Program& program, const Chains& chains, const Precedence& before, const std::vector<bool>& is_certain,
@@ -123,7 +125,7 @@ class Search {
   void NoteLongest() {
     const Point& point = path_.back();
     const size_t length = std::accumulate(point.done.begin(), point.done.end(), size_t{0});
-    if (length <= result_.longest) return;
+    if (length <= result_.longest && !result_.stuck.empty()) return;
     result_.longest = length;
     result_.stuck = point.candidates;
   }
@@ -150,7 +152,15 @@ class Search {
 
 SerialOrder FindSerialOrder(Program& program, const Chains& chains, const Precedence& before,
                             const std::vector<bool>& is_certain, const SearchOptions& options) {
-  return Search(program, chains, before, is_certain, options).Run();
+  SerialOrder found = Search(program, chains, before, is_certain, options).Run();
+  if (found.verdict == Verdict::kNo && !options.is_plain) {
+    // It turned back before the answer that doesn't fit. To show that one, the plain search has a try.
+    const SearchOptions plain{.most_states = std::min(options.most_states, kStatesToExplain), .is_plain = true};
+    SerialOrder shown = Search(program, chains, before, is_certain, plain).Run();
+    found.longest = shown.longest;
+    found.stuck = std::move(shown.stuck);
+  }
+  return found;
 }
 
 SerialOrder FindSerialOrder(const History& history, const SearchOptions& options) {

@@ -32,7 +32,7 @@ struct SearchOptions {
 struct SerialOrder {
   Verdict verdict = Verdict::kUndecided;
   std::vector<Node> order;  // of kYes
-  // The furthest that the search got: so many transactions, and those of which none would do as the next.
+  // Otherwise the furthest that the search got: so many transactions, and those of which none would do as the next.
   size_t longest = 0;
   std::vector<Node> stuck;
   uint64_t states = 0;
