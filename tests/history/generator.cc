@@ -37,6 +37,7 @@ RecordedRun RunWorkload(StoreUnderTest& store, const Workload& workload) {
   for (unsigned i = 0; i < workload.threads; ++i) workers.emplace_back(store, workload, i, clock);
   std::latch start(workload.threads);
   std::vector<std::thread> threads;
+  threads.reserve(workers.size());
   for (Worker& worker : workers) {
     threads.emplace_back([&worker, &start] {
       start.arrive_and_wait();

@@ -68,4 +68,10 @@ std::vector<KeyClass> ClassifyKeys(const Program& program) {
   return classes;
 }
 
+std::vector<bool> AllButRegisters(const std::vector<KeyClass>& classes) {
+  std::vector<bool> are_others(classes.size());
+  for (Key key = 0; key < classes.size(); ++key) are_others[key] = classes[key] != KeyClass::kRegister;
+  return are_others;
+}
+
 }  // namespace sealkv::history

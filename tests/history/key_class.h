@@ -27,6 +27,8 @@ inline unsigned CounterField(uint64_t word, unsigned thread) {
 }
 
 std::vector<KeyClass> ClassifyKeys(const Program& program);
+// By key: whether it isn't a register.
+std::vector<bool> AllButRegisters(const std::vector<KeyClass>& classes);
 
 }  // namespace sealkv::history
 

@@ -19,10 +19,7 @@ bool IsAnyBehind(const std::vector<uint32_t>& ends, const std::vector<uint32_t>&
 
 // Only of registers: of other keys it isn't known beforehand what will be written.
 Needs::Needs(const Program& program, const Chains& chains, const std::vector<bool>& is_certain) : chains_(chains) {
-  const std::vector<KeyClass> classes = ClassifyKeys(program);
-  std::vector<bool> is_skipped;
-  for (const KeyClass one : classes) is_skipped.push_back(one != KeyClass::kRegister);
-  const Footprint footprint = FootprintOf(program, is_skipped);
+  const Footprint footprint = FootprintOf(program, AllButRegisters(ClassifyKeys(program)));
   const auto note = [&](std::vector<uint32_t>& ends, Node node) {
     uint32_t& end = ends[chains.chain_of(node)];
     end = std::max(end, chains.position_of(node) + 1);

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "tests/history/key_class.h"
 #include "tests/history/map_model.h"
+#include "tests/history/random_steps.h"
 #include "tests/random.h"
 
 namespace sealkv::history {
@@ -18,7 +18,6 @@ namespace {
 
 using testing::Random;
 
-constexpr const char* kCounter = "n";
 constexpr size_t kMostPast = 3;  // how many commits a stale read may lag
 
 // One transaction on its way: what it means to do, and what it sees.
@@ -33,10 +32,14 @@ struct Running {
 class Simulation {
  public:
   Simulation(uint64_t seed, const SimulationOptions& options)
-      : random_(seed), options_(options), fault_(options.fault), phases_(options.threads) {}
+      : random_(seed),
+        options_(options),
+        fault_(options.fault),
+        steps_(random_, options.keys, options.are_values_unique),
+        phases_(options.threads) {}
 
   History Run() {
-    if (random_.OneIn(2)) committed_["k0"] = history_.initial["k0"] = NewValue();
+    if (random_.OneIn(2)) committed_["k0"] = history_.initial["k0"] = steps_.NewValue();
     past_.push_back(committed_);
     unsigned started = 0;
     for (;;) {
@@ -62,9 +65,9 @@ class Simulation {
   // Not all at once: the first never is.
   bool IsStalled(unsigned thread) {
     if (options_.longest_stall == 0 || thread == 0) return false;
-    ++steps_;
-    if (steps_ < stalled_until_[thread]) return true;
-    if (random_.OneIn(100)) stalled_until_[thread] = steps_ + random_.Below(options_.longest_stall);
+    ++step_count_;
+    if (step_count_ < stalled_until_[thread]) return true;
+    if (random_.OneIn(100)) stalled_until_[thread] = step_count_ + random_.Below(options_.longest_stall);
     return false;
   }
 
@@ -103,7 +106,7 @@ class Simulation {
   }
 
   void StartOperation(Running& running) {
-    running.plan.push_back(AnyOperation(running.record.thread));
+    running.plan.push_back(steps_.AnyOperation(running.record.thread, committed_));
     const Step& step = running.plan.front();
     ThenBegin(running, Kind::kOperation);
     if (fault_ == Fault::kTornUpdate && step.action != Action::kGet) {
@@ -126,7 +129,7 @@ class Simulation {
 
   void StartBatch(Running& running) {
     for (uint64_t left = random_.Between(2, 3); left > 0; --left) {
-      running.plan.push_back(BlindWrite(running.record.thread));
+      running.plan.push_back(steps_.BlindWrite(running.record.thread));
     }
     ThenBegin(running, Kind::kBatch);
     if (fault_ == Fault::kTornBatch) {
@@ -146,7 +149,7 @@ class Simulation {
     ThenEnd(running);
     for (uint64_t left = random_.Between(2, 3); left > 0; --left) {
       Then(running, [this, &running] {
-        PerformOne(running, AnyRead(), fault_ == Fault::kMovingSnapshot ? committed_ : running.view);
+        PerformOne(running, steps_.AnyRead(), fault_ == Fault::kMovingSnapshot ? committed_ : running.view);
       });
     }
     ThenFile(running);
@@ -165,7 +168,7 @@ class Simulation {
   }
 
   void PerformInTransaction(Running& running) {
-    const Step step = random_.OneIn(2) ? AnyRead() : TransactionWrite();
+    const Step step = random_.OneIn(2) ? steps_.AnyRead() : steps_.TransactionWrite();
     if (fault_ == Fault::kReadCommitted || fault_ == Fault::kDirtyWrites) {
       running.view = committed_;
       Overlay(running.view, running.written);
@@ -236,10 +239,10 @@ class Simulation {
 
   // At the end of a run some calls have begun, and their threads are gone.
   void LeaveSomeInFlight() {
-    if (fault_ != Fault::kNone || !random_.OneIn(3)) return;
+    if (!random_.OneIn(3)) return;
     Transaction lost{.thread = static_cast<unsigned>(random_.Below(options_.threads)), .begin = ++now_};
     lost.commit = lost.begin;
-    lost.steps.push_back(BlindWrite(lost.thread));
+    lost.steps.push_back(steps_.BlindWrite(lost.thread));
     if (random_.OneIn(2)) Perform(lost.steps.back(), committed_);
     history_.transactions.push_back(lost);
     Transaction reader{.kind = Kind::kSnapshot, .thread = options_.threads, .outcome = Outcome::kCommitted};
@@ -249,69 +252,10 @@ class Simulation {
     history_.transactions.push_back(reader);
   }
 
-  std::string AnyKey() { return "k" + std::to_string(random_.Below(options_.keys)); }
-  std::string NewValue() {
-    if (!options_.are_values_unique) return WordValue(random_.Below(2));
-    return WordValue(++last_value_);
-  }
-  Step AnyAdd(unsigned thread) {
-    if (options_.are_values_unique) return Add(kCounter, CounterDelta(thread));
-    return Add(AnyKey(), 1);
-  }
-
-  Step AnyRead() {
-    switch (random_.Below(4)) {
-      case 0:
-        return Scan("", std::nullopt, {}, random_.OneIn(2));
-      case 1:
-        return Scan("k", AnyKey(), {}, random_.OneIn(2));
-      default:
-        return Get(random_.OneIn(4) ? kCounter : AnyKey(), std::nullopt);
-    }
-  }
-
-  Step TransactionWrite() {
-    if (random_.OneIn(3)) return Asking(Delete(AnyKey()));
-    return Put(AnyKey(), NewValue());
-  }
-
-  Step BlindWrite(unsigned thread) {
-    switch (random_.Below(4)) {
-      case 0:
-        return Delete(AnyKey());
-      case 1:
-        return AnyAdd(thread);
-      default:
-        return Put(AnyKey(), NewValue());
-    }
-  }
-
-  Step AnyOperation(unsigned thread) {
-    switch (random_.Below(10)) {
-      case 0:
-        return Put(AnyKey(), NewValue());
-      case 1:
-        return Asking(PutIfAbsent(AnyKey(), NewValue(), false));
-      case 2:
-        return Asking(Delete(AnyKey()));
-      case 3:
-        return Asking(AnyAdd(thread));
-      case 4: {
-        const std::string key = AnyKey();
-        return CompareAndSwap(key, ValueIn(committed_, key).value_or(WordValue(0)), NewValue(), std::nullopt);
-      }
-      case 5:
-        return Update(AnyKey(), std::nullopt, NewValue());
-      case 6:
-        return DeleteRange("k", random_.OneIn(2) ? Value("l") : Value(AnyKey()));
-      default:
-        return Get(random_.OneIn(4) ? kCounter : AnyKey(), std::nullopt);
-    }
-  }
-
   Random random_;
   const SimulationOptions& options_;
   const Fault fault_;
+  RandomSteps steps_;
   std::vector<std::deque<std::function<void()>>> phases_;  // by thread: what it has yet to do of its transaction
   std::deque<Running> running_;
   Map committed_;
@@ -319,8 +263,7 @@ class Simulation {
   History history_;
   Time now_ = 0;
   std::map<unsigned, uint64_t> stalled_until_;  // by thread, in steps
-  uint64_t steps_ = 0;
-  uint64_t last_value_ = 0;
+  uint64_t step_count_ = 0;
 };
 
 }  // namespace

@@ -60,9 +60,7 @@ class Check {
  private:
   bool FindByGraph() {
     const std::vector<KeyClass> classes = ClassifyKeys(program_);
-    std::vector<bool> is_skipped;
-    for (const KeyClass one : classes) is_skipped.push_back(one != KeyClass::kRegister);
-    const Footprint footprint = FootprintOf(program_, is_skipped);
+    const Footprint footprint = FootprintOf(program_, AllButRegisters(classes));
     Note(footprint.anomalies);
     Note(AddCounterEdges(program_, classes, is_certain_, graph_));
     Inference inference(program_, footprint, is_certain_, graph_);

@@ -15,6 +15,7 @@
 //   - delete as often as it likes, but know that "absent" names nobody: where deletes and inserts of a key overlap much
 //     and are seldom read, step 3 has to guess.
 // The generator (generator.h) keeps these rules. Histories that don't are checked as well, up to the search's limit.
+// What isn't asked: that aborted transactions read well (unless by option), and what the store holds after a crash.
 #ifndef SEALKV_TESTS_HISTORY_STRICT_SERIALIZABILITY_H_
 #define SEALKV_TESTS_HISTORY_STRICT_SERIALIZABILITY_H_
 

@@ -122,7 +122,7 @@ void Worker::DoCompareAndSwap() {
 
 void Worker::DoUpdate() {
   const std::string key = AnyRegister();
-  const std::string value = ValueFor(key);
+  std::string value = ValueFor(key);
   Value seen;
   Transaction& record = log_.Begin(Kind::kOperation);
   const absl::Status status = store_.Update(key, [&](const Value& shown) {
