@@ -95,9 +95,38 @@ TEST(SoundTest, WhatIsInFlightMayBeThereOrNot) {
   ExpectSound(From({{"x", "0"}}, {InFlight(1, Delete("x")), Call(2, 3, Get("x", "0")), Call(4, 5, Get("x", kAbsent))}));
 }
 
+TEST(SoundTest, WhatIsInFlightMayComeLate) {
+  Transaction unknown = Call(1, 3, Put("x", "1"));
+  unknown.outcome = Outcome::kUnknown;
+  ExpectSound(Of({unknown, Call(4, 5, Get("x", kAbsent)), Call(6, 7, Get("x", "1"))}));
+}
+
+// It saw what is overwritten by now: it can't have taken effect, and nobody needs what it saw.
+TEST(SoundTest, WhatIsInFlightMayHaveNoPlace) {
+  ExpectSound(From({{"x", "0"}}, {Txn(1, 4, kNever, {Get("x", "0"), Put("y", "1")}, Outcome::kUnknown),
+                                  Call(2, 3, Put("x", "1")), Call(5, 6, Get("y", kAbsent))}));
+}
+
+TEST(SoundTest, OfTwoAdditionsOfAThreadTheFirstMayBeMissing) {
+  const uint64_t a = CounterDelta(0);
+  ExpectSound(Of({InFlight(1, Add("n", a), 0), Call(2, 3, Add("n", a, a), 0), Call(4, 5, Get("n", WordValue(a)), 1)}));
+}
+
 TEST(StaleReadTest, WhatIsInFlightStaysOnceSeen) {
   ExpectNamed(Of({InFlight(1, Put("x", "1")), Call(2, 3, Get("x", "1")), Call(4, 5, Get("x", kAbsent))}),
               AnomalyKind::kNonMonotonicRead);
+  ExpectNamed(Of({InFlight(1, Add("n", CounterDelta(0)), 0), Call(2, 3, Get("n", WordValue(CounterDelta(0)))),
+                  Call(4, 5, Get("n", kAbsent))}),
+              AnomalyKind::kNonMonotonicRead);
+}
+
+// That a value is there, and then which.
+TEST(SoundTest, PresenceAndThenTheValue) {
+  const std::vector<Step> steps{PutIfAbsent("x", "9", true), Get("x", "0")};
+  ExpectSound(From({{"x", "0"}}, {Txn(1, 2, 3, steps)}));
+  ExpectNamed(From({{"x", "0"}}, {Call(1, 2, Put("x", "1")), Txn(3, 4, 5, steps)}), AnomalyKind::kStaleRead);
+  ExpectNamed(From({{"x", "0"}}, {Txn(1, 2, 3, {PutIfAbsent("x", "9", true), Get("x", kAbsent)})}),
+              AnomalyKind::kUnrepeatableRead);
 }
 
 TEST(SoundTest, CountersOfManyThreads) {
@@ -226,6 +255,14 @@ TEST(ReadSkewTest, OldAndNew) {
               AnomalyKind::kReadSkew);
 }
 
+// Whichever delete it was that was seen, something came before it that wasn't.
+TEST(ReadSkewTest, OfAbsentByOneOfTwo) {
+  ExpectNamed(From({{"x", "0"}, {"y", "0"}},
+                   {Call(1, 20, Put("y", "1")), Txn(2, 3, 21, {Get("y", "1"), Delete("x")}),
+                    Txn(2, 4, 22, {Get("y", "1"), Delete("x")}), Snapshot(5, 6, {Get("x", kAbsent), Get("y", "0")})}),
+              AnomalyKind::kNonAtomicSnapshot);
+}
+
 TEST(ReadSkewTest, HalfABatch) {
   ExpectNamed(Of({Batch(1, 5, {Put("x", "1"), Put("y", "1")}), Txn(2, 3, 4, {Get("x", "1"), Get("y", kAbsent)})}),
               AnomalyKind::kTornBatch);
@@ -259,6 +296,13 @@ TEST(LongForkTest, TwoReadersSeeTwoOrders) {
 TEST(WriteSkewTest, EachReadWhatTheOtherWrote) {
   ExpectNamed(From({{"x", "0"}, {"y", "0"}}, {Txn(1, 3, 5, {Get("x", "0"), Get("y", "0"), Put("x", "1")}),
                                               Txn(2, 4, 6, {Get("x", "0"), Get("y", "0"), Put("y", "1")})}),
+              AnomalyKind::kWriteSkew);
+}
+
+// The name says more than that the second came too late.
+TEST(WriteSkewTest, OneCommitAfterTheOther) {
+  ExpectNamed(From({{"x", "0"}, {"y", "0"}}, {Txn(1, 3, 4, {Get("x", "0"), Get("y", "0"), Put("x", "1")}),
+                                              Txn(2, 5, 6, {Get("x", "0"), Get("y", "0"), Put("y", "1")})}),
               AnomalyKind::kWriteSkew);
 }
 

@@ -130,8 +130,8 @@ class Classifier {
       return saw_another ? AnomalyKind::kNonMonotonicRead : AnomalyKind::kStaleRead;
     }
     const Node writer = cycle.front().edge.to;
-    const bool is_whole_write = KindOf(writer) == Kind::kBatch || KindOf(writer) == Kind::kOperation;
-    if (cycle.size() == 2 && is_whole_write) return AnomalyKind::kTornBatch;
+    const bool is_range = program_.nodes()[writer].instructions.front().action == Action::kDeleteRange;
+    if (cycle.size() == 2 && (KindOf(writer) == Kind::kBatch || is_range)) return AnomalyKind::kTornBatch;
     return reader == Kind::kSnapshot ? AnomalyKind::kNonAtomicSnapshot : AnomalyKind::kReadSkew;
   }
 

@@ -128,8 +128,6 @@ bool Inference::Conclude(Read& read) {
   if (read.candidates.size() == 1) {
     is_changed |= Resolve(read);
     is_changed |= PutOthersBefore(read);
-  } else {
-    is_changed |= PutCommonPastBefore(read);
   }
   return PutOthersAfter(read) || is_changed;
 }
@@ -198,27 +196,6 @@ bool Inference::PutOthersAfter(const Read& read, bool with_known) {
                                   .kind = Dependency::kReadWrite,
                                   .key = read.seen.key,
                                   .is_predicate = read.seen.is_by_scan && read.seen.Matches(kAbsent)});
-    is_changed = true;
-  }
-  return is_changed;
-}
-
-// What comes before each candidate, or is it, comes before the read.
-bool Inference::PutCommonPastBefore(const Read& read) {
-  const Chains& chains = graph_.chains();
-  bool is_changed = false;
-  for (size_t i = 0; i < chains.size(); ++i) {
-    uint32_t least = std::numeric_limits<uint32_t>::max();
-    for (const Node candidate : read.candidates) {
-      uint32_t count = 0;
-      if (candidate != kInitialState) {
-        count =
-            chains.chain_of(candidate) == i ? chains.position_of(candidate) + 1 : graph_.before().Count(candidate, i);
-      }
-      least = std::min(least, count);
-    }
-    if (least <= graph_.before().Count(read.seen.reader, i)) continue;
-    graph_.Add(chains[i][least - 1], {.to = read.seen.reader, .kind = Dependency::kWriteRead, .key = read.seen.key});
     is_changed = true;
   }
   return is_changed;

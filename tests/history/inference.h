@@ -72,7 +72,6 @@ class Inference {
   // `with_known`: also where the order is known already.
   bool PutOthersAfter(const Read& read, bool with_known = false);
   void PutAllAfter();
-  bool PutCommonPastBefore(const Read& read);
 
   std::optional<ValueNumber> VersionOf(Node writer, Key key) const;
   const Version* LastBefore(Node node, const std::vector<Version>& chain, size_t chain_number) const;
