@@ -9,10 +9,13 @@ Node* Change::FindHeldInBatch(const Node* home) const {
   return index != nullptr ? held_[*index].place : nullptr;
 }
 
-bool Change::IsReplaced(const Node* home) const {
-  if (batch_ == nullptr) return false;
+bool Change::IsLeftBehind(const Node* home) const {
   const uint32_t* const index = batch_->FindHeld(home);
-  return index != nullptr && held_[*index].is_replaced;
+  return index != nullptr && (held_[*index].is_replaced || held_[*index].is_narrowed);
+}
+
+void Change::Narrows(const Node* home) {
+  if (batch_ != nullptr) held_[*batch_->FindHeld(home)].is_narrowed = true;
 }
 
 void Change::Hold(Node* home, Node* place, bool is_fresh) {

@@ -82,8 +82,8 @@ class Change {
     }
     return nullptr;
   }
-  // Whether a node that is held won't be part of the tree any more.
-  bool IsReplaced(const Node* home) const;
+  // In a batch: whether what leads to the node now, in the file, may not lead there for the batch.
+  bool IsLeftBehind(const Node* home) const;
   bool HoldsAny() const { return !held_.empty(); }
   // A node that couldn't be claimed, or entered: for whoever waits before he tries again.
   void set_blocker(const Node* home) { blocker_ = home; }
@@ -127,6 +127,8 @@ class Change {
 
   // The node is part of the tree no more.
   void Replaces(const Node* home);
+  // The node covers less than before.
+  void Narrows(const Node* home);
   // The record is referred to no more.
   void RetiresRecord(Offset record) { retired_records_.push_back(record); }
 
@@ -150,6 +152,7 @@ class Change {
     Node* place;
     bool is_replaced;
     bool is_fresh;
+    bool is_narrowed = false;
   };
 
   bool IsOver() const {

@@ -160,6 +160,7 @@ Cursor::Result Cursor::Push(const Node* node, const Frame* referrer, bool is_lay
   if (frame.level == 0) {
     if (!LeafAscends(frame)) return IsCurrent(frame) ? Fail(node, "entries out of order") : Result::kChanged;
     PrefetchRecords(frame);
+    if (leaves_read_ != nullptr) leaves_read_->push_back({node, frame.version});
   }
   frames_.push_back(frame);  // the referrer may lie elsewhere from now on
   return Result::kOk;

@@ -30,6 +30,24 @@ class WalkObserver {
   virtual void OnRecord(Offset record, uint64_t bytes) = 0;
 };
 
+// What an entry leads to, to be compared with what it led to at another time. The same record is the same value while a
+// snapshot is open that sees it: then nothing changes in place, and its place isn't used again.
+struct EntryIdentity {
+  bool is_inline = false;
+  uint64_t value_or_record = 0;
+  friend bool operator==(const EntryIdentity&, const EntryIdentity&) = default;
+};
+inline EntryIdentity IdentityOf(Kind kind, uint64_t ref) {
+  if (kind == Kind::kInline) return {true, ref};
+  return {false, Raw(RecordRef::FromRaw(ref).offset())};
+}
+
+// A leaf that was read, and its version then.
+struct LeafRead {
+  const Node* leaf;
+  LockWord version;
+};
+
 class Cursor {
  public:
   Cursor(const Tree& tree, Epochs& epochs, WalkObserver* observer = nullptr);
@@ -54,6 +72,13 @@ class Cursor {
   // With an observer records aren't verified; this does it for the one here. OK for an inline value.
   absl::Status CheckRecord();
 
+  // Each leaf that is read from now on is added to the list. Not at a snapshot.
+  void NoteLeaves(std::vector<LeafRead>* leaves) { leaves_read_ = leaves; }
+  EntryIdentity identity() const {
+    const Frame& frame = frames_.back();
+    const unsigned slot = frame.perm.slot(frame.position);
+    return IdentityOf(frame.node.kinds().kind(slot), frame.node.ref(slot));
+  }
   std::string_view key() const { return key_; }
   std::string_view value() const { return value_; }
 
@@ -108,6 +133,7 @@ class Cursor {
   WalkObserver* const observer_;
   const bool at_snapshot_;
   const SnapshotView snapshot_;
+  std::vector<LeafRead>* leaves_read_ = nullptr;
   EpochSlot* slot_ = nullptr;
   std::vector<Frame> frames_;
   unsigned empty_steps_ = 0;

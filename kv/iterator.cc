@@ -1,6 +1,7 @@
 #include "kv/iterator.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace sealkv::internal {
@@ -16,15 +17,21 @@ std::optional<std::string> AfterPrefix(std::string prefix) {
 
 }  // namespace
 
+std::pair<std::string, std::optional<std::string>> BoundsOf(Range range) {
+  std::string lower = std::max(std::move(range.lower).value_or(std::string()), range.prefix);
+  std::optional<std::string> upper = std::move(range.upper);
+  if (!range.prefix.empty()) {
+    std::optional<std::string> after = AfterPrefix(std::move(range.prefix));
+    if (after.has_value() && (!upper.has_value() || *after < *upper)) upper = std::move(after);
+  }
+  return {std::move(lower), std::move(upper)};
+}
+
 RangeIterator::RangeIterator(const Tree& tree, Epochs& epochs, Range range,
                              std::shared_ptr<const OpenSnapshot> snapshot)
     : snapshot_(std::move(snapshot)),
-      cursor_(snapshot_ != nullptr ? Cursor(tree, epochs, snapshot_->view()) : Cursor(tree, epochs)),
-      lower_(std::max(std::move(range.lower).value_or(std::string()), range.prefix)),
-      upper_(std::move(range.upper)) {
-  if (range.prefix.empty()) return;
-  std::optional<std::string> after = AfterPrefix(std::move(range.prefix));
-  if (after.has_value() && (!upper_.has_value() || *after < *upper_)) upper_ = std::move(after);
+      cursor_(snapshot_ != nullptr ? Cursor(tree, epochs, snapshot_->view()) : Cursor(tree, epochs)) {
+  std::tie(lower_, upper_) = BoundsOf(std::move(range));
 }
 
 void RangeIterator::SeekToFirst() {

@@ -6,12 +6,16 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "kv/cursor.h"
 #include "kv/sealkv.h"
 #include "kv/snapshot.h"
 
 namespace sealkv::internal {
+
+// The keys that a range allows: from the first on, to before the second, if there is one.
+std::pair<std::string, std::optional<std::string>> BoundsOf(Range range);
 
 class RangeIterator : public Iterator {
  public:

@@ -1,6 +1,8 @@
 // Store, as the header promises it: opening, and the way to what stands behind.
 #include "kv/sealkv.h"
 
+#include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +10,7 @@
 #include "kv/lanes.h"
 #include "kv/recovery.h"
 #include "kv/store_impl.h"
+#include "kv/transaction.h"
 
 namespace sealkv {
 namespace {
@@ -58,6 +61,49 @@ absl::StatusOr<bool> Snapshot::Exists(std::string_view key) const {
 std::unique_ptr<Iterator> Snapshot::NewIterator(Range range) const {
   return open_->store().NewIteratorAt(std::move(range), open_);
 }
+
+Transaction::Transaction(std::unique_ptr<internal::TransactionImpl> impl) : impl_(std::move(impl)) {}
+Transaction::~Transaction() = default;
+
+absl::StatusOr<std::string> Transaction::Get(std::string_view key) {
+  std::string value;
+  if (absl::Status status = Get(key, &value); !status.ok()) return status;
+  return value;
+}
+
+absl::Status Transaction::Get(std::string_view key, std::string* value) { return impl_->Get(key, value); }
+
+absl::StatusOr<bool> Transaction::Exists(std::string_view key) {
+  std::string value;
+  const absl::Status status = Get(key, &value);
+  if (absl::IsNotFound(status)) return false;
+  if (!status.ok()) return status;
+  return true;
+}
+
+absl::Status Transaction::Put(std::string_view key, std::string_view value) { return impl_->Put(key, value); }
+
+absl::Status Transaction::Delete(std::string_view key) { return impl_->Delete(key); }
+
+absl::StatusOr<uint64_t> Transaction::Add(std::string_view key, uint64_t delta) {
+  std::string value;
+  uint64_t sum = 0;
+  const absl::Status status = Get(key, &value);
+  if (!status.ok() && !absl::IsNotFound(status)) return status;
+  if (status.ok()) {
+    if (value.size() != sizeof(sum)) return absl::FailedPreconditionError("Add needs a value of 8 bytes");
+    std::memcpy(&sum, value.data(), sizeof(sum));
+  }
+  sum += delta;
+  if (absl::Status put = Put(key, {reinterpret_cast<const char*>(&sum), sizeof(sum)}); !put.ok()) return put;
+  return sum;
+}
+
+std::unique_ptr<Iterator> Transaction::NewIterator(Range range) { return impl_->NewIterator(std::move(range)); }
+
+absl::Status Transaction::Commit() { return impl_->Commit(); }
+
+void Transaction::Abort() { impl_->Abort(); }
 
 Store::Store(std::unique_ptr<internal::StoreImpl> impl) : impl_(std::move(impl)) {}
 Store::~Store() = default;
@@ -146,6 +192,28 @@ absl::Status Store::Write(const WriteBatch& batch) {
     changes.Append({bytes.substr(0, operation.key_bytes), kind, bytes.substr(operation.key_bytes), operation.delta});
   }
   return impl_->Write(std::move(changes));
+}
+
+absl::Status Store::DeleteRange(Range range) { return impl_->DeleteRange(std::move(range)); }
+
+absl::StatusOr<std::unique_ptr<Transaction>> Store::Begin() {
+  absl::StatusOr<std::shared_ptr<const internal::OpenSnapshot>> open = impl_->NewSnapshot();
+  if (!open.ok()) return open.status();
+  auto impl = std::make_unique<internal::TransactionImpl>(*std::move(open));
+  return std::unique_ptr<Transaction>(new Transaction(std::move(impl)));
+}
+
+// Who was turned back often waits for his turn among those to whom it happened too.
+absl::Status Store::Transact(const std::function<absl::Status(Transaction&)>& body) {
+  constexpr int kMostTurnedBack = 16;
+  std::unique_lock<internal::WriterLock> turn(impl_->patience(), std::defer_lock);
+  for (int turned_back = 0;; ++turned_back) {
+    if (turned_back == kMostTurnedBack) turn.lock();
+    absl::StatusOr<std::unique_ptr<Transaction>> transaction = Begin();
+    if (!transaction.ok()) return transaction.status();
+    if (absl::Status status = body(**transaction); !status.ok()) return status;
+    if (absl::Status status = (*transaction)->Commit(); !absl::IsAborted(status)) return status;
+  }
 }
 
 absl::Status Store::Update(std::string_view key,

@@ -57,6 +57,7 @@ namespace internal {
 class StoreImpl;
 class EpochSlot;
 class OpenSnapshot;
+class TransactionImpl;
 }  // namespace internal
 
 struct Options {
@@ -171,6 +172,38 @@ class WriteBatch {
   std::vector<Operation> operations_;
 };
 
+// Reads and writes that take effect together, at one moment, or not at all: serializable, ranges and keys that aren't
+// there included. It reads at a snapshot that is opened when it begins (and costs what that costs), and sees its own
+// writes; nobody else does before Commit, which makes sure that all that it has read is still so. Nobody waits for it
+// meanwhile. One that only reads always succeeds. After Commit or Abort every call returns FailedPrecondition. One thread
+// at a time; must not outlive the Store, nor its iterators it.
+class Transaction {
+ public:
+  ~Transaction();  // aborts, if it wasn't committed
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+
+  // As those of Store; but a key that is to be deleted needn't be there.
+  absl::StatusOr<std::string> Get(std::string_view key);
+  absl::Status Get(std::string_view key, std::string* value);
+  absl::StatusOr<bool> Exists(std::string_view key);
+  absl::Status Put(std::string_view key, std::string_view value);
+  absl::Status Delete(std::string_view key);
+  absl::StatusOr<uint64_t> Add(std::string_view key, uint64_t delta);
+  // Shows the writes made so far, and most likely those made while it walks.
+  std::unique_ptr<Iterator> NewIterator(Range range = {});
+
+  // Aborted: somebody else has changed what was read; nothing was done, begin another one. ResourceExhausted as for
+  // Store::Write. Cost: that of Write, and of reading again what was read.
+  absl::Status Commit();
+  void Abort();
+
+ private:
+  friend class Store;
+  explicit Transaction(std::unique_ptr<internal::TransactionImpl> impl);
+  std::unique_ptr<internal::TransactionImpl> impl_;
+};
+
 struct Stats {
   std::string path;
   daxfile::Tier tier = daxfile::Tier::kVolatile;
@@ -256,6 +289,15 @@ class Store {
   // when somebody else has changed the value meanwhile; no lock is held. Cost: that of Get and of Put.
   absl::Status Update(std::string_view key, const std::function<std::optional<std::string>(
                                                 std::optional<std::string_view>)>& update);
+
+  // Deletes all keys of the range at once. Cost: as for a batch of that many deletions.
+  absl::Status DeleteRange(Range range);
+
+  // FailedPrecondition: the store is open for reading only.
+  absl::StatusOr<std::unique_ptr<Transaction>> Begin();
+  // Runs `body` in a transaction and commits it; again, from the start, for as long as that is Aborted. An error that
+  // `body` returns ends it, and nothing is done.
+  absl::Status Transact(const std::function<absl::Status(Transaction&)>& body);
 
   std::unique_ptr<Iterator> NewIterator(Range range = {}) const;
 

@@ -2,8 +2,10 @@
 // one commit for all.
 #include <algorithm>
 #include <cstring>
+#include <deque>
 
 #include "absl/strings/str_cat.h"
+#include "kv/iterator.h"
 #include "kv/store_impl.h"
 #include "kv/write_scope.h"
 
@@ -20,7 +22,7 @@ constexpr size_t kHintsAhead = 14;
 absl::Status StoreImpl::LocateForBatch(Change& change, std::string_view key, Location* location) {
   Descent descent;
   tree_.Descend(key, Purpose::kWrite, descent);
-  if (descent.outcome == Descent::Outcome::kLeaf && !change.IsReplaced(descent.node)) {
+  if (descent.outcome == Descent::Outcome::kLeaf && !change.IsLeftBehind(descent.node)) {
     if (!Tree::ClaimLeaf(descent, change)) return Restart();
     const absl::Status status = tree_.LocateInLeaf(key, descent, change, location);
     // The batch may have made a layer there.
@@ -121,6 +123,29 @@ absl::Status StoreImpl::Write(KeyChanges changes) {
   }
   if (absl::Status status = changes.SortAndFold(); !status.ok()) return status;
   return WriteChanges(changes, nullptr);
+}
+
+// As a transaction that reads the range and deletes what it finds there.
+absl::Status StoreImpl::DeleteRange(Range range) {
+  if (!IsWritable()) return NotWritableError();
+  auto [lower, upper] = BoundsOf(std::move(range));
+  for (;;) {
+    absl::StatusOr<std::shared_ptr<const OpenSnapshot>> snapshot = NewSnapshot();
+    if (!snapshot.ok()) return snapshot.status();
+    std::optional<ReadSet> reads;
+    MakeReadSet((*snapshot)->view(), &reads);
+    reads->AddRange({lower, upper});
+    std::deque<std::string> keys;
+    KeyChanges changes;
+    Cursor cursor(tree_, epochs_, (*snapshot)->view());
+    for (cursor.Seek(lower); cursor.Valid() && (!upper.has_value() || cursor.key() < *upper); cursor.Next()) {
+      changes.Append({keys.emplace_back(cursor.key()), KeyChange::Kind::kDelete, {}});
+    }
+    if (!cursor.status().ok()) return cursor.status();
+    if (keys.empty()) return absl::OkStatus();
+    const absl::Status status = WriteChanges(changes, &*reads);
+    if (!absl::IsAborted(status)) return status;
+  }
 }
 
 }  // namespace sealkv::internal

@@ -167,12 +167,16 @@ void StoreImpl::CloseSnapshot(uint64_t number) {
 }
 
 // Most keys are where they are now, in a leaf that nobody has written to.
-absl::Status StoreImpl::GetAt(const SnapshotView& at, std::string_view key, std::string* value) const {
+absl::Status StoreImpl::GetAt(const SnapshotView& at, std::string_view key, std::string* value,
+                              std::optional<EntryIdentity>* identity) const {
   if (key.size() > kMaxKeyBytes) return KeyNotFound();
-  const auto use = [value](std::string_view bytes, bool) { value->assign(bytes); };
+  Found found;
+  const auto use = [&](std::string_view bytes, bool) {
+    value->assign(bytes);
+    if (identity != nullptr) *identity = IdentityOf(found.kind, found.ref);
+  };
   const EpochGuard guard(epochs_);
   Descent descent;
-  Found found;
   tree_.Descend(key, Purpose::kRead, descent);
   if (descent.outcome == Descent::Outcome::kLeaf && !descent.version.is_versioned(generation_)) {
     absl::StatusOr<Tree::LeafStep> step = tree_.Find(descent, key, &found);
@@ -192,8 +196,6 @@ std::unique_ptr<Iterator> StoreImpl::NewIteratorAt(Range range, std::shared_ptr<
 }
 
 // ---- writes
-
-inline bool StoreImpl::IsWritable() const { return generation_ != 0 && file_.persist().is_ok(); }
 
 absl::Status StoreImpl::NotWritableError() const {
   if (generation_ != 0) return file_.persist().status();

@@ -20,6 +20,7 @@
 #include "kv/key_changes.h"
 #include "kv/lanes.h"
 #include "kv/mark.h"
+#include "kv/read_set.h"
 #include "kv/sealkv.h"
 #include "kv/snapshot.h"
 #include "kv/tree.h"
@@ -57,7 +58,15 @@ class StoreImpl {
 
   absl::StatusOr<std::shared_ptr<const OpenSnapshot>> NewSnapshot();
   void CloseSnapshot(uint64_t number);
-  absl::Status GetAt(const SnapshotView& at, std::string_view key, std::string* value) const;
+  // Says what the key's entry leads to, if that is asked for.
+  absl::Status GetAt(const SnapshotView& at, std::string_view key, std::string* value,
+                     std::optional<EntryIdentity>* identity = nullptr) const;
+  void MakeReadSet(const SnapshotView& at, std::optional<ReadSet>* reads) {
+    reads->emplace(tree_, epochs_, context_, at);
+  }
+  absl::Status DeleteRange(Range range);
+  // For whoever was turned back often.
+  WriterLock& patience() { return patience_; }
   std::unique_ptr<Iterator> NewIteratorAt(Range range, std::shared_ptr<const OpenSnapshot> snapshot) const;
 
   Stats GetStats();
@@ -71,7 +80,7 @@ class StoreImpl {
   template <typename Use>
   absl::Status Read(std::string_view key, Use use) const;
 
-  bool IsWritable() const;
+  bool IsWritable() const { return generation_ != 0 && file_.persist().is_ok(); }
   absl::Status NotWritableError() const;
 
   // What a key's entry leads to, once it was found. kRestart: the leaf, if there is one, has changed.
@@ -120,6 +129,7 @@ class StoreImpl {
   Marker marker_;
 
   friend class WriteScope;
+  WriterLock patience_;
   WriterLock background_lock_;
   std::atomic<bool> background_has_begun_{false};
   std::thread background_;

@@ -76,6 +76,7 @@ absl::Status Tree::AppendAtRightEdge(Change& change, Location& location, std::st
   const absl::StatusOr<Entry> entry = MakeEntry(change, key, value, path[leaf].depth);
   if (!entry.ok()) return entry.status();
   change.Begin();
+  for (size_t i = top; i <= leaf; ++i) change.Narrows(path[i].home);
 
   const bool is_top_layer = path[leaf].depth == 0;
   const uint64_t new_leaf = WriteNode(change, 0, {&*entry, 1}, PrefixKind::kNone, is_top_layer ? kUnbounded : 0);

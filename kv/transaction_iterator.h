@@ -1,0 +1,60 @@
+// Walks what a transaction sees: its snapshot, and its own writes laid over that. Whatever it walks over the transaction
+// has read: each walk, from where it was sought to as far as it got, is a range of the read set, and grows with it.
+#ifndef SEALKV_KV_TRANSACTION_ITERATOR_H_
+#define SEALKV_KV_TRANSACTION_ITERATOR_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "kv/iterator.h"
+#include "kv/transaction.h"
+
+namespace sealkv::internal {
+
+class TransactionIterator : public Iterator {
+ public:
+  TransactionIterator(TransactionImpl& transaction, Range range, std::shared_ptr<const OpenSnapshot> snapshot);
+
+  bool Valid() const override { return is_valid_; }
+  void SeekToFirst() override;
+  void SeekToLast() override;
+  void Seek(std::string_view key) override;
+  void SeekForPrev(std::string_view key) override;
+  void Next() override;
+  void Prev() override;
+  std::string_view key() const override { return key_; }
+  std::string_view value() const override { return value_; }
+  absl::Status status() const override { return base_->status(); }
+
+ private:
+  using Writes = TransactionImpl::Writes;
+
+  // From here on, as far as it goes up or down.
+  void SettleUp(Writes::const_iterator write);
+  void SettleDown(Writes::const_iterator write);
+  bool IsOverwritten() const { return transaction_.writes().contains(base_->key()); }
+  bool IsInRange(std::string_view key) const { return key >= lower_ && (!upper_.has_value() || key < *upper_); }
+  void StandOn(std::string_view key, std::string_view value);
+  void CoverTo(std::optional<std::string> end);
+  void CoverFrom(std::string begin);
+
+  TransactionImpl& transaction_;
+  const std::unique_ptr<Iterator> base_;
+  std::string lower_;
+  std::optional<std::string> upper_;
+  KeyRange* covered_ = nullptr;
+  bool goes_up_ = true;  // then base_ stands on the next key of the snapshot that isn't before key_; else not behind it
+  bool is_valid_ = false;
+  std::string key_;
+  std::string value_;
+};
+
+// One that has nothing to show but why.
+std::unique_ptr<Iterator> NewFailedIterator(absl::Status status);
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_TRANSACTION_ITERATOR_H_

@@ -1,0 +1,144 @@
+// Batches: all or nothing, in their order, whatever they do to the tree.
+#include <map>
+#include <string>
+#include <vector>
+
+#include "daxfile/persist.h"
+#include "gtest/gtest.h"
+#include "kv/sealkv.h"
+#include "tests/check_clean.h"
+#include "tests/key_shapes.h"
+#include "tests/memory_store.h"
+#include "tests/model.h"
+#include "tests/random.h"
+#include "tests/status.h"
+
+namespace sealkv {
+namespace {
+
+using testing::MemoryStore;
+using testing::WordValue;
+
+TEST(BatchTest, MakesItsChangesInTheirOrder) {
+  MemoryStore store(1 << 20);
+  ASSERT_OK(store.Format());
+  ASSERT_OK(store->Put("stays", "as it is"));
+  ASSERT_OK(store->Put("goes", "away"));
+  ASSERT_OK(store->Put("counter", WordValue(5)));
+  WriteBatch batch;
+  batch.Put("new", "first");
+  batch.Put("new", "second");
+  batch.Delete("goes");
+  batch.Delete("never was");
+  batch.Add("counter", 1);
+  batch.Add("counter", 2);
+  batch.Add("fresh counter", 7);
+  batch.Put("reset", WordValue(10));
+  batch.Add("reset", 1);
+  batch.Put("back and forth", "x");
+  batch.Delete("back and forth");
+  batch.Delete("again");
+  batch.Add("again", 3);
+  EXPECT_EQ(batch.size(), 13u);
+  ASSERT_OK(store->Write(batch));
+  EXPECT_EQ(*store->Get("stays"), "as it is");
+  EXPECT_EQ(*store->Get("new"), "second");
+  EXPECT_EQ(store->Get("goes").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(*store->Get("counter"), WordValue(8));
+  EXPECT_EQ(*store->Get("fresh counter"), WordValue(7));
+  EXPECT_EQ(*store->Get("reset"), WordValue(11));
+  EXPECT_EQ(store->Get("back and forth").status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(*store->Get("again"), WordValue(3));
+  EXPECT_TRUE(testing::IsClean(store.memory().span()));
+}
+
+TEST(BatchTest, ABatchThatCannotBeDoneChangesNothing) {
+  MemoryStore store(1 << 20);
+  ASSERT_OK(store.Format());
+  ASSERT_OK(store->Put("text", "not a number"));
+  WriteBatch batch;
+  batch.Put("a", "1");
+  batch.Add("text", 1);
+  batch.Put("z", "2");
+  EXPECT_EQ(store->Write(batch).code(), absl::StatusCode::kFailedPrecondition);
+  batch.Clear();
+  batch.Put("a", "1");
+  batch.Put(std::string(kMaxKeyBytes + 1, 'k'), "2");
+  EXPECT_EQ(store->Write(batch).code(), absl::StatusCode::kInvalidArgument);
+  batch.Clear();
+  batch.Put("a", "1");
+  batch.Put("b", std::string(2 << 20, 'v'));
+  EXPECT_EQ(store->Write(batch).code(), absl::StatusCode::kResourceExhausted);
+  batch.Clear();
+  ASSERT_OK(store->Write(batch)) << "nothing to do";
+  EXPECT_EQ(*store->Exists("a"), false);
+  EXPECT_EQ(*store->Exists("z"), false);
+  ASSERT_OK(store->WaitUntilSpaceIsKnown());
+  EXPECT_TRUE(testing::IsClean(store.memory().span()));
+  ASSERT_OK(store->Put("b", "there is space for this"));
+}
+
+// Four fences, whatever is in it: a hundred puts all over a tree, with splits.
+TEST(BatchTest, HasFourFences) {
+  MemoryStore store(64 << 20);
+  ASSERT_OK(store.Format());
+  testing::Random random(1);
+  for (int i = 0; i < 20'000; ++i) ASSERT_OK(store->Put(U64Key(random.Next()), WordValue(i)));
+  for (const size_t size : {2, 100, 3000}) {
+    WriteBatch batch;
+    for (size_t i = 0; i < size; ++i) batch.Put(U64Key(random.Next()), WordValue(i));
+    ASSERT_OK(store->Put("takes the record segment that the blob goes to", "x"));
+    const daxfile::PersistCounters before = daxfile::ThreadPersistCounters();
+    ASSERT_OK(store->Write(batch));
+    const daxfile::PersistCounters cost = daxfile::ThreadPersistCounters() - before;
+    EXPECT_LE(cost.fences, 4 + size / 2000) << size;
+    EXPECT_LE(cost.lines_flushed, size * 5 + 20) << size;
+  }
+  EXPECT_TRUE(testing::IsClean(store.memory().span()));
+}
+
+// Batches of all sizes against a model, on keys of all shapes.
+class BatchModelTest : public ::testing::TestWithParam<testing::KeyShape> {};
+
+TEST_P(BatchModelTest, DoesWhatTheModelDoes) {
+  MemoryStore store(1 << 30);
+  ASSERT_OK(store.Format());
+  const testing::KeyMaker make_key = GetParam().new_maker();
+  testing::Model model;
+  const uint64_t seed = 17;
+  testing::Random random(seed);
+  for (int round = 0; round < 300; ++round) {
+    WriteBatch batch;
+    const size_t size = random.OneIn(10) ? random.Below(2000) : random.Below(60);
+    const unsigned delete_percent = round / 60 % 2 == 0 ? 20 : 70;
+    for (size_t i = 0; i < size; ++i) {
+      const std::string key = make_key(random);
+      if (random.Below(100) < delete_percent) {
+        batch.Delete(key);
+        model.erase(key);
+      } else {
+        const std::string value = random.OneIn(3) ? WordValue(random.Next()) : std::string(random.Below(200), 'v');
+        batch.Put(key, value);
+        model[key] = value;
+      }
+    }
+    ASSERT_OK(store->Write(batch)) << "seed " << seed << " round " << round;
+    if (round % 30 != 29) continue;
+    ASSERT_TRUE(testing::ScansAs(*store, model)) << "seed " << seed << " round " << round;
+    ASSERT_TRUE(testing::GetsAs(*store, model)) << "seed " << seed << " round " << round;
+    ASSERT_OK(store->WaitUntilSpaceIsKnown());
+    const Stats before = store->GetStats();
+    ASSERT_OK(store.Reopen());
+    ASSERT_OK(store->WaitUntilSpaceIsKnown());
+    const Stats after = store->GetStats();
+    ASSERT_EQ(before.node_bytes_used, after.node_bytes_used);
+    ASSERT_EQ(before.record_bytes_used, after.record_bytes_used);
+    ASSERT_TRUE(testing::IsClean(store.memory().span())) << "seed " << seed << " round " << round;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, BatchModelTest, ::testing::ValuesIn(testing::AllKeyShapes()),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace sealkv
