@@ -35,9 +35,11 @@ Versions::~Versions() {
 
 // Announced first, under the shard's lock: whoever closes a snapshot either is seen here to have done so, or sees that
 // there may be something for him to let go of, and comes by when the lock is free.
-uint64_t Versions::NewestForWhichToKeep() {
+//
+// A snapshot that is being opened may be newer than the change, which it waits for, and sees.
+uint64_t Versions::NewestForWhichToKeep(Time now) {
   kept_count_.fetch_add(1, std::memory_order_seq_cst);
-  return newest_open_.load(std::memory_order_seq_cst);
+  return std::min(newest_open_.load(std::memory_order_seq_cst), now.clock());
 }
 
 void Versions::KeepNothing() { kept_count_.fetch_sub(1, std::memory_order_relaxed); }
@@ -45,13 +47,16 @@ void Versions::KeepNothing() { kept_count_.fetch_sub(1, std::memory_order_relaxe
 void Versions::Keep(Node& node, Time now) {
   Shard& shard = ShardOf(node);
   const Lock lock(shard.mutex);
-  const uint64_t newest = NewestForWhichToKeep();
+  const uint64_t newest = NewestForWhichToKeep(now);
   if (newest == 0) return KeepNothing();
   History& history = shard.histories[&node];
   const uint64_t since = std::exchange(history.written_at, now.clock());
   if (newest <= since) return KeepNothing();
-  auto image = std::make_unique<Image>(Image{{}, since, now.clock(), std::move(history.newest)});
-  for (size_t i = 0; i < std::size(node.words); ++i) image->content.words[i] = Node::Load(node.words[i]);
+  auto image = std::make_unique<Image>();
+  for (size_t i = 0; i < std::size(node.words); ++i) image->words[i] = Node::Load(node.words[i]);
+  image->since = since;
+  image->until = now.clock();
+  image->older = std::move(history.newest);
   history.newest = std::move(image);
   shard.images += 1;
   shard.kept[now.clock()].push_back({&node, {0, Offset::kNone, 0, false}, since});
@@ -61,7 +66,7 @@ void Versions::Keep(Node& node, Time now) {
 void Versions::Created(Node& node, Time now) {
   Shard& shard = ShardOf(node);
   const Lock lock(shard.mutex);
-  if (NewestForWhichToKeep() == 0) return KeepNothing();
+  if (NewestForWhichToKeep(now) == 0) return KeepNothing();
   // What was kept of another node in this place stays as long as it must: its numbers say for whom it is.
   History& history = shard.histories[&node];
   history.made_at = history.written_at = now.clock();
@@ -84,7 +89,7 @@ uint64_t Versions::MadeAt(const Node& node) const {
 bool Versions::Retain(const Retired& object, uint64_t since, Time now) {
   Shard& shard = ShardOf(Raw(object.offset));
   const Lock lock(shard.mutex);
-  if (NewestForWhichToKeep() <= since) {
+  if (NewestForWhichToKeep(now) <= since) {
     KeepNothing();
     return false;
   }
@@ -198,7 +203,7 @@ bool Versions::Find(const Node& node, uint64_t snapshot, Node* image) const {
     seen = at;
   }
   if (seen == nullptr) return false;
-  *image = seen->content;
+  for (size_t i = 0; i < std::size(seen->words); ++i) image->words[i] = seen->words[i];
   return true;
 }
 

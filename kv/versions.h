@@ -111,9 +111,9 @@ class Versions {
 
  private:
   struct Image {
-    Node content;
-    uint64_t since;
-    uint64_t until;
+    uint64_t words[kNodeBytes / sizeof(uint64_t)];
+    uint64_t since = 0;
+    uint64_t until = 0;
     std::unique_ptr<Image> older;
   };
   // A node that was written to, or made, while a snapshot was open.
@@ -147,7 +147,7 @@ class Versions {
   Shard& ShardOf(uint64_t address) const { return shards_[(address * 0x9e3779b97f4a7c15) >> 58]; }
   Shard& ShardOf(const Node& node) const { return ShardOf(reinterpret_cast<uintptr_t>(&node) / kNodeBytes); }
   // The caller is going to keep something, if this is new enough; or keeps nothing.
-  uint64_t NewestForWhichToKeep();
+  uint64_t NewestForWhichToKeep(Time now);
   void KeepNothing();
   // Lets go of it if nobody needs it. Whether it stays.
   static bool StaysKept(Shard& shard, uint64_t until, const Kept& kept, std::span<const uint64_t> open,
