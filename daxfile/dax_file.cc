@@ -16,6 +16,11 @@ namespace {
 
 Persist::Mode ModeFor(Tier tier) { return tier == Tier::kMsync ? Persist::Mode::kMsync : Persist::Mode::kCpu; }
 
+LockMode ModeFor(const OpenOptions& options) {
+  if (options.read_only) return options.live ? LockMode::kLiveReader : LockMode::kReader;
+  return options.live ? LockMode::kWriter : LockMode::kAlone;
+}
+
 }  // namespace
 
 absl::Status DaxFile::CheckOptions(const std::string& path, const OpenOptions& options) {
@@ -30,11 +35,13 @@ absl::StatusOr<DaxFile> DaxFile::Open(std::string_view path_view, const OpenOpti
   const absl::StatusOr<int> fd = OpenExisting(path, options.read_only);
   if (!fd.ok()) return fd.status();
   // Before anything is read of the file: whoever is making it holds the lock.
-  if (absl::Status status = LockFile(*fd, path, !options.read_only); !status.ok()) {
+  if (absl::Status status = LockFile(*fd, path, ModeFor(options)); !status.ok()) {
     close(*fd);
     return status;
   }
-  return Adopt(*fd, path, options);
+  absl::StatusOr<DaxFile> file = Adopt(*fd, path, options);
+  if (file.ok()) file->is_live_ = options.live;
+  return file;
 }
 
 absl::StatusOr<DaxFile> DaxFile::Adopt(int fd, const std::string& path, const OpenOptions& options) {
@@ -67,6 +74,12 @@ DaxFile DaxFile::OverMemory(std::span<std::byte> memory, PersistObserver* observ
   return file;
 }
 
+void DaxFile::AdmitReaders() {
+  if (fd_ < 0 || read_only_ || is_live_) return;
+  daxfile::AdmitReaders(fd_);
+  is_live_ = true;
+}
+
 absl::StatusOr<FileReport> DaxFile::Inspect(std::string_view path_view) {
   const std::string path(path_view);
   const absl::StatusOr<int> fd = OpenExisting(path, /*read_only=*/true);
@@ -84,6 +97,7 @@ void DaxFile::Swap(DaxFile& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(tier_, other.tier_);
   std::swap(read_only_, other.read_only_);
+  std::swap(is_live_, other.is_live_);
   std::swap(owns_mapping_, other.owns_mapping_);
   std::swap(tier_reason_, other.tier_reason_);
   std::swap(path_, other.path_);

@@ -121,6 +121,9 @@ Cursor::Result Cursor::Push(const Node* node, const Frame* referrer, bool is_lay
         referrer == nullptr ? tree_.Root() == node : Tree::IsUnchanged(*referrer->node, referrer->version);
     return is_referred_to ? Fail(node, "a node with two references") : Result::kChanged;
   }
+  if (version.may_be_held()) {
+    if (status_ = tree_.ReadStatus(); !status_.ok()) return Result::kFailed;
+  }
   Frame frame{node, version, node->perm(), 0, depth, static_cast<uint8_t>(node->level()), is_layer_root};
   if (is_layer_root && depth > 0) frame.depth += Tree::PrefixBytes(*node);
   if (!Tree::IsUnchanged(*node, version)) return Result::kChanged;

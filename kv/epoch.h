@@ -4,11 +4,11 @@
 //
 // A thread has a slot of its own for what begins and ends in one call (EpochGuard): a plain store announces it, for the
 // fence that must follow is on the side of whoever frees (kv/asymmetric_fence.h). What outlives a call, or travels
-// between threads, takes a slot for itself (Enter).
+// between threads, takes a slot for itself (Enter). Readers in other processes have no slots here: Oldest() asks for
+// them (kv/foreign_readers.h); and a process that is one of these has no slots of threads (kv/live_reader.h).
 //
 // Why not liburcu: an RCU read-side section belongs to a thread, and a PinnedValue or an Iterator may be handed to
-// another one, or be held while its own thread writes (which would wait for itself). And slots can later lie where
-// readers of other processes reach them.
+// another one, or be held while its own thread writes (which would wait for itself).
 #ifndef SEALKV_KV_EPOCH_H_
 #define SEALKV_KV_EPOCH_H_
 
@@ -22,6 +22,9 @@
 
 namespace sealkv::internal {
 
+class ForeignReaders;
+class LiveReader;
+
 class alignas(64) EpochSlot {
  public:
   uint64_t epoch() const { return epoch_.load(std::memory_order_relaxed); }
@@ -32,6 +35,7 @@ class alignas(64) EpochSlot {
   friend class EpochSlots;
   std::atomic<uint64_t> epoch_{0};  // 0: nobody reads
   std::atomic<bool> is_taken_{false};
+  LiveReader* live_reader_ = nullptr;  // in a process that reads beside a writer: who knows of it, too
 };
 
 // The slots of one store. Outlives it for as long as a thread keeps one.
@@ -75,17 +79,32 @@ class Epochs {
   // Announces a reader: nothing that can be reached from now on is freed until Exit. The slot may be handed on.
   EpochSlot* Enter() { return EnterAs(current()); }
   static void Exit(EpochSlot* slot) {
+    if (slot->live_reader_ != nullptr) [[unlikely]]
+      LeaveLive(slot);
     slot->epoch_.store(0, std::memory_order_release);
     EpochSlots::GiveBack(slot);
   }
   // Lets go of all that was retired before `epoch`, a value that current() had; keeps the slot.
-  void Refresh(EpochSlot* slot, uint64_t epoch) { Announce(slot, epoch); }
+  void Refresh(EpochSlot* slot, uint64_t epoch) {
+    if (live_reader_ != nullptr) [[unlikely]]
+      MoveLive(slot, epoch);
+    Announce(slot, epoch);
+  }
 
-  uint64_t current() const { return current_.load(std::memory_order_acquire); }
+  uint64_t current() const {
+    return live_reader_ == nullptr ? current_.load(std::memory_order_acquire) : CurrentOfWriter();
+  }
   // Begins a new epoch. What was retired under an earlier value of current() is free once Oldest() is greater.
-  void Advance() { current_.fetch_add(1, std::memory_order_seq_cst); }
+  void Advance();
   // The oldest epoch that a reader is in, or current() if there is none. Costs a heavy fence.
   uint64_t Oldest() const;
+
+  // Before anything else, in a process that writes a file: readers of other processes count as well.
+  void Serve(const ForeignReaders* foreign_readers);
+  // False while such a reader may look at what a writer before this one has unlinked.
+  bool AreAllReadersFromNow() const;
+  // Before anything else, in a process that reads beside a writer: epochs are that one's, and announced to it.
+  void Join(LiveReader* live_reader) { live_reader_ = live_reader; }
 
  private:
   friend class EpochGuard;
@@ -99,7 +118,13 @@ class Epochs {
   // Makes this thread's slot one of this store's. nullptr if the thread's is in use, or the thread is ending.
   EpochSlot* BindThreadSlot();
 
+  static void LeaveLive(EpochSlot* slot);
+  void MoveLive(EpochSlot* slot, uint64_t epoch);
+  uint64_t CurrentOfWriter() const;
+
   std::atomic<uint64_t> current_{1};
+  const ForeignReaders* foreign_readers_ = nullptr;
+  LiveReader* live_reader_ = nullptr;
   const std::shared_ptr<EpochSlots> thread_slots_;
   // Whoever moves from a thread's slot to one of these is announced here before it leaves there.
   EpochSlots kept_slots_;
@@ -117,7 +142,7 @@ class EpochGuard {
       is_own_ = false;
       return;
     }
-    Epochs::Announce(slot_, epochs.current());
+    Epochs::Announce(slot_, epochs.current_.load(std::memory_order_acquire));
   }
   ~EpochGuard() { Exit(); }
   EpochGuard(const EpochGuard&) = delete;
@@ -133,8 +158,11 @@ class EpochGuard {
   // Ends it before the scope does.
   void Exit() {
     if (slot_ == nullptr) return;
-    slot_->epoch_.store(0, std::memory_order_release);
-    if (!is_own_) EpochSlots::GiveBack(slot_);
+    if (is_own_) {
+      slot_->epoch_.store(0, std::memory_order_release);
+    } else {
+      Epochs::Exit(slot_);
+    }
     slot_ = nullptr;
   }
 

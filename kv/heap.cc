@@ -186,6 +186,7 @@ void Heap::ReclaimIfDue() {
 }
 
 void Heap::ReclaimAll() {
+  if (finish_is_due_) FinishMarking();
   if (retired_.empty()) return;
   epochs_.Advance();
   const uint64_t oldest = epochs_.Oldest();
@@ -331,6 +332,8 @@ void Heap::SweepRecords(uint64_t segment) {
 }
 
 void Heap::FinishMarking() {
+  finish_is_due_ = !epochs_.AreAllReadersFromNow();
+  if (finish_is_due_) return;  // what no mark is on may still be looked at: ReclaimAll tries again
   // What is unlinked but may still be looked at keeps its place until it is freed.
   for (const Retired& retired : retired_) {
     if (retired.is_node) {

@@ -121,6 +121,7 @@ class Heap {
   uint64_t record_bytes_used_ = 0;
 
   bool space_is_known_ = false;
+  bool finish_is_due_ = false;  // all is marked, but a reader of another process is there from before the open
   std::unordered_map<uint64_t, MarkBits> marks_;
 };
 

@@ -12,8 +12,10 @@ namespace sealkv {
 namespace {
 
 daxfile::OpenOptions FileOptions(const Options& options) {
-  return {
-      .weakest_tier = options.weakest_tier, .emulate_on_dram = options.emulate_on_dram, .read_only = options.read_only};
+  return {.weakest_tier = options.weakest_tier,
+          .emulate_on_dram = options.emulate_on_dram,
+          .read_only = options.read_only,
+          .live = true};
 }
 
 }  // namespace
@@ -44,6 +46,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Attach(daxfile::DaxFile file) {
   if (!image.ok()) return image.status();
   const uint32_t generation = file.read_only() ? 0 : internal::BeginGeneration(*image, file.persist());
   if (absl::Status status = file.persist().status(); !status.ok()) return status;
+  file.AdmitReaders();  // there is a store now
   auto impl = std::make_unique<internal::StoreImpl>(std::move(file), *image, generation);
   return std::unique_ptr<Store>(new Store(std::move(impl)));
 }

@@ -139,6 +139,11 @@ struct Stats {
   uint64_t record_bytes_used = 0;  // records that the tree refers to, headers included, and retired ones
   uint64_t bytes_retired = 0;      // of these two: replaced or deleted, waiting for readers to leave
   uint64_t generation = 0;         // how often the store has been opened for writing
+  // Other processes. Pids are 0 where there is none, or where it isn't known: it may be in another pid namespace.
+  int writer_pid = 0;                // who has the store open for writing; perhaps this process
+  uint64_t reader_processes = 0;     // that have it open for reading; known to the writer
+  uint64_t readers_hold_epochs = 0;  // how far back the oldest of them reads: what was retired since is held back
+  int oldest_reader_pid = 0;         // whoever that is
 };
 
 class Store {

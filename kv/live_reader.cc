@@ -1,0 +1,113 @@
+#include "kv/live_reader.h"
+
+#include <sched.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "daxfile/file_lock.h"
+#include "kv/wait.h"
+
+namespace sealkv::internal {
+namespace {
+
+// Whether a writer died in the middle of a commit of several words, so that what is in memory is neither before nor
+// after it. There are no such commits yet: each is one word. Whoever adds one must hold the locks of all nodes that it
+// changes until the last of its words is stored, answer here, and let Store::Attach refuse a read-only open as well.
+bool HasHalfACommit(const Superblock&) { return false; }
+
+}  // namespace
+
+LiveReader::LiveReader(const daxfile::DaxFile& file, const Image& image)
+    : file_(file), image_(image), mark_(file.lock_fd()) {}
+
+// ---- epochs
+
+uint64_t LiveReader::current() const {
+  const uint64_t published = Node::Load(image_.superblock().epoch);
+  return std::clamp<uint64_t>(published, 1, daxfile::kMostMark);
+}
+
+void LiveReader::Add(uint64_t epoch) {
+  const auto at = std::lower_bound(inside_.begin(), inside_.end(), epoch,
+                                   [](const Inside& each, uint64_t value) { return each.epoch < value; });
+  if (at != inside_.end() && at->epoch == epoch) {
+    ++at->readers;
+  } else {
+    inside_.insert(at, {epoch, 1});
+  }
+}
+
+void LiveReader::Remove(uint64_t epoch) {
+  const auto at = std::find_if(inside_.begin(), inside_.end(),
+                               [epoch](const Inside& each) { return each.epoch == epoch; });
+  if (--at->readers == 0) inside_.erase(at);
+}
+
+void LiveReader::ShowOldest() {
+  if (inside_.empty()) {
+    mark_.Clear();
+  } else {
+    mark_.Set(inside_.front().epoch);
+  }
+}
+
+uint64_t LiveReader::Enter() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  // By the time that it is shown the epoch may be out of date: then it holds back more than it must.
+  const uint64_t epoch = current();
+  Add(epoch);
+  ShowOldest();
+  return epoch;
+}
+
+void LiveReader::Leave(uint64_t epoch) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  Remove(epoch);
+  ShowOldest();
+}
+
+void LiveReader::Move(uint64_t from, uint64_t to) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  Add(to);
+  Remove(from);
+  ShowOldest();
+}
+
+// ---- lock words
+
+// A generation is one open for writing, and is never used again: if nobody has the file open for writing, the writer
+// of the generation that was in force before that was asked is dead for good.
+bool LiveReader::WriterIsGone(uint32_t generation) const {
+  if (gone_generation_.load(std::memory_order_acquire) == generation) return true;
+  if (daxfile::HasWriter(file_.lock_fd())) return false;
+  if (HasHalfACommit(image_.superblock())) must_reopen_.store(true, std::memory_order_release);
+  gone_generation_.store(generation, std::memory_order_release);
+  return true;
+}
+
+LockWord LiveReader::WaitUntilStable(const Node& node) const {
+  constexpr unsigned kSpinsBeforeYield = 256;
+  for (unsigned spins = 0;; ++spins) {
+    const LockWord version = node.lock();
+    const uint32_t generation = Generation();
+    if (!version.is_locked(generation) || version.is_obsolete(generation)) return version;
+    if (gone_generation_.load(std::memory_order_acquire) == generation) return version;
+    if (WaitInTest()) continue;
+    if (spins < kSpinsBeforeYield) {
+      __builtin_ia32_pause();
+    } else if (!WriterIsGone(generation)) {
+      sched_yield();  // the writer may wait for msync, or for this very CPU
+    }
+  }
+}
+
+absl::Status LiveReader::status() const {
+  if (!must_reopen_.load(std::memory_order_acquire)) [[likely]]
+    return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat(file_.path(), ": its writer died in the middle of a batch. Open it for writing once, which finishes "
+                                 "that or takes it back; then open it for reading again."));
+}
+
+}  // namespace sealkv::internal
