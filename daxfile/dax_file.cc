@@ -60,7 +60,7 @@ absl::StatusOr<DaxFile> DaxFile::Adopt(int fd, const std::string& path, const Op
   if (!data.ok()) return data.status();
   file.data_ = *data;
   file.owns_mapping_ = true;
-  file.persist_ = std::make_unique<Persist>(ModeFor(probe.tier));
+  file.persist_ = std::make_unique<Persist>(ModeFor(probe.tier), options.observer);
   return file;
 }
 
@@ -88,7 +88,13 @@ absl::StatusOr<FileReport> DaxFile::Inspect(std::string_view path_view) {
   const absl::StatusOr<uint64_t> bytes = FileBytes(*fd, path);
   if (!bytes.ok()) return bytes.status();
   Probe probe = ProbeFile(*fd, /*emulate_on_dram=*/false, /*seal=*/false);
-  return FileReport{path, *bytes, probe.tier, std::move(probe.filesystem), std::move(probe.reason)};
+  return FileReport{.path = path,
+                    .size_bytes = *bytes,
+                    .tier = probe.tier,
+                    .filesystem = std::move(probe.filesystem),
+                    .reason = std::move(probe.reason),
+                    .has_writer = HasWriter(*fd),
+                    .writer_pid = WriterPid(*fd)};
 }
 
 void DaxFile::Swap(DaxFile& other) noexcept {

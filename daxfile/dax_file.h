@@ -33,6 +33,8 @@ struct OpenOptions {
   // the writer may use it otherwise, they must agree on between themselves (daxfile/reader_marks.h helps). A file that
   // is being created has no readers before AdmitReaders().
   bool live = false;
+  // For tests: sees every action of the seam.
+  PersistObserver* observer = nullptr;
 };
 
 struct CreateOptions {
@@ -51,6 +53,8 @@ struct FileReport {
   Tier tier = Tier::kVolatile;
   std::string filesystem;  // "ext4", "xfs", "tmpfs", …, or "0x<magic>"
   std::string reason;      // one line: why this tier, and what would reach a better one
+  bool has_writer = false;  // a DaxFile has it open for writing
+  int writer_pid = 0;       // whose that is; 0 where it can't be known (another pid namespace)
 };
 
 class DaxFile {

@@ -1,17 +1,23 @@
 // Processes that read a store while another one writes it. All of them are real processes, and wait for one another on
 // pipes.
-#include <dirent.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "daxfile/dax_file.h"
+#include "daxfile/persist.h"
 #include "gtest/gtest.h"
 #include "kv/sealkv.h"
+#include "kv/wait.h"
 #include "tests/check_clean.h"
 #include "tests/model.h"
 #include "tests/other_process.h"
@@ -70,6 +76,45 @@ std::string LookAtAll(const Store& store) {
 uint64_t CountOf(const Store& store) {
   const absl::StatusOr<std::string> count = store.Get("count of writes");
   return count.ok() ? WordOf(*count) : 0;
+}
+
+// Does something once, just before one of the writer's actions at the seam, which are counted from Begin() on.
+class AtAction : public daxfile::PersistObserver {
+ public:
+  AtAction(uint64_t number, std::function<void()> act) : number_(number), act_(std::move(act)) {}
+
+  void OnStore(const uint64_t*, uint64_t, const daxfile::Site&) override { Count(); }
+  void OnCopy(const void*, const void*, size_t, bool, const daxfile::Site&) override { Count(); }
+  void OnFlush(const void*, size_t, const daxfile::Site&) override { Count(); }
+  void OnFence(const daxfile::Site&) override { Count(); }
+
+  void Begin() { count_ = 0; }
+  void End() { count_ = kNever; }
+
+ private:
+  static constexpr uint64_t kNever = uint64_t{1} << 63;
+
+  void Count() {
+    if (count_++ == number_) act_();
+  }
+
+  const uint64_t number_;
+  const std::function<void()> act_;
+  std::atomic<uint64_t> count_{kNever};
+};
+
+std::unique_ptr<Store> MustOpenWatched(const std::string& path, AtAction& observer) {
+  absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Open(
+      path, {.weakest_tier = daxfile::Tier::kVolatile, .live = true, .observer = &observer});
+  if (!file.ok()) Expect(false, file.status().ToString().c_str());
+  absl::StatusOr<std::unique_ptr<Store>> store = Store::Attach(*std::move(file));
+  if (!store.ok()) Expect(false, store.status().ToString().c_str());
+  return *std::move(store);
+}
+
+void Die() {
+  kill(getpid(), SIGKILL);
+  for (;;) pause();
 }
 
 class ReadersTest : public ::testing::Test {
@@ -276,8 +321,78 @@ TEST_F(ReadersTest, GoOnWhenTheWriterIsKilledAndWhenTheNextOneComes) {
   EXPECT_TRUE(IsCleanFile(path_));
 }
 
+// The same, but the writer dies in the middle of an operation, as often as not with a node locked.
+TEST_F(ReadersTest, GoOnWhenTheWriterDiesInTheMiddleOfAnOperation) {
+  Create(32 << 20).reset();
+  const std::unique_ptr<Store> store = MustOpen(path_, Reading());
+  Random random(TestSeed());
+  for (int life = 0; life < 100; ++life) {
+    const uint64_t seed = random.Next();
+    OtherProcess writer([this, seed](Line& line) {
+      Random script(seed);
+      AtAction death(script.Below(uint64_t{1} << script.Between(0, 14)), Die);
+      const std::unique_ptr<Store> writing = MustOpenWatched(path_, death);
+      line.Say('o');
+      death.Begin();
+      WriteAtRandom(*writing, script, [](uint64_t) { return false; });
+    });
+    ASSERT_EQ(writer.line().Await(), 'o');
+    std::string value;
+    do {
+      ASSERT_EQ(LookAtRandom(*store, random, value), "") << "life " << life;
+    } while (!writer.line().HasSpoken());  // its end closes the line
+    ASSERT_EQ(writer.Join(), -1);
+    ASSERT_EQ(LookAtAll(*store), "") << "life " << life;
+  }
+  EXPECT_TRUE(IsCleanFile(path_));
+}
+
+// The reader tells by the hook that waiting threads have for tests that it waits, and isn't let go before that.
+TEST_F(ReadersTest, WaitForWhatIsNotDurableYet) {
+  ASSERT_OK(Create(1 << 20)->Put("a key of 8+", "old"));
+  constexpr uint64_t kMostActions = 16;
+  uint64_t waits = 0;
+  for (uint64_t action = 0; action < kMostActions; ++action) {
+    OtherProcess writer([this, action](Line& line) {
+      AtAction stand_still(action, [&line] {
+        line.Say('s');
+        line.Await();
+      });
+      const std::unique_ptr<Store> store = MustOpenWatched(path_, stand_still);
+      EXPECT_IN_PROCESS(store->WaitUntilSpaceIsKnown().ok());
+      stand_still.Begin();
+      EXPECT_IN_PROCESS(store->Put("a key of 8+", "new").ok());
+      stand_still.End();
+      line.Say('d');
+      line.Await();
+      EXPECT_IN_PROCESS(store->Put("a key of 8+", "old").ok());
+    });
+    const bool stands_still = writer.line().Await() == 's';
+    static thread_local Line* writers_line;
+    static thread_local uint64_t* waited;
+    writers_line = &writer.line();
+    waited = &waits;
+    internal::wait_in_test = [] {
+      ++*waited;
+      writers_line->Say('g');
+      internal::wait_in_test = nullptr;
+    };
+    const absl::StatusOr<std::string> value = MustOpen(path_, Reading())->Get("a key of 8+");
+    const bool has_waited = std::exchange(internal::wait_in_test, nullptr) == nullptr;
+    ASSERT_OK(value);
+    EXPECT_EQ(*value, has_waited || !stands_still ? "new" : "old") << "before action " << action;
+    if (stands_still && !has_waited) writer.line().Say('g');
+    if (stands_still) {
+      ASSERT_EQ(writer.line().Await(), 'd');
+    }
+    writer.line().Say('o');
+    ASSERT_EQ(writer.Join(), 0);
+  }
+  EXPECT_GT(waits, 0);
+}
+
 TEST_F(ReadersTest, ASecondWriterIsToldWhoTheFirstIs) {
-  Create(1 << 20).reset();
+  Create(32 << 20).reset();
   OtherProcess writer(WriterUntilTold(TestSeed()));
   ASSERT_EQ(writer.line().Await(), 'o');
   const std::unique_ptr<Store> reader = MustOpen(path_, Reading());
@@ -296,11 +411,15 @@ TEST_F(ReadersTest, WhoMayOnlyReadTheFileCanReadBesideAWriter) {
   const auto pinner = Pinner("pinned", value);
   OtherProcess reader([&](Line& line) {
     constexpr uid_t kNobody = 65534;
-    EXPECT_IN_PROCESS(setresgid(kNobody, kNobody, kNobody) == 0 && setresuid(kNobody, kNobody, kNobody) == 0);
+    if (setresgid(kNobody, kNobody, kNobody) != 0 || setresuid(kNobody, kNobody, kNobody) != 0) {
+      return line.Say('-');  // in a user namespace that has nobody else
+    }
     EXPECT_IN_PROCESS(absl::IsPermissionDenied(Store::Open(path_, Writing()).status()));
     pinner(line);
   });
-  ASSERT_EQ(reader.line().Await(), 'p');
+  const char answer = reader.line().Await();
+  if (answer == '-') GTEST_SKIP() << "this process can't become somebody else";
+  ASSERT_EQ(answer, 'p');
   for (int i = 0; i < 5000; ++i) ASSERT_OK(store->Put("pinned", ValueOf("pinned", i)));
   EXPECT_EQ(store->GetStats().oldest_reader_pid, reader.pid());
   reader.line().Say('c');
