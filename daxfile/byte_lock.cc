@@ -42,9 +42,7 @@ short TypeOf(ByteLock lock) { return lock == ByteLock::kShared ? F_RDLCK : F_WRL
 
 }  // namespace
 
-uint64_t OwnProcessId() {
-  return PidNamespace() << kPidBits | (static_cast<uint64_t>(getpid()) & kPidMask);
-}
+uint64_t OwnProcessId() { return PidNamespace() << kPidBits | (static_cast<uint64_t>(getpid()) & kPidMask); }
 
 int PidOf(uint64_t process_id) {
   const uint64_t space = process_id >> kPidBits;

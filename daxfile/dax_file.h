@@ -51,8 +51,8 @@ struct FileReport {
   std::string path;
   uint64_t size_bytes = 0;
   Tier tier = Tier::kVolatile;
-  std::string filesystem;  // "ext4", "xfs", "tmpfs", …, or "0x<magic>"
-  std::string reason;      // one line: why this tier, and what would reach a better one
+  std::string filesystem;   // "ext4", "xfs", "tmpfs", …, or "0x<magic>"
+  std::string reason;       // one line: why this tier, and what would reach a better one
   bool has_writer = false;  // a DaxFile has it open for writing
   int writer_pid = 0;       // whose that is; 0 where it can't be known (another pid namespace)
 };

@@ -17,8 +17,8 @@ ForeignReaders::ForeignReaders(const daxfile::DaxFile& file, const Image& image)
   Publish(first_epoch_);
 }
 
-// Volatile, like lock words, so it doesn't pass the seam: what a crash leaves of it, if anything, is an epoch that there
-// was. Release: who reads it sees what was unlinked before that epoch began.
+// Volatile, like lock words, so it doesn't pass the seam: what a crash leaves of it, if anything, is an epoch that
+// there was. Release: who reads it sees what was unlinked before that epoch began.
 void ForeignReaders::Publish(uint64_t epoch) const {
   std::atomic_ref<uint64_t>(image_.superblock().epoch).store(epoch, std::memory_order_release);
 }

@@ -39,8 +39,8 @@ void LiveReader::Add(uint64_t epoch) {
 }
 
 void LiveReader::Remove(uint64_t epoch) {
-  const auto at = std::find_if(inside_.begin(), inside_.end(),
-                               [epoch](const Inside& each) { return each.epoch == epoch; });
+  const auto at =
+      std::find_if(inside_.begin(), inside_.end(), [epoch](const Inside& each) { return each.epoch == epoch; });
   if (--at->readers == 0) inside_.erase(at);
 }
 
@@ -106,8 +106,9 @@ absl::Status LiveReader::status() const {
   if (!must_reopen_.load(std::memory_order_acquire)) [[likely]]
     return absl::OkStatus();
   return absl::UnavailableError(
-      absl::StrCat(file_.path(), ": its writer died in the middle of a batch. Open it for writing once, which finishes "
-                                 "that or takes it back; then open it for reading again."));
+      absl::StrCat(file_.path(),
+                   ": its writer died in the middle of a batch. Open it for writing once, which finishes "
+                   "that or takes it back; then open it for reading again."));
 }
 
 }  // namespace sealkv::internal

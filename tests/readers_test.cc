@@ -104,8 +104,8 @@ class AtAction : public daxfile::PersistObserver {
 };
 
 std::unique_ptr<Store> MustOpenWatched(const std::string& path, AtAction& observer) {
-  absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Open(
-      path, {.weakest_tier = daxfile::Tier::kVolatile, .live = true, .observer = &observer});
+  absl::StatusOr<daxfile::DaxFile> file =
+      daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .live = true, .observer = &observer});
   if (!file.ok()) Expect(false, file.status().ToString().c_str());
   absl::StatusOr<std::unique_ptr<Store>> store = Store::Attach(*std::move(file));
   if (!store.ok()) Expect(false, store.status().ToString().c_str());
@@ -286,7 +286,8 @@ TEST_F(ReadersTest, WhatAReaderHasPinnedOutlastsTheWriterThatUnlinkedIt) {
   EXPECT_FALSE(store->GetStats().space_is_known);
   EXPECT_EQ(store->GetStats().oldest_reader_pid, reader.pid());
   absl::Status status;
-  for (int i = 0; status.ok() && i < 10'000; ++i) status = store->Put("key " + std::to_string(i), std::string(900, 'x'));
+  for (int i = 0; status.ok() && i < 10'000; ++i)
+    status = store->Put("key " + std::to_string(i), std::string(900, 'x'));
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
 
   reader.line().Say('c');

@@ -53,8 +53,8 @@ void PrintForPeople(const Counts& counts, const Stats& stats, Output& output) {
   output.Write(Row("keys", WithCommas(counts.keys)));
   output.Write(Row("  inline", absl::StrCat(WithCommas(counts.inline_values), " (8-byte keys with 8-byte values)")));
   output.Write(Row("  tied", "unknown"));
-  output.Write(Row("key bytes",
-                   absl::StrCat(WithCommas(counts.key_bytes), ", longest ", WithCommas(counts.key_bytes_max))));
+  output.Write(
+      Row("key bytes", absl::StrCat(WithCommas(counts.key_bytes), ", longest ", WithCommas(counts.key_bytes_max))));
   output.Write(Row("value bytes",
                    absl::StrCat(WithCommas(counts.value_bytes), ", longest ", WithCommas(counts.value_bytes_max))));
   output.Write(Heading("tree"));

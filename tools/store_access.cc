@@ -23,9 +23,9 @@ absl::StatusOr<daxfile::DaxFile> OpenFileAtRest(const std::string& path) {
   absl::StatusOr<daxfile::DaxFile> file =
       daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
   if (!absl::IsUnavailable(file.status())) return file;
-  return absl::UnavailableError(
-      absl::StrCat(file.status().message(), " This needs a store at rest; beside a writer there are info, stat, get, "
-                                            "scan, dump, page and records."));
+  return absl::UnavailableError(absl::StrCat(file.status().message(),
+                                             " This needs a store at rest; beside a writer there are info, stat, get, "
+                                             "scan, dump, page and records."));
 }
 
 absl::StatusOr<OpenedImage> OpenImageAtRest(const std::string& path) { return OpenImageIn(OpenFileAtRest(path)); }
