@@ -1,8 +1,11 @@
 #include "kv/live_reader.h"
 
 #include <sched.h>
+#include <signal.h>
 
 #include <algorithm>
+#include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "daxfile/file_lock.h"
@@ -16,10 +19,22 @@ namespace {
 // changes until the last of its words is stored, answer here, and let Store::Attach refuse a read-only open as well.
 bool HasHalfACommit(const Superblock&) { return false; }
 
+// Who reads a few keys and goes needs no thread.
+constexpr unsigned kTimesEmptyBeforeKept = 16;
+
 }  // namespace
 
 LiveReader::LiveReader(const daxfile::DaxFile& file, const Image& image)
     : file_(file), image_(image), mark_(file.lock_fd()) {}
+
+LiveReader::~LiveReader() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    is_closing_ = true;
+  }
+  wake_.notify_all();
+  if (ticker_.joinable()) ticker_.join();
+}
 
 // ---- epochs
 
@@ -57,21 +72,62 @@ uint64_t LiveReader::Enter() {
   // By the time that it is shown the epoch may be out of date: then it holds back more than it must.
   const uint64_t epoch = current();
   Add(epoch);
-  ShowOldest();
+  was_entered_ = true;
+  if (!mark_.number().has_value() || *mark_.number() > epoch) mark_.Set(epoch);
   return epoch;
 }
 
 void LiveReader::Leave(uint64_t epoch) {
   const std::lock_guard<std::mutex> lock(mutex_);
   Remove(epoch);
-  ShowOldest();
+  if (inside_.empty() && !is_kept_ && ++times_empty_ >= kTimesEmptyBeforeKept) KeepMark();
+  if (!is_kept_) ShowOldest();
 }
 
 void LiveReader::Move(uint64_t from, uint64_t to) {
   const std::lock_guard<std::mutex> lock(mutex_);
   Add(to);
   Remove(from);
-  ShowOldest();
+  was_entered_ = true;
+  if (!is_kept_ || *mark_.number() > to) ShowOldest();
+}
+
+// ---- marks that stay
+
+// The thread takes no signals: they are for those of the program.
+void LiveReader::KeepMark() {
+  times_empty_ = 0;
+  if (!ticker_.joinable()) {
+    sigset_t all, before;
+    sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return;
+    try {
+      ticker_ = std::thread([this] { RunTicks(); });
+    } catch (const std::system_error&) {
+      // No thread to be had: reads take longer.
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (!ticker_.joinable()) return;
+  }
+  is_kept_ = true;
+  wake_.notify_one();
+}
+
+void LiveReader::Tick() {
+  if (inside_.empty() && !std::exchange(was_entered_, false)) {
+    mark_.Clear();
+    is_kept_ = false;
+  } else {
+    mark_.Set(inside_.empty() ? current() : inside_.front().epoch);
+  }
+}
+
+void LiveReader::RunTicks() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (!is_closing_) {
+    wake_.wait(lock, [this] { return is_kept_ || is_closing_; });
+    if (!wake_.wait_for(lock, kTick, [this] { return is_closing_; })) Tick();
+  }
 }
 
 // ---- lock words

@@ -3,7 +3,9 @@
 //
 // Epochs. The writer publishes its epoch in the superblock; whoever reads here enters that epoch, and the oldest one
 // entered is the process's mark on the file (daxfile/reader_marks.h), for the writer to find before it frees anything.
-// To enter costs a system call if nobody else is in an epoch, and so does it to leave.
+// To set a mark costs a system call, and so does it to take it away: more than most reads. So where one read follows
+// the other the mark stays between them, and a thread moves it on, or takes it away, every kTick. Until then an older
+// epoch is shown than is read in, and a little more space held back.
 //
 // Lock words. Which generation's are in force is read from the superblock, after the lock word: a writer stores the one
 // before it locks with it. A node locked by a writer that has died is free to read: what is in memory is a crash
@@ -16,8 +18,11 @@
 #define SEALKV_KV_LIVE_READER_H_
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -30,7 +35,10 @@ namespace sealkv::internal {
 
 class LiveReader {
  public:
+  static constexpr std::chrono::milliseconds kTick{2};
+
   LiveReader(const daxfile::DaxFile& file, const Image& image);
+  ~LiveReader();
 
   // The epoch that the writer is in; or the last one that there was.
   uint64_t current() const;
@@ -53,6 +61,10 @@ class LiveReader {
   void Add(uint64_t epoch);
   void Remove(uint64_t epoch);
   void ShowOldest();
+  // What the thread does, and how it comes to be there.
+  void KeepMark();
+  void Tick();
+  void RunTicks();
 
   const daxfile::DaxFile& file_;
   const Image& image_;
@@ -63,7 +75,13 @@ class LiveReader {
     uint64_t readers;
   };
   std::vector<Inside> inside_;  // ascending, and nearly always one
-  daxfile::ReaderMark mark_;
+  daxfile::ReaderMark mark_;    // no later than any epoch inside
+  unsigned times_empty_ = 0;    // how often the last one left, since the mark was last taken away for good
+  bool is_kept_ = false;        // by the thread: the mark is no concern of whoever enters or leaves
+  bool was_entered_ = false;    // since the last tick
+  bool is_closing_ = false;
+  std::condition_variable wake_;
+  std::thread ticker_;
 
   mutable std::atomic<uint32_t> gone_generation_{0};  // the newest known to be a dead writer's
   mutable std::atomic<bool> must_reopen_{false};

@@ -448,5 +448,61 @@ TEST_F(ReadersTest, AnIdleReaderHoldsNothing) {
   EXPECT_EQ(store->GetStats().readers_hold_epochs, 0);
 }
 
+// Where one read follows the other its epoch is shown a little longer than it is read in.
+TEST_F(ReadersTest, ABusyReaderThatBecomesIdleSoonHoldsNothing) {
+  const std::unique_ptr<Store> store = Create(8 << 20);
+  ASSERT_OK(store->Put("key", "value"));
+  OtherProcess reader([this](Line& line) {
+    const std::unique_ptr<Store> reading = MustOpen(path_, Reading());
+    for (int round = 0; round < 3; ++round) {
+      for (int i = 0; i < 10'000; ++i) EXPECT_IN_PROCESS(reading->Get("key").ok());
+      line.Say('r');
+      line.Await();
+    }
+  });
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_EQ(reader.line().Await(), 'r');
+    uint64_t retired;
+    do {
+      ASSERT_OK(store->Put("key", ValueOf("key", 1)));
+      ASSERT_OK(store->WaitUntilSpaceIsKnown());
+      retired = store->GetStats().bytes_retired;
+    } while (retired > 0);
+    reader.line().Say('g');
+  }
+  EXPECT_EQ(reader.Join(), 0);
+}
+
+// A reader that never pauses must not hold back what was retired long ago.
+TEST_F(ReadersTest, ReadersThatNeverPauseLetAWriterUseItsSpaceAgain) {
+  const std::unique_ptr<Store> store = Create(1 << 20);
+  ASSERT_OK(store->Put("key", "value"));
+  OtherProcess reader([this](Line& line) {
+    const std::unique_ptr<Store> reading = MustOpen(path_, Reading());
+    std::vector<std::thread> threads;
+    std::atomic<bool> is_enough = false;
+    for (int i = 0; i < 3; ++i) {
+      threads.emplace_back([&] {
+        while (!is_enough) EXPECT_IN_PROCESS(reading->Get("key").ok());
+      });
+    }
+    line.Say('r');
+    line.Await();
+    is_enough = true;
+    for (std::thread& thread : threads) thread.join();
+  });
+  ASSERT_EQ(reader.line().Await(), 'r');
+  // Some ten times what the store holds. A writer may come to find no space for the moment that a mark stays.
+  for (int i = 0; i < 50'000; ++i) {
+    absl::Status status;
+    do {
+      status = store->Put("key", ValueOf("key", i));
+    } while (absl::IsResourceExhausted(status));
+    ASSERT_OK(status);
+  }
+  reader.line().Say('e');
+  EXPECT_EQ(reader.Join(), 0);
+}
+
 }  // namespace
 }  // namespace sealkv::testing
