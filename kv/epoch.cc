@@ -81,7 +81,7 @@ EpochSlot* Epochs::EnterAs(uint64_t epoch) {
   EpochSlot* slot = kept_slots_.Take();
   if (live_reader_ != nullptr) {
     slot->live_reader_ = live_reader_;
-    epoch = live_reader_->Enter();
+    live_reader_->Enter(epoch);
   }
   Announce(slot, epoch);
   return slot;
@@ -93,12 +93,26 @@ void Epochs::MoveLive(EpochSlot* slot, uint64_t epoch) { live_reader_->Move(slot
 
 uint64_t Epochs::CurrentOfWriter() const { return live_reader_->current(); }
 
-EpochSlot* Epochs::BindThreadSlot() {
+EpochSlot* Epochs::EnterThreadSlotOf(const std::shared_ptr<EpochSlots>& slots) {
   const internal_epoch::ThreadSlot& own = internal_epoch::thread_slot;
-  if (live_reader_ != nullptr) return nullptr;
   if (!has_owner || (own.slot != nullptr && own.slot->epoch() != 0)) return nullptr;
-  owner.Rebind(thread_slots_);
+  if (own.slots != slots.get()) owner.Rebind(slots);
+  Announce(own.slot, current());
   return own.slot;
+}
+
+EpochSlot* Epochs::EnterThreadSlot() {
+  return live_reader_ == nullptr ? EnterThreadSlotOf(thread_slots_) : EnterLiveThreadSlot();
+}
+
+// The process's mark, while it is kept, is no later than what is announced here: whoever wants to take it away first
+// says so, and then looks at the slots.
+EpochSlot* Epochs::EnterLiveThreadSlot() {
+  if (!live_reader_->is_mark_kept()) return nullptr;
+  EpochSlot* const slot = EnterThreadSlotOf(live_reader_->thread_slots());
+  if (slot == nullptr || live_reader_->is_mark_kept()) return slot;
+  slot->epoch_.store(0, std::memory_order_release);
+  return nullptr;
 }
 
 void Epochs::Advance() {

@@ -5,7 +5,7 @@
 // A thread has a slot of its own for what begins and ends in one call (EpochGuard): a plain store announces it, for the
 // fence that must follow is on the side of whoever frees (kv/asymmetric_fence.h). What outlives a call, or travels
 // between threads, takes a slot for itself (Enter). Readers in other processes have no slots here: Oldest() asks for
-// them (kv/foreign_readers.h); and a process that is one of these has no slots of threads (kv/live_reader.h).
+// them (kv/foreign_readers.h); and in a process that is one of these kv/live_reader.h passes on what the slots say.
 //
 // Why not liburcu: an RCU read-side section belongs to a thread, and a PinnedValue or an Iterator may be handed to
 // another one, or be held while its own thread writes (which would wait for itself).
@@ -115,8 +115,11 @@ class Epochs {
     LightFence();
   }
   EpochSlot* EnterAs(uint64_t epoch);
-  // Makes this thread's slot one of this store's. nullptr if the thread's is in use, or the thread is ending.
-  EpochSlot* BindThreadSlot();
+  // Makes this thread's slot one of these, if it isn't; then announces the current epoch in it. nullptr: the slot is in
+  // use, or the thread is ending.
+  EpochSlot* EnterThreadSlot();
+  EpochSlot* EnterThreadSlotOf(const std::shared_ptr<EpochSlots>& slots);
+  EpochSlot* EnterLiveThreadSlot();
 
   static void LeaveLive(EpochSlot* slot);
   void MoveLive(EpochSlot* slot, uint64_t epoch);
@@ -125,7 +128,7 @@ class Epochs {
   std::atomic<uint64_t> current_{1};
   const ForeignReaders* foreign_readers_ = nullptr;
   LiveReader* live_reader_ = nullptr;
-  const std::shared_ptr<EpochSlots> thread_slots_;
+  const std::shared_ptr<EpochSlots> thread_slots_;  // not used where a LiveReader has its own
   // Whoever moves from a thread's slot to one of these is announced here before it leaves there.
   EpochSlots kept_slots_;
 };
@@ -135,14 +138,16 @@ class EpochGuard {
  public:
   explicit EpochGuard(Epochs& epochs) {
     const internal_epoch::ThreadSlot& own = internal_epoch::thread_slot;
-    const bool is_ready = own.slots == epochs.thread_slots_.get() && own.slot->epoch() == 0;
-    slot_ = is_ready ? own.slot : epochs.BindThreadSlot();
+    if (own.slots == epochs.thread_slots_.get() && own.slot->epoch() == 0) [[likely]] {
+      slot_ = own.slot;
+      Epochs::Announce(slot_, epochs.current_.load(std::memory_order_acquire));
+      return;
+    }
+    slot_ = epochs.EnterThreadSlot();
     if (slot_ == nullptr) [[unlikely]] {
       slot_ = epochs.Enter();
       is_own_ = false;
-      return;
     }
-    Epochs::Announce(slot_, epochs.current_.load(std::memory_order_acquire));
   }
   ~EpochGuard() { Exit(); }
   EpochGuard(const EpochGuard&) = delete;

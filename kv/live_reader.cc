@@ -22,6 +22,8 @@ bool HasHalfACommit(const Superblock&) { return false; }
 // Who reads a few keys and goes needs no thread.
 constexpr unsigned kTimesEmptyBeforeKept = 16;
 
+constexpr uint64_t kNobody = ~uint64_t{0};
+
 }  // namespace
 
 LiveReader::LiveReader(const daxfile::DaxFile& file, const Image& image)
@@ -67,59 +69,80 @@ void LiveReader::ShowOldest() {
   }
 }
 
-uint64_t LiveReader::Enter() {
+void LiveReader::Enter(uint64_t epoch) {
   const std::lock_guard<std::mutex> lock(mutex_);
   // By the time that it is shown the epoch may be out of date: then it holds back more than it must.
-  const uint64_t epoch = current();
   Add(epoch);
-  was_entered_ = true;
   if (!mark_.number().has_value() || *mark_.number() > epoch) mark_.Set(epoch);
-  return epoch;
 }
 
 void LiveReader::Leave(uint64_t epoch) {
   const std::lock_guard<std::mutex> lock(mutex_);
   Remove(epoch);
-  if (inside_.empty() && !is_kept_ && ++times_empty_ >= kTimesEmptyBeforeKept) KeepMark();
-  if (!is_kept_) ShowOldest();
+  if (is_kept_) {
+    idle_ticks_ = 0;
+    return;
+  }
+  if (inside_.empty() && ++times_empty_ >= kTimesEmptyBeforeKept && KeepMark()) return;
+  ShowOldest();
 }
 
 void LiveReader::Move(uint64_t from, uint64_t to) {
   const std::lock_guard<std::mutex> lock(mutex_);
   Add(to);
   Remove(from);
-  was_entered_ = true;
   if (!is_kept_ || *mark_.number() > to) ShowOldest();
 }
 
 // ---- marks that stay
 
 // The thread takes no signals: they are for those of the program.
-void LiveReader::KeepMark() {
+bool LiveReader::KeepMark() {
   times_empty_ = 0;
   if (!ticker_.joinable()) {
     sigset_t all, before;
     sigfillset(&all);
-    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return;
+    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return false;
     try {
       ticker_ = std::thread([this] { RunTicks(); });
     } catch (const std::system_error&) {
       // No thread to be had: reads take longer.
     }
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (!ticker_.joinable()) return;
+    if (!ticker_.joinable()) return false;
   }
-  is_kept_ = true;
+  idle_ticks_ = 0;
+  is_kept_.store(true, std::memory_order_release);
   wake_.notify_one();
+  return true;
+}
+
+// The oldest epoch that anybody here is in. The heavy fence is for the light one of threads with slots: whoever isn't
+// found announces himself later, and so sees all that the writer had unlinked when this began.
+uint64_t LiveReader::OldestInside() const {
+  HeavyFence();
+  const uint64_t oldest = thread_slots_->Oldest(kNobody);
+  return inside_.empty() ? oldest : std::min(oldest, inside_.front().epoch);
+}
+
+// Nobody comes in by a slot once they are told not to; who did before is found.
+bool LiveReader::TryLetGo() {
+  is_kept_.store(false, std::memory_order_release);
+  if (OldestInside() == kNobody) {
+    mark_.Clear();
+    return true;
+  }
+  is_kept_.store(true, std::memory_order_release);
+  return false;
 }
 
 void LiveReader::Tick() {
-  if (inside_.empty() && !std::exchange(was_entered_, false)) {
-    mark_.Clear();
-    is_kept_ = false;
-  } else {
-    mark_.Set(inside_.empty() ? current() : inside_.front().epoch);
-  }
+  constexpr unsigned kIdleTicks = 2;  // between two reads nobody is inside either
+  const uint64_t now = current();
+  const uint64_t oldest = OldestInside();
+  idle_ticks_ = oldest == kNobody ? idle_ticks_ + 1 : 0;
+  if (idle_ticks_ >= kIdleTicks && TryLetGo()) return;
+  mark_.Set(std::min(oldest, now));
 }
 
 void LiveReader::RunTicks() {

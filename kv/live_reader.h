@@ -5,7 +5,8 @@
 // entered is the process's mark on the file (daxfile/reader_marks.h), for the writer to find before it frees anything.
 // To set a mark costs a system call, and so does it to take it away: more than most reads. So where one read follows
 // the other the mark stays between them, and a thread moves it on, or takes it away, every kTick. Until then an older
-// epoch is shown than is read in, and a little more space held back.
+// epoch is shown than is read in, and a little more space held back; but a read costs no more than in the writer's own
+// process: it announces its epoch in its thread's slot (kv/epoch.h), and the thread looks at the slots.
 //
 // Lock words. Which generation's are in force is read from the superblock, after the lock word: a writer stores the one
 // before it locks with it. A node locked by a writer that has died is free to read: what is in memory is a crash
@@ -21,6 +22,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -28,6 +30,7 @@
 #include "absl/status/status.h"
 #include "daxfile/dax_file.h"
 #include "daxfile/reader_marks.h"
+#include "kv/epoch.h"
 #include "kv/image.h"
 #include "kv/node.h"
 
@@ -42,11 +45,17 @@ class LiveReader {
 
   // The epoch that the writer is in; or the last one that there was.
   uint64_t current() const;
-  // Nothing that can be reached from now on is used otherwise until Leave(), with the epoch that this returns.
-  uint64_t Enter();
+  // Nothing that can be reached from now on is used otherwise until Leave(). `epoch` is a value that current() had; or
+  // one that a thread's slot still announces, and then what could be reached since counts as well.
+  void Enter(uint64_t epoch);
   void Leave(uint64_t epoch);
   // Both, without a moment outside: `to` is a value that current() had.
   void Move(uint64_t from, uint64_t to);
+
+  // While the mark is kept, a thread that announces an epoch in a slot of these, makes a LightFence, and then finds the
+  // mark still kept, has entered it: until it clears the slot.
+  bool is_mark_kept() const { return is_kept_.load(std::memory_order_acquire); }
+  const std::shared_ptr<EpochSlots>& thread_slots() const { return thread_slots_; }
 
   // Waits until no living writer holds the node; obsolete nodes are returned at once.
   LockWord WaitUntilStable(const Node& node) const;
@@ -61,8 +70,10 @@ class LiveReader {
   void Add(uint64_t epoch);
   void Remove(uint64_t epoch);
   void ShowOldest();
+  uint64_t OldestInside() const;
   // What the thread does, and how it comes to be there.
-  void KeepMark();
+  bool KeepMark();
+  bool TryLetGo();
   void Tick();
   void RunTicks();
 
@@ -70,18 +81,21 @@ class LiveReader {
   const Image& image_;
 
   std::mutex mutex_;  // guards what follows
-  struct Inside {
+  struct Inside {     // by Enter()
     uint64_t epoch;
     uint64_t readers;
   };
   std::vector<Inside> inside_;  // ascending, and nearly always one
-  daxfile::ReaderMark mark_;    // no later than any epoch inside
-  unsigned times_empty_ = 0;    // how often the last one left, since the mark was last taken away for good
-  bool is_kept_ = false;        // by the thread: the mark is no concern of whoever enters or leaves
-  bool was_entered_ = false;    // since the last tick
+  daxfile::ReaderMark mark_;
+  unsigned times_empty_ = 0;  // how often the last one left, since the mark was last taken away for good
+  unsigned idle_ticks_ = 0;
   bool is_closing_ = false;
   std::condition_variable wake_;
   std::thread ticker_;
+
+  // Changed under the mutex. While it isn't set no thread is inside by its slot.
+  std::atomic<bool> is_kept_{false};
+  const std::shared_ptr<EpochSlots> thread_slots_ = std::make_shared<EpochSlots>();
 
   mutable std::atomic<uint32_t> gone_generation_{0};  // the newest known to be a dead writer's
   mutable std::atomic<bool> must_reopen_{false};
