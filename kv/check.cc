@@ -17,7 +17,7 @@ void CheckZeros(const Image& image, Findings& findings) {
   const Superblock& superblock = image.superblock();
   for (const std::span<const uint64_t> words :
        {std::span<const uint64_t>(superblock.zero_1), std::span<const uint64_t>(superblock.zero_2),
-        std::span<const uint64_t>(superblock.zero_3)}) {
+        std::span<const uint64_t>(superblock.zero_3), std::span<const uint64_t>(superblock.zero_4)}) {
     const auto found = std::find_if(words.begin(), words.end(), [](uint64_t word) { return word != 0; });
     if (found != words.end()) findings.Minor(image.OffsetOf(&*found), "superblock: a reserved word is not zero");
   }

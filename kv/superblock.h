@@ -16,10 +16,10 @@
 //   64      8     root                    commit word: offset of the root node of the top layer
 //   72      56    -                       zero
 //   128     8     generation              counts the opens for writing
-//   136     56    -                       zero
-//   192     8     epoch                   volatile: of the last or living writer, for readers in other processes
+//   136     1080  -                       zero
+//   1216    8     epoch                   volatile: of the last or living writer, for readers in other processes
 //                                         (kv/foreign_readers.h)
-//   200     1848  -                       zero
+//   1224    824   -                       zero
 //   2048    8·n   segment table           one SegmentWord per segment (kv/segment_word.h)
 #ifndef SEALKV_KV_SUPERBLOCK_H_
 #define SEALKV_KV_SUPERBLOCK_H_
@@ -48,8 +48,10 @@ struct alignas(64) Superblock {
   uint64_t generation;
   uint64_t zero_2[7];
 
+  uint64_t zero_3[128];
+
   uint64_t epoch;
-  uint64_t zero_3[231];
+  uint64_t zero_4[103];
 
   static constexpr uint64_t kMagic = 0x0a1a564b6c616553;  // "SealKV", then SUB and LF, which text transfers mangle
   static constexpr uint32_t kFormatMajor = 2;
@@ -65,7 +67,7 @@ static_assert(offsetof(Superblock, capacity_bytes) == 16 && offsetof(Superblock,
 static_assert(offsetof(Superblock, segment_count) == 32 && offsetof(Superblock, features_incompatible) == 40);
 static_assert(offsetof(Superblock, store_id) == 48 && offsetof(Superblock, checksum) == 56);
 static_assert(offsetof(Superblock, root) == 64 && offsetof(Superblock, generation) == 128);
-static_assert(offsetof(Superblock, epoch) == 192);
+static_assert(offsetof(Superblock, epoch) == 1216);
 
 }  // namespace sealkv::internal
 
