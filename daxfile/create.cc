@@ -62,7 +62,9 @@ absl::Status Fill(int fd, const std::string& path, uint64_t bytes, const CreateO
 }  // namespace
 
 absl::StatusOr<DaxFile> DaxFile::OverDevice(const std::string& path, const CreateOptions& options) {
-  absl::StatusOr<DaxFile> file = Open(path, options.open);
+  OpenOptions alone = options.open;
+  alone.live = false;  // what is about to be overwritten has no readers
+  absl::StatusOr<DaxFile> file = Open(path, alone);
   if (!file.ok() || options.size_bytes <= file->size_bytes()) return file;
   return absl::ResourceExhaustedError(absl::StrCat(path, ": the device has ", file->size_bytes(), " bytes, not ",
                                                    options.size_bytes, ". Ask for less, or for 0: all of it."));
@@ -84,7 +86,7 @@ absl::StatusOr<DaxFile> DaxFile::Create(std::string_view path_view, const Create
   absl::Cleanup close_fd = [fd] { close(fd); };
   // From the first moment nobody else may take it for a finished file; and the lock is kept, so that nobody ever has
   // open what a failure further down removes.
-  if (absl::Status status = LockFile(fd, path, /*exclusive=*/true); !status.ok()) return status;
+  if (absl::Status status = LockFile(fd, path, LockMode::kAlone); !status.ok()) return status;
   const uint64_t unit = SizeUnit(fd);
   const uint64_t bytes = (options.size_bytes + unit - 1) / unit * unit;
   if (absl::Status status = Fill(fd, path, bytes, options); !status.ok()) return status;

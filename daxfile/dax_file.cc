@@ -1,11 +1,14 @@
 #include "daxfile/dax_file.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "daxfile/errors.h"
 #include "daxfile/file_lock.h"
 #include "daxfile/mapping.h"
 #include "daxfile/open_file.h"
@@ -15,6 +18,11 @@ namespace daxfile {
 namespace {
 
 Persist::Mode ModeFor(Tier tier) { return tier == Tier::kMsync ? Persist::Mode::kMsync : Persist::Mode::kCpu; }
+
+LockMode ModeFor(const OpenOptions& options) {
+  if (options.read_only) return options.live ? LockMode::kLiveReader : LockMode::kReader;
+  return options.live ? LockMode::kWriter : LockMode::kAlone;
+}
 
 }  // namespace
 
@@ -30,11 +38,13 @@ absl::StatusOr<DaxFile> DaxFile::Open(std::string_view path_view, const OpenOpti
   const absl::StatusOr<int> fd = OpenExisting(path, options.read_only);
   if (!fd.ok()) return fd.status();
   // Before anything is read of the file: whoever is making it holds the lock.
-  if (absl::Status status = LockFile(*fd, path, !options.read_only); !status.ok()) {
+  if (absl::Status status = LockFile(*fd, path, ModeFor(options)); !status.ok()) {
     close(*fd);
     return status;
   }
-  return Adopt(*fd, path, options);
+  absl::StatusOr<DaxFile> file = Adopt(*fd, path, options);
+  if (file.ok()) file->is_live_ = options.live;
+  return file;
 }
 
 absl::StatusOr<DaxFile> DaxFile::Adopt(int fd, const std::string& path, const OpenOptions& options) {
@@ -53,7 +63,7 @@ absl::StatusOr<DaxFile> DaxFile::Adopt(int fd, const std::string& path, const Op
   if (!data.ok()) return data.status();
   file.data_ = *data;
   file.owns_mapping_ = true;
-  file.persist_ = std::make_unique<Persist>(ModeFor(probe.tier));
+  file.persist_ = std::make_unique<Persist>(ModeFor(probe.tier), options.observer);
   return file;
 }
 
@@ -67,6 +77,19 @@ DaxFile DaxFile::OverMemory(std::span<std::byte> memory, PersistObserver* observ
   return file;
 }
 
+absl::Status DaxFile::MakePrivate() {
+  void* const at =
+      mmap(data_, size_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd_, 0);
+  if (at == MAP_FAILED) return SystemError(errno, path_, "map privately");
+  return absl::OkStatus();
+}
+
+void DaxFile::AdmitReaders() {
+  if (fd_ < 0 || read_only_ || is_live_) return;
+  daxfile::AdmitReaders(fd_);
+  is_live_ = true;
+}
+
 absl::StatusOr<FileReport> DaxFile::Inspect(std::string_view path_view) {
   const std::string path(path_view);
   const absl::StatusOr<int> fd = OpenExisting(path, /*read_only=*/true);
@@ -75,7 +98,13 @@ absl::StatusOr<FileReport> DaxFile::Inspect(std::string_view path_view) {
   const absl::StatusOr<uint64_t> bytes = FileBytes(*fd, path);
   if (!bytes.ok()) return bytes.status();
   Probe probe = ProbeFile(*fd, /*emulate_on_dram=*/false, /*seal=*/false);
-  return FileReport{path, *bytes, probe.tier, std::move(probe.filesystem), std::move(probe.reason)};
+  return FileReport{.path = path,
+                    .size_bytes = *bytes,
+                    .tier = probe.tier,
+                    .filesystem = std::move(probe.filesystem),
+                    .reason = std::move(probe.reason),
+                    .has_writer = HasWriter(*fd),
+                    .writer_pid = WriterPid(*fd)};
 }
 
 void DaxFile::Swap(DaxFile& other) noexcept {
@@ -84,6 +113,7 @@ void DaxFile::Swap(DaxFile& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(tier_, other.tier_);
   std::swap(read_only_, other.read_only_);
+  std::swap(is_live_, other.is_live_);
   std::swap(owns_mapping_, other.owns_mapping_);
   std::swap(tier_reason_, other.tier_reason_);
   std::swap(path_, other.path_);

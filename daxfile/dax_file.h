@@ -1,5 +1,6 @@
 // A DaxFile is a file mapped for byte-addressable persistence: fully allocated, written with zeros, fsynced once,
-// sealed if the kernel can, mapped shared, and locked against a second writer. It knows nothing of keys or values.
+// sealed if the kernel can, mapped shared, and locked against a second writer (and against readers, unless both sides
+// know how to live together: OpenOptions::live). It knows nothing of keys or values.
 //
 // Thread safety: construction and destruction belong to one thread; the accessors may be called by any.
 #ifndef DAXFILE_DAX_FILE_H_
@@ -28,6 +29,12 @@ struct OpenOptions {
   bool emulate_on_dram = false;
   // Map for reading only. Several read-only openers share the file; a writer excludes everyone.
   bool read_only = false;
+  // Readers may have the file open while one writer has it, if both ask for that. What a reader may look at, and when
+  // the writer may use it otherwise, they must agree on between themselves (daxfile/reader_marks.h helps). A file that
+  // is being created has no readers before AdmitReaders().
+  bool live = false;
+  // For tests: sees every action of the seam.
+  PersistObserver* observer = nullptr;
 };
 
 struct CreateOptions {
@@ -44,8 +51,10 @@ struct FileReport {
   std::string path;
   uint64_t size_bytes = 0;
   Tier tier = Tier::kVolatile;
-  std::string filesystem;  // "ext4", "xfs", "tmpfs", …, or "0x<magic>"
-  std::string reason;      // one line: why this tier, and what would reach a better one
+  std::string filesystem;   // "ext4", "xfs", "tmpfs", …, or "0x<magic>"
+  std::string reason;       // one line: why this tier, and what would reach a better one
+  bool has_writer = false;  // a DaxFile has it open for writing
+  int writer_pid = 0;       // whose that is; 0 where it can't be known (another pid namespace)
 };
 
 class DaxFile {
@@ -77,6 +86,13 @@ class DaxFile {
   const std::string& tier_reason() const { return tier_reason_; }
   const std::string& path() const { return path_; }  // "<memory>" for OverMemory()
   bool read_only() const { return read_only_; }
+  // Makes the memory a copy of this process's own, page by page as it is written to: nothing of that goes to the file. For
+  // who has the file open for reading, and alone (not `live`).
+  absl::Status MakePrivate();
+  bool is_live() const { return is_live_; }  // others may write it meanwhile, or read it
+  // For a writer that opened or made it without `live`, or made it with: readers may come from now on.
+  void AdmitReaders();
+  int lock_fd() const { return fd_; }  // the descriptor that holds the locks; -1 for OverMemory()
   Persist& persist() const { return *persist_; }
 
  private:
@@ -94,6 +110,7 @@ class DaxFile {
   int fd_ = -1;  // holds the lock
   Tier tier_ = Tier::kVolatile;
   bool read_only_ = false;
+  bool is_live_ = false;
   bool owns_mapping_ = false;
   std::string tier_reason_;
   std::string path_;

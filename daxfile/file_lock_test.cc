@@ -1,14 +1,18 @@
-// One writer or any number of readers, between processes. Processes wait for one another on pipes, never on time.
+// One writer or any number of readers, or both if they know of one another, between processes. Processes wait for one
+// another on pipes, never on time.
 #include "daxfile/file_lock.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "daxfile/dax_file.h"
+#include "daxfile/sealing.h"
 #include "daxfile/test_places.h"
 #include "gtest/gtest.h"
 #include "tests/status.h"
@@ -22,6 +26,8 @@ using testing::TestPath;
 
 constexpr OpenOptions kWriter{.weakest_tier = Tier::kVolatile};
 constexpr OpenOptions kReader{.weakest_tier = Tier::kVolatile, .read_only = true};
+constexpr OpenOptions kLiveWriter{.weakest_tier = Tier::kVolatile, .live = true};
+constexpr OpenOptions kLiveReader{.weakest_tier = Tier::kVolatile, .read_only = true, .live = true};
 
 // A process that has the file open until it is killed.
 class Holder {
@@ -53,6 +59,7 @@ class Holder {
   }
   bool is_open() const { return is_open_; }
   std::string pid() const { return std::to_string(pid_); }
+  int pid_number() const { return pid_; }
 
  private:
   pid_t pid_ = 0;
@@ -129,6 +136,59 @@ TEST_F(FileLock, IsHeldFromCreateOn) {
   ASSERT_OK(file);
   EXPECT_EQ(refused, 1);
   EXPECT_FALSE(Holder(path.str(), kReader).is_open());
+}
+
+// ---- live files
+
+TEST_F(FileLock, LiveReadersAndAWriterShareInAnyOrder) {
+  const Holder first(path_.str(), kLiveReader);
+  ASSERT_TRUE(first.is_open());
+  Holder writer(path_.str(), kLiveWriter);
+  ASSERT_TRUE(writer.is_open());
+  const Holder second(path_.str(), kLiveReader);
+  ASSERT_TRUE(second.is_open());
+  EXPECT_TRUE(IsError(DaxFile::Open(path_.str(), kLiveWriter).status(), absl::StatusCode::kUnavailable,
+                      {"process " + writer.pid() + " has it open; "}));
+  EXPECT_TRUE(IsError(DaxFile::Open(path_.str(), kReader).status(), absl::StatusCode::kUnavailable,
+                      {"process " + writer.pid() + " has it open for writing"}));
+  const absl::StatusOr<FileReport> report = DaxFile::Inspect(path_.str());
+  ASSERT_OK(report);
+  EXPECT_TRUE(report->has_writer);
+  EXPECT_EQ(report->writer_pid, writer.pid_number());
+
+  const absl::StatusOr<DaxFile> third = DaxFile::Open(path_.str(), kLiveReader);
+  ASSERT_OK(third);
+  std::vector<int> pids = LiveReaderPids(third->lock_fd());
+  std::sort(pids.begin(), pids.end());
+  EXPECT_EQ(pids, (std::vector<int>{first.pid_number(), second.pid_number()})) << "but not its own";
+  EXPECT_TRUE(HasWriter(third->lock_fd()));
+  writer.Kill();
+  EXPECT_FALSE(HasWriter(third->lock_fd()));
+  EXPECT_EQ(WriterPid(third->lock_fd()), 0);
+  EXPECT_OK(DaxFile::Open(path_.str(), kLiveWriter));
+}
+
+TEST_F(FileLock, WhoWantsItAloneIsToldOfALiveReader) {
+  Holder reader(path_.str(), kLiveReader);
+  ASSERT_TRUE(reader.is_open());
+  const std::string complaint = "process " + reader.pid() + " has it open for reading";
+  EXPECT_TRUE(IsError(DaxFile::Open(path_.str(), kWriter).status(), absl::StatusCode::kUnavailable, {complaint}));
+  EXPECT_TRUE(IsError(UnsealFile(path_.str()), absl::StatusCode::kUnavailable, {complaint}));
+  reader.Kill();
+  EXPECT_OK(DaxFile::Open(path_.str(), kWriter));
+}
+
+TEST_F(FileLock, LiveReadersAreAdmittedWhenTheWriterSaysSo) {
+  const TestPath path(MemoryDirectory(), "new");
+  absl::StatusOr<DaxFile> file = DaxFile::Create(path.str(), {.open = kLiveWriter, .size_bytes = 4096, .progress = {}});
+  ASSERT_OK(file);
+  EXPECT_TRUE(IsError(DaxFile::Open(path.str(), kLiveReader).status(), absl::StatusCode::kUnavailable,
+                      {"process " + std::to_string(getpid()) + " (this one) has it open for itself"}));
+  EXPECT_FALSE(file->is_live());
+  file->AdmitReaders();
+  EXPECT_TRUE(file->is_live());
+  EXPECT_OK(DaxFile::Open(path.str(), kLiveReader));
+  EXPECT_TRUE(IsError(DaxFile::Open(path.str(), kLiveWriter).status(), absl::StatusCode::kUnavailable));
 }
 
 TEST_F(FileLock, BeingAssignedToLetsGo) {

@@ -112,7 +112,7 @@ absl::Status UnsealFile(std::string_view path_view) {
   if (!fd.ok()) return fd.status();
   const absl::Cleanup close_fd = [&fd] { close(*fd); };
   // Who has just opened it may be about to map it, of which the kernel knows nothing yet.
-  if (absl::Status status = LockFile(*fd, path, /*exclusive=*/true); !status.ok()) return status;
+  if (absl::Status status = LockFile(*fd, path, LockMode::kAlone); !status.ok()) return status;
   return AtPath(path, UnsealStatic(*fd));
 }
 

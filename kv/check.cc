@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <span>
+#include <vector>
 #include <utility>
 
 #include "kv/check_findings.h"
@@ -15,9 +16,9 @@ namespace {
 // What the format says is zero, and no checksum covers.
 void CheckZeros(const Image& image, Findings& findings) {
   const Superblock& superblock = image.superblock();
-  for (const std::span<const uint64_t> words :
-       {std::span<const uint64_t>(superblock.zero_1), std::span<const uint64_t>(superblock.zero_2),
-        std::span<const uint64_t>(superblock.zero_3)}) {
+  std::vector<std::span<const uint64_t>> all = {superblock.zero_1, superblock.zero_2, superblock.zero_3};
+  for (const Superblock::Lane& lane : superblock.lanes) all.emplace_back(lane.zero);
+  for (const std::span<const uint64_t> words : all) {
     const auto found = std::find_if(words.begin(), words.end(), [](uint64_t word) { return word != 0; });
     if (found != words.end()) findings.Minor(image.OffsetOf(&*found), "superblock: a reserved word is not zero");
   }

@@ -144,6 +144,9 @@ Cursor::Result Cursor::Push(const Node* node, const Frame* referrer, bool is_lay
       return is_referred_to ? Fail(node, "a node with two references") : Result::kChanged;
     }
   }
+  if (!at_snapshot_ && frame.version.may_be_held()) {
+    if (status_ = tree_.ReadStatus(); !status_.ok()) return Result::kFailed;
+  }
   if (!ReadNode(frame)) return Result::kChanged;
   frame.perm = frame.node.perm();
   frame.depth = depth;

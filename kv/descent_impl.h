@@ -127,7 +127,10 @@ class Descender {
     // The root word has no version. So it is looked at again: when this version was read, the node was the root, which
     // it may cease to be without becoming obsolete.
     if (tree_.Root() != at.node) return Next::kRestart;
-    if (tree_.IsObsolete(at.version)) return Damaged(at.node, "a node with two references");
+    if (at.version.may_be_held()) [[unlikely]] {
+      if (tree_.IsObsolete(at.version)) return Damaged(at.node, "a node with two references");
+      if (!tree_.ReadStatus().ok()) return Damaged(at.node, "half a commit");
+    }
     FitHints(*at.node);
     return Next::kGoOn;
   }
@@ -160,6 +163,7 @@ class Descender {
       if (!Tree::IsUnchanged(*at.node, at.version)) return Next::kRestart;
       // It was let go of before it became obsolete, and what led here hasn't changed: the tree has it twice.
       if (tree_.IsObsolete(version)) return Damaged(next, "a node with two references");
+      if (!tree_.ReadStatus().ok()) return Damaged(next, "half a commit");
     }
     at.node = next;
     at.version = version;

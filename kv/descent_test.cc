@@ -26,6 +26,7 @@ class HookedTree {
   }
   LockWord StableVersion(const Node& node) const { return tree_.StableVersion(node); }
   bool IsObsolete(LockWord version) const { return tree_.IsObsolete(version); }
+  absl::Status ReadStatus() const { return tree_.ReadStatus(); }
   const Image& image() const { return tree_.image(); }
   const Node* HintedLeaf(uint64_t slice, int side) const { return tree_.HintedLeaf(slice, side); }
   void FitHints(uint64_t first, uint64_t last) const { tree_.FitHints(first, last); }

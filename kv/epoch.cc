@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "kv/foreign_readers.h"
+#include "kv/live_reader.h"
+
 namespace sealkv::internal {
 namespace {
 
@@ -76,23 +79,61 @@ uint64_t EpochSlots::Oldest(uint64_t none) const {
 
 EpochSlot* Epochs::EnterAs(uint64_t epoch) {
   EpochSlot* slot = kept_slots_.Take();
+  if (live_reader_ != nullptr) {
+    slot->live_reader_ = live_reader_;
+    live_reader_->Enter(epoch);
+  }
   Announce(slot, epoch);
   return slot;
 }
 
-EpochSlot* Epochs::BindThreadSlot() {
+void Epochs::LeaveLive(EpochSlot* slot) { slot->live_reader_->Leave(slot->epoch()); }
+
+void Epochs::MoveLive(EpochSlot* slot, uint64_t epoch) { live_reader_->Move(slot->epoch(), epoch); }
+
+uint64_t Epochs::CurrentOfWriter() const { return live_reader_->current(); }
+
+EpochSlot* Epochs::EnterThreadSlotOf(const std::shared_ptr<EpochSlots>& slots) {
   const internal_epoch::ThreadSlot& own = internal_epoch::thread_slot;
   if (!has_owner || (own.slot != nullptr && own.slot->epoch() != 0)) return nullptr;
-  owner.Rebind(thread_slots_);
+  if (own.slots != slots.get()) owner.Rebind(slots);
+  Announce(own.slot, current());
   return own.slot;
 }
+
+EpochSlot* Epochs::EnterThreadSlot() {
+  return live_reader_ == nullptr ? EnterThreadSlotOf(thread_slots_) : EnterLiveThreadSlot();
+}
+
+// The process's mark, while it is kept, is no later than what is announced here: whoever wants to take it away first
+// says so, and then looks at the slots.
+EpochSlot* Epochs::EnterLiveThreadSlot() {
+  if (!live_reader_->is_mark_kept()) return nullptr;
+  EpochSlot* const slot = EnterThreadSlotOf(live_reader_->thread_slots());
+  if (slot == nullptr || live_reader_->is_mark_kept()) return slot;
+  slot->epoch_.store(0, std::memory_order_release);
+  return nullptr;
+}
+
+void Epochs::Advance() {
+  const uint64_t next = current_.fetch_add(1, std::memory_order_seq_cst) + 1;
+  if (foreign_readers_ != nullptr) foreign_readers_->Publish(next);
+}
+
+void Epochs::Serve(const ForeignReaders* foreign_readers) {
+  foreign_readers_ = foreign_readers;
+  current_.store(foreign_readers->first_epoch(), std::memory_order_release);
+}
+
+bool Epochs::AreAllReadersFromNow() const { return foreign_readers_ == nullptr || foreign_readers_->AreAllFromNow(); }
 
 uint64_t Epochs::Oldest() const {
   const uint64_t now = current();
   // A reader that isn't seen below announced itself after this, so it sees what was unlinked before it.
   HeavyFence();
   // In this order: who isn't found in a thread's slot because he left it for one that he keeps is found there.
-  return kept_slots_.Oldest(thread_slots_->Oldest(now));
+  const uint64_t oldest = kept_slots_.Oldest(thread_slots_->Oldest(now));
+  return foreign_readers_ == nullptr ? oldest : foreign_readers_->Oldest(oldest);
 }
 
 }  // namespace sealkv::internal

@@ -4,11 +4,11 @@
 //
 // A thread has a slot of its own for what begins and ends in one call (EpochGuard): a plain store announces it, for the
 // fence that must follow is on the side of whoever frees (kv/asymmetric_fence.h). What outlives a call, or travels
-// between threads, takes a slot for itself (Enter).
+// between threads, takes a slot for itself (Enter). Readers in other processes have no slots here: Oldest() asks for
+// them (kv/foreign_readers.h); and in a process that is one of these kv/live_reader.h passes on what the slots say.
 //
 // Why not liburcu: an RCU read-side section belongs to a thread, and a PinnedValue or an Iterator may be handed to
-// another one, or be held while its own thread writes (which would wait for itself). And slots can later lie where
-// readers of other processes reach them.
+// another one, or be held while its own thread writes (which would wait for itself).
 #ifndef SEALKV_KV_EPOCH_H_
 #define SEALKV_KV_EPOCH_H_
 
@@ -23,6 +23,8 @@
 namespace sealkv::internal {
 
 struct Arena;
+class ForeignReaders;
+class LiveReader;
 
 class alignas(64) EpochSlot {
  public:
@@ -38,6 +40,7 @@ class alignas(64) EpochSlot {
   std::atomic<uint64_t> epoch_{0};  // 0: nobody reads
   std::atomic<bool> is_taken_{false};
   Arena* arena_ = nullptr;
+  LiveReader* live_reader_ = nullptr;  // in a process that reads beside a writer: who knows of it, too
 };
 
 // The slots of one store. Outlives it for as long as a thread keeps one.
@@ -81,17 +84,32 @@ class Epochs {
   // Announces a reader: nothing that can be reached from now on is freed until Exit. The slot may be handed on.
   EpochSlot* Enter() { return EnterAs(current()); }
   static void Exit(EpochSlot* slot) {
+    if (slot->live_reader_ != nullptr) [[unlikely]]
+      LeaveLive(slot);
     slot->epoch_.store(0, std::memory_order_release);
     EpochSlots::GiveBack(slot);
   }
   // Lets go of all that was retired before `epoch`, a value that current() had; keeps the slot.
-  void Refresh(EpochSlot* slot, uint64_t epoch) { Announce(slot, epoch); }
+  void Refresh(EpochSlot* slot, uint64_t epoch) {
+    if (live_reader_ != nullptr) [[unlikely]]
+      MoveLive(slot, epoch);
+    Announce(slot, epoch);
+  }
 
-  uint64_t current() const { return current_.load(std::memory_order_acquire); }
+  uint64_t current() const {
+    return live_reader_ == nullptr ? current_.load(std::memory_order_acquire) : CurrentOfWriter();
+  }
   // Begins a new epoch. What was retired under an earlier value of current() is free once Oldest() is greater.
-  void Advance() { current_.fetch_add(1, std::memory_order_seq_cst); }
+  void Advance();
   // The oldest epoch that a reader is in, or current() if there is none. Costs a heavy fence.
   uint64_t Oldest() const;
+
+  // Before anything else, in a process that writes a file: readers of other processes count as well.
+  void Serve(const ForeignReaders* foreign_readers);
+  // False while such a reader may look at what a writer before this one has unlinked.
+  bool AreAllReadersFromNow() const;
+  // Before anything else, in a process that reads beside a writer: epochs are that one's, and announced to it.
+  void Join(LiveReader* live_reader) { live_reader_ = live_reader; }
 
  private:
   friend class EpochGuard;
@@ -102,11 +120,20 @@ class Epochs {
     LightFence();
   }
   EpochSlot* EnterAs(uint64_t epoch);
-  // Makes this thread's slot one of this store's. nullptr if the thread's is in use, or the thread is ending.
-  EpochSlot* BindThreadSlot();
+  // Makes this thread's slot one of these, if it isn't; then announces the current epoch in it. nullptr: the slot is in
+  // use, or the thread is ending.
+  EpochSlot* EnterThreadSlot();
+  EpochSlot* EnterThreadSlotOf(const std::shared_ptr<EpochSlots>& slots);
+  EpochSlot* EnterLiveThreadSlot();
+
+  static void LeaveLive(EpochSlot* slot);
+  void MoveLive(EpochSlot* slot, uint64_t epoch);
+  uint64_t CurrentOfWriter() const;
 
   std::atomic<uint64_t> current_{1};
-  const std::shared_ptr<EpochSlots> thread_slots_;
+  const ForeignReaders* foreign_readers_ = nullptr;
+  LiveReader* live_reader_ = nullptr;
+  const std::shared_ptr<EpochSlots> thread_slots_;  // not used where a LiveReader has its own
   // Whoever moves from a thread's slot to one of these is announced here before it leaves there.
   EpochSlots kept_slots_;
 };
@@ -116,14 +143,16 @@ class EpochGuard {
  public:
   explicit EpochGuard(Epochs& epochs) {
     const internal_epoch::ThreadSlot& own = internal_epoch::thread_slot;
-    const bool is_ready = own.slots == epochs.thread_slots_.get() && own.slot->epoch() == 0;
-    slot_ = is_ready ? own.slot : epochs.BindThreadSlot();
+    if (own.slots == epochs.thread_slots_.get() && own.slot->epoch() == 0) [[likely]] {
+      slot_ = own.slot;
+      Epochs::Announce(slot_, epochs.current_.load(std::memory_order_acquire));
+      return;
+    }
+    slot_ = epochs.EnterThreadSlot();
     if (slot_ == nullptr) [[unlikely]] {
       slot_ = epochs.Enter();
       is_own_ = false;
-      return;
     }
-    Epochs::Announce(slot_, epochs.current());
   }
   ~EpochGuard() { Exit(); }
   EpochGuard(const EpochGuard&) = delete;
@@ -143,8 +172,11 @@ class EpochGuard {
   // Ends it before the scope does.
   void Exit() {
     if (slot_ == nullptr) return;
-    slot_->epoch_.store(0, std::memory_order_release);
-    if (!is_own_) EpochSlots::GiveBack(slot_);
+    if (is_own_) {
+      slot_->epoch_.store(0, std::memory_order_release);
+    } else {
+      Epochs::Exit(slot_);
+    }
     slot_ = nullptr;
   }
 

@@ -56,6 +56,7 @@ void Heap::SyncSequence(Arena& arena) {
 
 void Heap::CollectArenas() {
   const HeapLock lock(mutex_);
+  if (finish_is_due_) TryToFinishMarking();
   epochs_.Advance();
   const uint64_t oldest = epochs_.Oldest();
   for (const auto& arena : arenas_) {
@@ -510,6 +511,12 @@ void Heap::SweepRecords(uint64_t segment) {
 
 void Heap::FinishMarking() {
   const HeapLock lock(mutex_);
+  TryToFinishMarking();
+}
+
+void Heap::TryToFinishMarking() {
+  finish_is_due_ = !epochs_.AreAllReadersFromNow();
+  if (finish_is_due_) return;  // what no mark is on may still be looked at: CollectArenas tries again
   // What is unlinked but may still be looked at keeps its place until it is freed.
   const auto mark = [this](const Retired& retired) {
     if (retired.is_node) {

@@ -121,6 +121,7 @@ class Heap {
   // Sets the mark of an object in a segment that was in use at open; returns whether it was clear.
   bool SetMark(Offset offset, unsigned granule_bytes);
   bool ClearMark(Offset offset, unsigned granule_bytes);
+  void TryToFinishMarking();
   void SweepNodes(uint64_t segment);
   void SweepRecords(uint64_t segment);
   void ReleaseIfEmpty(uint64_t segment);
@@ -160,6 +161,7 @@ class Heap {
   OwnedCount<int64_t> marked_node_bytes_;
   OwnedCount<int64_t> marked_record_bytes_;
   bool space_is_known_ = false;
+  bool finish_is_due_ = false;  // all is marked, but a reader of another process is there from before the open
   std::unordered_map<uint64_t, MarkBits> marks_;
 };
 

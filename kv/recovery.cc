@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "kv/lanes.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -143,7 +144,7 @@ absl::StatusOr<Image> OpenImage(const daxfile::DaxFile& file) {
   return image;
 }
 
-absl::StatusOr<DamagedImage> OpenDamagedImage(const daxfile::DaxFile& file) {
+absl::StatusOr<DamagedImage> OpenDamagedImage(daxfile::DaxFile& file) {
   const uint64_t file_bytes = file.size_bytes();
   if (file_bytes < Superblock::kSegmentTableOffset) {
     return absl::FailedPreconditionError(absl::StrCat(file.path(), ": only ", file_bytes, " bytes: nothing is left."));
@@ -178,7 +179,19 @@ absl::StatusOr<DamagedImage> OpenDamagedImage(const daxfile::DaxFile& file) {
         absl::StrCat(file.path(), ": ends before the first key could be (", file_bytes, " bytes): nothing is left."));
   }
   damaged.image = Image(file.data(), geometry);
+  if (identity.ok() && damaged.caveats.empty() && file.lock_fd() >= 0) {
+    if (absl::Status status = FinishForReading(file, damaged.image); !status.ok()) {
+      damaged.caveats.push_back(std::string(status.message()));
+    }
+  }
   return damaged;
+}
+
+absl::Status FinishForReading(daxfile::DaxFile& file, const Image& image) {
+  if (!HasCommittedLanes(image)) return absl::OkStatus();
+  if (absl::Status status = file.MakePrivate(); !status.ok()) return status;
+  daxfile::Persist private_memory(daxfile::Persist::Mode::kCpu);
+  return RedoCommittedLanes(image, private_memory);
 }
 
 uint32_t BeginGeneration(const Image& image, daxfile::Persist& persist) {

@@ -37,7 +37,11 @@ struct DamagedImage {
   std::vector<std::string> caveats;  // what is wrong, and what was assumed
 };
 // FailedPrecondition: an undamaged superblock of another version, or nothing left behind the header.
-absl::StatusOr<DamagedImage> OpenDamagedImage(const daxfile::DaxFile& file);
+absl::StatusOr<DamagedImage> OpenDamagedImage(daxfile::DaxFile& file);
+
+// For who reads a store that nobody writes meanwhile: does again, in memory of this process alone, what a writer had
+// committed and not finished when he died (kv/lanes.h). The file stays as it is.
+absl::Status FinishForReading(daxfile::DaxFile& file, const Image& image);
 
 // Begins a new generation and returns it. Cost: 1 line, 1 fence.
 uint32_t BeginGeneration(const Image& image, daxfile::Persist& persist);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daxfile/file_lock.h"
 #include "kv/epoch.h"
 #include "kv/lanes.h"
 #include "kv/recovery.h"
@@ -16,8 +17,16 @@ namespace sealkv {
 namespace {
 
 daxfile::OpenOptions FileOptions(const Options& options) {
-  return {
-      .weakest_tier = options.weakest_tier, .emulate_on_dram = options.emulate_on_dram, .read_only = options.read_only};
+  return {.weakest_tier = options.weakest_tier,
+          .emulate_on_dram = options.emulate_on_dram,
+          .read_only = options.read_only,
+          .live = true};
+}
+
+// Whether there are committed batches that nobody is about to finish.
+bool NeedsToFinish(const daxfile::DaxFile& file) {
+  const absl::StatusOr<internal::Image> image = internal::OpenImage(file);
+  return image.ok() && internal::HasCommittedLanes(*image) && !daxfile::HasWriter(file.lock_fd());
 }
 
 }  // namespace
@@ -116,6 +125,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Attach(daxfile::DaxFile file) {
   }
   const uint32_t generation = file.read_only() ? 0 : internal::BeginGeneration(*image, file.persist());
   if (absl::Status status = file.persist().status(); !status.ok()) return status;
+  file.AdmitReaders();  // there is a store now
   auto impl = std::make_unique<internal::StoreImpl>(std::move(file), *image, generation);
   return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
@@ -138,9 +148,24 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Create(std::string_view path, cons
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(std::string_view path, const Options& options) {
-  absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Open(path, FileOptions(options));
-  if (!file.ok()) return file.status();
-  return Attach(*std::move(file));
+  for (;;) {
+    daxfile::OpenOptions how = FileOptions(options);
+    {
+      absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Open(path, how);
+      if (!file.ok()) return file.status();
+      if (!options.read_only || !NeedsToFinish(*file)) return Attach(*std::move(file));
+    }
+    // A writer has died in the middle of a batch. What he had committed is finished for this process alone; so no other
+    // writer may come meanwhile.
+    how.live = false;
+    absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Open(path, how);
+    if (absl::IsUnavailable(file.status())) continue;  // there is one, who has finished it
+    if (!file.ok()) return file.status();
+    const absl::StatusOr<internal::Image> image = internal::OpenImage(*file);
+    if (!image.ok()) return image.status();
+    if (absl::Status status = internal::FinishForReading(*file, *image); !status.ok()) return status;
+    return Attach(*std::move(file));
+  }
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::OpenOrCreate(std::string_view path, const Options& options) {

@@ -17,12 +17,19 @@
 //
 // THREADS. Every method of Store may be called by any number of threads. Readers take no lock and never block a writer;
 // one writer works at a time, the others wait. An Iterator or a PinnedValue belongs to one thread at a time.
-// One process may have a store open for writing, or any number for reading.
+//
+// PROCESSES. One process may have a store open for writing, and any number may have it open for reading (read_only) at
+// the same time; in whatever order they come, go, or are killed. They need no more than the permission to read the
+// file, and all this says of reads holds for them. What they read in holds back the reuse of space, as readers of the
+// writer's own process do: a reader that is stopped in the middle of a call, or keeps an iterator on a key, can fill a
+// store up, and GetStats() of the writer names it. A reader process that has just been busy holds back a little for
+// some milliseconds more. When the writer dies, readers go on with what it left. A process that is forked off must open
+// the store for itself: it may not use its parent's Store, nor keep it open across the parent's end.
 //
 // ERRORS are absl::Status. NotFound, AlreadyExists and FailedPrecondition are answers, listed at each method;
 // InvalidArgument: a key or value too large, or a wrong option; ResourceExhausted: no space, nothing was changed;
 // DataLoss: the file is damaged, the message names the offset; PermissionDenied: a write to a store opened read-only;
-// Unavailable: another process has it open. Any method may return DataLoss.
+// Unavailable: another process has it open for writing (the message names it). Any method may return DataLoss.
 //
 // COSTS are given as (cache lines flushed, fences) for an operation that needn't split a node or take a new segment;
 // "record lines" is (24 + key + value) / 64, and a bit. Both are counted at the seam and asserted in tests.
@@ -68,7 +75,7 @@ struct Options {
   // Treat an ordinary file as memory that needs only the CPU's flushes: fast, and lost with the power.
   // Needs weakest_tier = kVolatile. (Files on tmpfs are volatile without being told.)
   bool emulate_on_dram = false;
-  // Open for reading only; every write returns PermissionDenied.
+  // Open for reading only, beside a writer in another process if there is one; every write returns PermissionDenied.
   bool read_only = false;
   // Called while Create writes zeros, with (bytes done, bytes in all).
   std::function<void(uint64_t, uint64_t)> progress;
@@ -228,6 +235,11 @@ struct Stats {
   uint64_t snapshot_bytes_retained = 0;    // in the store: of node_bytes_used and record_bytes_used
   uint64_t snapshot_bytes_in_dram = 0;
   uint64_t generation = 0;         // how often the store has been opened for writing
+  // Other processes. Pids are 0 where there is none, or where it isn't known: it may be in another pid namespace.
+  int writer_pid = 0;                // who has the store open for writing; perhaps this process
+  uint64_t reader_processes = 0;     // that have it open for reading; known to the writer
+  uint64_t readers_hold_epochs = 0;  // how far back the oldest of them reads: what was retired since is held back
+  int oldest_reader_pid = 0;         // whoever that is
 };
 
 class Store {
@@ -238,7 +250,7 @@ class Store {
 
   // Opens an existing store. Constant time: one line flushed, one fence. Errors: NotFound; FailedPrecondition (not a
   // store, truncated, of another format version, tier not accepted); DataLoss (superblock damaged); Unavailable (open
-  // elsewhere).
+  // for writing elsewhere, or, with read_only, only just being made).
   static absl::StatusOr<std::unique_ptr<Store>> Open(std::string_view path, const Options& options = {});
 
   static absl::StatusOr<std::unique_ptr<Store>> OpenOrCreate(std::string_view path, const Options& options);

@@ -1,6 +1,7 @@
 #include "kv/store_impl.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <mutex>
@@ -8,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daxfile/file_lock.h"
 #include "kv/iterator.h"
 #include "kv/wait.h"
 #include "kv/write_scope.h"
@@ -46,7 +48,17 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
       locks_(generation),
       context_{image_, file_.persist(), heap_, locks_, versions_},
       tree_(image_, file_.persist(), generation),
-      marker_(tree_, heap_, epochs_) {}
+      marker_(tree_, heap_, epochs_) {
+  if (file_.lock_fd() < 0) return;  // memory of this process
+  if (generation != 0) {
+    foreign_readers_ = std::make_unique<ForeignReaders>(file_, image_);
+    epochs_.Serve(foreign_readers_.get());
+  } else if (file_.is_live()) {
+    live_reader_ = std::make_unique<LiveReader>(file_, image_);
+    epochs_.Join(live_reader_.get());
+    tree_.ReadBeside(live_reader_.get());
+  }
+}
 
 StoreImpl::~StoreImpl() {
   closing_ = true;
@@ -481,6 +493,22 @@ absl::Status StoreImpl::WaitUntilSpaceIsKnown() {
   return marker_.status();
 }
 
+// Anew each time, where another process may be writing.
+void StoreImpl::CountInTable(Stats& stats) const {
+  for (uint64_t segment = image_.header_segments(); segment < image_.segment_count();) {
+    const SegmentWord word = image_.segment_word(segment);
+    const bool is_sound = word.raw() != SegmentWord::kFreeRaw && word.IsWellFormed(segment, image_.segment_count());
+    const uint32_t length = is_sound ? word.run_length() : 1;
+    stats.segments_free += word.raw() == SegmentWord::kFreeRaw;
+    if (is_sound) {
+      stats.segments_nodes += word.kind() == SegmentKind::kNodes ? length : 0;
+      stats.segments_records += word.kind() == SegmentKind::kRecords ? length : 0;
+      stats.segments_large += word.kind() == SegmentKind::kLarge ? length : 0;
+    }
+    segment += length;
+  }
+}
+
 Stats StoreImpl::GetStats() {
   Stats stats;
   stats.path = file_.path();
@@ -491,6 +519,12 @@ Stats StoreImpl::GetStats() {
   stats.segments_total = image_.segment_count();
   stats.segments_header = image_.header_segments();
   stats.generation = image_.superblock().generation;
+  if (file_.lock_fd() >= 0) stats.writer_pid = generation_ != 0 ? getpid() : daxfile::WriterPid(file_.lock_fd());
+  if (generation_ == 0) {
+    CountInTable(stats);
+    return stats;
+  }
+  if (foreign_readers_ != nullptr) foreign_readers_->Describe(epochs_.current(), stats);
   const Heap::Usage usage = heap_.GetUsage();
   stats.space_is_known = usage.space_is_known;
   stats.segments_free = usage.segments_free;

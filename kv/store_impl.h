@@ -14,6 +14,7 @@
 #include "daxfile/dax_file.h"
 #include "kv/change.h"
 #include "kv/epoch.h"
+#include "kv/foreign_readers.h"
 #include "kv/gate.h"
 #include "kv/heap.h"
 #include "kv/image.h"
@@ -114,10 +115,13 @@ class StoreImpl {
   // Makes segments of nothing but free nodes usable for anything. Whether there were any. The gate is closed.
   bool ReleaseNodeSpace();
   void RunBackgroundPass();
+  void CountInTable(Stats& stats) const;
 
   daxfile::DaxFile file_;
   const Image image_;
   const uint32_t generation_;
+  std::unique_ptr<ForeignReaders> foreign_readers_;  // of a file that this process writes
+  std::unique_ptr<LiveReader> live_reader_;          // of one that it reads, and others may write
   mutable Epochs epochs_;
   Versions versions_;
   Heap heap_;

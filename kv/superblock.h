@@ -18,7 +18,9 @@
 //   128     8     generation              counts the opens for writing
 //   136     56    -                       zero
 //   192     64·16 lanes                   each: 8 bytes, offset of the blob of a committed batch or 0 (kv/lanes.h); 56 zero
-//   1216    832   -                       zero
+//   1216    8     epoch                   volatile: of the last or living writer, for readers in other processes
+//                                         (kv/foreign_readers.h)
+//   1224    824   -                       zero
 //   2048    8·n   segment table           one SegmentWord per segment (kv/segment_word.h)
 #ifndef SEALKV_KV_SUPERBLOCK_H_
 #define SEALKV_KV_SUPERBLOCK_H_
@@ -54,7 +56,8 @@ struct alignas(64) Superblock {
   static constexpr size_t kLanes = 16;
   Lane lanes[kLanes];
 
-  uint64_t zero_3[104];
+  uint64_t epoch;
+  uint64_t zero_3[103];
 
   static constexpr uint64_t kMagic = 0x0a1a564b6c616553;  // "SealKV", then SUB and LF, which text transfers mangle
   static constexpr uint32_t kFormatMajor = 3;
@@ -71,6 +74,7 @@ static_assert(offsetof(Superblock, segment_count) == 32 && offsetof(Superblock, 
 static_assert(offsetof(Superblock, store_id) == 48 && offsetof(Superblock, checksum) == 56);
 static_assert(offsetof(Superblock, root) == 64 && offsetof(Superblock, generation) == 128);
 static_assert(offsetof(Superblock, lanes) == 192 && sizeof(Superblock::Lane) == 64);
+static_assert(offsetof(Superblock, epoch) == 1216);
 
 }  // namespace sealkv::internal
 

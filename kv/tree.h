@@ -28,6 +28,7 @@
 #include "kv/descent.h"
 #include "kv/image.h"
 #include "kv/leaf_hints.h"
+#include "kv/live_reader.h"
 #include "kv/node.h"
 
 namespace sealkv::internal {
@@ -105,9 +106,21 @@ class Tree {
   // Waits until no writer holds the node; obsolete nodes are returned at once.
   LockWord StableVersion(const Node& node) const {
     const LockWord version = node.lock();
-    return version.is_locked(generation_) ? WaitUntilStable(node) : version;
+    return version.may_be_held() ? WaitUntilStable(node) : version;
   }
-  bool IsObsolete(LockWord version) const { return version.is_obsolete(generation_); }
+  bool IsObsolete(LockWord version) const {
+    if (!version.may_be_held()) [[likely]]
+      return false;
+    return live_reader_ == nullptr ? version.is_obsolete(generation_) : live_reader_->IsObsolete(version);
+  }
+  // Before anything else, where another process may write: that one's lock words are judged by `live_reader`. There are
+  // no hints, for the writer couldn't take them away before it uses node segments otherwise.
+  void ReadBeside(const LiveReader* live_reader) {
+    live_reader_ = live_reader;
+    hints_.Disable();
+  }
+  // Whether what a lock word that may_be_held() leads to makes sense: see LiveReader::status.
+  absl::Status ReadStatus() const { return live_reader_ == nullptr ? absl::OkStatus() : live_reader_->status(); }
   // Whether all that was read of the node since it had this version was read of that version.
   static bool IsUnchanged(const Node& node, LockWord version) {
     std::atomic_signal_fence(std::memory_order_seq_cst);  // vector loads must not sink below the one that follows
@@ -284,6 +297,7 @@ class Tree {
   const Image& image_;
   daxfile::Persist& persist_;
   const uint32_t generation_;
+  const LiveReader* live_reader_ = nullptr;
   mutable LeafHints hints_;
 };
 

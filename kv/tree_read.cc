@@ -12,6 +12,7 @@
 namespace sealkv::internal {
 
 LockWord Tree::WaitUntilStable(const Node& node) const {
+  if (live_reader_ != nullptr) return live_reader_->WaitUntilStable(node);
   constexpr unsigned kSpinsBeforeYield = 256;
   for (unsigned spins = 0;; ++spins) {
     const LockWord version = node.lock();
@@ -148,6 +149,7 @@ absl::StatusOr<bool> Tree::FindAt(std::string_view key, const SnapshotView& at, 
 // ---- damage
 
 absl::Status Tree::Damaged(const Descent& descent) const {
+  if (absl::Status status = ReadStatus(); !status.ok()) return status;
   return descent.node != nullptr ? Damaged(descent.node, descent.problem) : DamagedAt(Offset{64}, descent.problem);
 }
 

@@ -85,7 +85,7 @@ void PrintJson(const std::string& path, const CheckReport& report, Output& outpu
 }
 
 absl::StatusOr<int> Run(const Args& args) {
-  const absl::StatusOr<OpenedImage> opened = OpenImageForReading(args.store());
+  const absl::StatusOr<OpenedImage> opened = OpenImageAtRest(args.store());
   if (!opened.ok()) {
     // A superblock that can't be used is as major as a problem can be.
     if (!absl::IsDataLoss(opened.status())) return opened.status();
@@ -122,6 +122,9 @@ const Command kCheckCommand = {
     "whether all of the store is as it must be; never writes",
     R"(Walks everything: permutations, order, slices and fingerprints against the records' keys, checksums, references,
 the segment table against what is reachable. Prints each problem with its offset (the first 100; all are counted).
+
+Needs a store at rest: what a writer is in the middle of looks like damage. While a process has it open for writing this
+ends with 4 and names that process; and nobody can open it for writing while this runs.
 
   --json        the same for programs
 

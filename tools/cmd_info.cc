@@ -34,7 +34,8 @@ struct Info {
 absl::StatusOr<daxfile::DaxFile> LookAt(const daxfile::FileReport& report, void** mapping) {
   *mapping = nullptr;
   if (report.tier == daxfile::Tier::kDeviceDax) {
-    return daxfile::DaxFile::Open(report.path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
+    return daxfile::DaxFile::Open(report.path,
+                                  {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true, .live = true});
   }
   const int fd = open(report.path.c_str(), O_RDONLY | O_CLOEXEC);
   const absl::Cleanup close_fd = [fd] { close(fd); };
@@ -75,6 +76,7 @@ void PrintForPeople(const Info& info, Output& output) {
   output.Write(Row("filesystem", info.file.filesystem));
   output.Write(Row("tier", std::string(daxfile::TierName(info.file.tier))));
   output.Write(Row("because", info.file.reason));
+  if (info.file.has_writer) output.Write(Row("open for writing", WriterName(info.file.writer_pid)));
   output.Write(
       Row("survives power cuts", daxfile::IsPowerSafe(info.file.tier) ? "yes" : "no: only the end of the process"));
   output.Write(Heading("store"));
@@ -103,6 +105,8 @@ void PrintJson(const Info& info, Output& output) {
   json["filesystem"] = info.file.filesystem;
   json["tier"] = std::string(daxfile::TierName(info.file.tier));
   json["tier_reason"] = info.file.reason;
+  json["has_writer"] = info.file.has_writer;
+  if (info.file.writer_pid != 0) json["writer_pid"] = info.file.writer_pid;
   json["power_safe"] = daxfile::IsPowerSafe(info.file.tier);
   json["is_store"] = IsStore(info);
   json["superblock_sound"] = info.verdict.empty();
@@ -148,8 +152,8 @@ const Command kInfoCommand = {
 
   --json        the same for programs
 
-Reads the superblock only, and takes no lock: it works while the store is in use, and on a damaged one as far as can
-be. Ends with 3 if the superblock is not sound.
+Reads the superblock only: it works while the store is in use, and says by whom it is written; and on a damaged one as
+far as can be. Ends with 3 if the superblock is not sound.
 
 examples:
   kvdump info /mnt/pmem/users

@@ -52,7 +52,7 @@ absl::StatusOr<int> Run(const Args& args) {
     return absl::InvalidArgumentError(
         absl::StrCat("OFFSET is a number (4096, 0x1000) or the word root, not ", Quote(text)));
   }
-  const absl::StatusOr<OpenedImage> opened = OpenImageForReading(args.store());
+  const absl::StatusOr<OpenedImage> opened = OpenImageAsItIs(args.store());
   if (!opened.ok()) return opened.status();
   const Image& image = opened->image;
   const Offset offset{number.value_or(image.superblock().root)};
@@ -73,7 +73,8 @@ const Command kPageCommand = {
     "STORE OFFSET|root [--as=node|record] [--json]",
     "one node, record or word of the header, decoded",
     R"(Decodes what lies at OFFSET (decimal, or 0x… as `kvdump check` prints it), or the root node. An offset inside a node
-or record shows the whole of it. What it is, the segment table tells; --as overrules that.
+or record shows the whole of it. What it is, the segment table tells; --as overrules that. While a process has the store
+open for writing, what lies there may be changing.
 
   --as=node|record  read it as that
   --json            the same for programs

@@ -106,7 +106,7 @@ absl::StatusOr<int> Run(const Args& args) {
       return absl::InvalidArgumentError(absl::StrCat("SEGMENT is a number, not ", Quote(args.positionals()[1])));
     }
   }
-  const absl::StatusOr<OpenedImage> opened = OpenImageForReading(args.store());
+  const absl::StatusOr<OpenedImage> opened = OpenImageAsItIs(args.store());
   if (!opened.ok()) return opened.status();
   Output output;
   if (segment.has_value()) {
@@ -128,7 +128,8 @@ const Command kRecordsCommand = {
     "STORE [SEGMENT] [--json]",
     "the segments in use, or the records of one",
     R"(Without SEGMENT: lists the segments that the table says are in use. With it: lists the records there, from header to
-header as far as they can be read, whether they are alive or not, and whether their checksums hold.
+header as far as they can be read, whether they are alive or not, and whether their checksums hold. While a process has the
+store open for writing, a record may be half written.
 
   --json        the same for programs
 

@@ -9,6 +9,7 @@
 #include "tools/new_store.h"
 #include "tools/output.h"
 #include "tools/progress.h"
+#include "tools/store_access.h"
 #include "tools/text.h"
 #include "tools/tier_flag.h"
 
@@ -97,8 +98,7 @@ absl::StatusOr<int> Run(const Args& args) {
   const std::string& path = args.positionals()[0];
   const std::string& new_path = args.positionals()[1];
   const bool were_put = !args.Has("trusted-only");
-  const absl::StatusOr<daxfile::DaxFile> file =
-      daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
+  absl::StatusOr<daxfile::DaxFile> file = OpenFileAtRest(path);
   if (!file.ok()) return file.status();
   const BusErrors bus_errors(path.c_str(), file->data(), file->size_bytes());
   const absl::StatusOr<DamagedImage> damaged = internal::OpenDamagedImage(*file);
@@ -149,6 +149,7 @@ const Command kSalvageCommand = {
     "saves what can be saved of a damaged store into a new one",
     R"(Reads the damaged STORE, which is never changed, and writes the store NEW, which must not exist yet and appears when it is
 complete. STORE may have a damaged superblock or segment table, be cut short, or lie on a device that reports bad blocks.
+No process may have it open for writing, nor can one open it for that meanwhile.
 
 First the tree is walked, around all damage. Where keys are lost that way, the rest of the file is searched for them. What is
 found there is as it was written once, but a delete leaves no trace in it, and an older value may be what is left: it is put

@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "kv/check.h"
 #include "tools/command.h"
+#include "tools/live_stat.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/store_access.h"
@@ -153,7 +154,8 @@ void PrintJson(const std::string& path, const Image& image, const CheckReport& r
 }
 
 absl::StatusOr<int> Run(const Args& args) {
-  const absl::StatusOr<OpenedImage> opened = OpenImageForReading(args.store());
+  const absl::StatusOr<OpenedImage> opened = OpenImageAtRest(args.store());
+  if (absl::IsUnavailable(opened.status())) return StatBesideWriter(args.store(), args.Has("json"));
   if (!opened.ok()) return opened.status();
   CatchInterrupts();
   Progress progress;
@@ -192,6 +194,9 @@ const Command kStatCommand = {
     "STORE [--json]",
     "figures: keys, nodes and their fill, layers, space",
     R"(Walks the whole tree and counts. Doesn't verify checksums, nor read values: see `kvdump check`.
+
+While a process has the store open for writing only its keys and values are counted, and the segments by the table: nodes,
+and what of the segments is alive, are unknown then (null in JSON).
 
   --json        the same for programs, all sizes in bytes
 

@@ -1,11 +1,15 @@
 // kvdump as a user meets it: what each command prints, how it fails, and what it leaves behind.
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -187,12 +191,57 @@ TEST_F(KvdumpTest, ADamagedSuperblockIsMajorForCheck) {
   EXPECT_EQ(json["capacity_bytes"], (1 << 20) ^ 256);
 }
 
-TEST_F(KvdumpTest, AStoreThatIsOpenForWritingIsBusyButInfoWorks) {
+TEST_F(KvdumpTest, AStoreThatIsOpenForWritingCanBeReadButNotChecked) {
   const std::unique_ptr<Store> writer = Create();
-  const ToolResult get = RunKvdump({"get", path_, "ada"});
-  EXPECT_EQ(get.exit_code, 4);
-  EXPECT_THAT(get.err, HasSubstr("open"));
-  EXPECT_EQ(RunKvdump({"info", path_}).exit_code, 0);
+  ASSERT_OK(writer->Put("ada", "countess"));
+  ASSERT_OK(writer->Put("12345678", "8 bytes."));
+  const std::string pid = std::to_string(getpid());
+  EXPECT_EQ(RunKvdump({"get", path_, "ada"}).out, "countess");
+  EXPECT_THAT(RunKvdump({"scan", path_}).out, HasSubstr("ada\tcountess\n"));
+  EXPECT_THAT(RunKvdump({"dump", path_}).out, HasSubstr("DATA=END"));
+  EXPECT_EQ(nlohmann::json::parse(RunKvdump({"page", path_, "root", "--json"}).out)["entries"].size(), 2);
+  EXPECT_EQ(RunKvdump({"records", path_}).exit_code, 0);
+  EXPECT_THAT(RunKvdump({"info", path_}).out, HasSubstr("process " + pid));
+  EXPECT_EQ(nlohmann::json::parse(RunKvdump({"info", path_, "--json"}).out)["writer_pid"], getpid());
+
+  EXPECT_THAT(RunKvdump({"stat", path_}).out, AllOf(HasSubstr("process " + pid + " is writing"), HasSubstr("unknown")));
+  const auto stat = nlohmann::json::parse(RunKvdump({"stat", path_, "--json"}).out);
+  EXPECT_EQ(stat["keys"], 2);
+  EXPECT_EQ(stat["inline_values"], 1);
+  EXPECT_EQ(stat["segments"]["records"], 1);
+  EXPECT_TRUE(stat["nodes"].is_null());
+
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"check", path_}, {"salvage", path_, folder_ + "new"}}) {
+    const ToolResult refused = RunKvdump(words);
+    EXPECT_EQ(refused.exit_code, 4) << words[0];
+    EXPECT_THAT(refused.err, AllOf(HasSubstr("process " + pid + " has it open for writing; close it there first"),
+                                   HasSubstr("needs a store at rest")));
+  }
+  EXPECT_THAT(RunKvdump({"load", path_, "-T"}, "a\nb\n").err, HasSubstr("process " + pid + " has it open"));
+  EXPECT_OK(writer->Put("ada", "still a countess"));
+}
+
+TEST_F(KvdumpTest, ADumpBesideAWriterIsWhole) {
+  const std::unique_ptr<Store> writer = Create(8 << 20);
+  constexpr int kKeys = 20'000;
+  for (int i = 0; i < kKeys; ++i) ASSERT_OK(writer->Put(U64Key(i), std::string(20, 'a')));
+  std::atomic<bool> is_done = false;
+  std::thread busy([&] {
+    for (int i = 0; !is_done; ++i) {
+      EXPECT_OK(writer->Put(U64Key(i % kKeys), std::string(20, static_cast<char>('a' + i % 26))));
+      EXPECT_OK(writer->Put("extra" + std::to_string(i % 999), "x"));
+      EXPECT_OK(writer->Delete("extra" + std::to_string(i % 999)));
+    }
+  });
+  for (int i = 0; i < 5; ++i) {
+    const ToolResult dump = RunKvdump({"dump", "-p", path_});
+    EXPECT_EQ(dump.exit_code, 0) << dump.err;
+    EXPECT_THAT(dump.out, HasSubstr("DATA=END"));
+    EXPECT_GE(std::count(dump.out.begin(), dump.out.end(), '\n'), 2 * kKeys);
+  }
+  is_done = true;
+  busy.join();
 }
 
 // ---- looking

@@ -14,7 +14,8 @@ constexpr const Command* kCommands[] = {&kInfoCommand, &kStatCommand,   &kCheckC
                                         &kPageCommand, &kRecordsCommand};
 
 constexpr char kHelpEnd[] = R"(
-All but load open the store read-only, on whatever tier it lies, and change nothing.
+All but load open the store read-only, on whatever tier it lies, and change nothing. They work while another process
+writes the store; but for check and salvage, which need it at rest.
 `kvdump COMMAND --help` says more about a command.
 
 exit codes:

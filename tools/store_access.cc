@@ -8,13 +8,34 @@
 
 namespace sealkv::tools {
 
-absl::StatusOr<OpenedImage> OpenImageForReading(const std::string& path) {
-  absl::StatusOr<daxfile::DaxFile> file =
-      daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
+namespace {
+
+absl::StatusOr<OpenedImage> OpenImageIn(absl::StatusOr<daxfile::DaxFile> file, bool is_at_rest) {
   if (!file.ok()) return file.status();
   const absl::StatusOr<internal::Image> image = internal::OpenImage(*file);
   if (!image.ok()) return image.status();
+  if (is_at_rest) {
+    if (absl::Status status = internal::FinishForReading(*file, *image); !status.ok()) return status;
+  }
   return OpenedImage{*std::move(file), *image};
+}
+
+}  // namespace
+
+absl::StatusOr<daxfile::DaxFile> OpenFileAtRest(const std::string& path) {
+  absl::StatusOr<daxfile::DaxFile> file =
+      daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
+  if (!absl::IsUnavailable(file.status())) return file;
+  return absl::UnavailableError(absl::StrCat(file.status().message(),
+                                             " This needs a store at rest; beside a writer there are info, stat, get, "
+                                             "scan, dump, page and records."));
+}
+
+absl::StatusOr<OpenedImage> OpenImageAtRest(const std::string& path) { return OpenImageIn(OpenFileAtRest(path), true); }
+
+absl::StatusOr<OpenedImage> OpenImageAsItIs(const std::string& path) {
+  return OpenImageIn(
+      daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true, .live = true}), false);
 }
 
 absl::StatusOr<std::unique_ptr<Store>> OpenStoreForReading(const std::string& path) {

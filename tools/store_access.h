@@ -1,4 +1,5 @@
-// How kvdump gets at a store: read-only, whatever its tier, so that looking changes nothing.
+// How kvdump gets at a store: read-only, whatever its tier, so that looking changes nothing. Beside a process that
+// writes it, if what the command reads can be read then.
 #ifndef SEALKV_TOOLS_STORE_ACCESS_H_
 #define SEALKV_TOOLS_STORE_ACCESS_H_
 
@@ -19,7 +20,11 @@ struct OpenedImage {
   daxfile::DaxFile file;
   internal::Image image;
 };
-absl::StatusOr<OpenedImage> OpenImageForReading(const std::string& path);
+// At rest: nobody writes meanwhile. Unavailable, naming the writer, if somebody does.
+absl::StatusOr<daxfile::DaxFile> OpenFileAtRest(const std::string& path);
+absl::StatusOr<OpenedImage> OpenImageAtRest(const std::string& path);
+// What is read may be changing, and make no sense then.
+absl::StatusOr<OpenedImage> OpenImageAsItIs(const std::string& path);
 
 // The store, for commands that read keys and values.
 absl::StatusOr<std::unique_ptr<Store>> OpenStoreForReading(const std::string& path);

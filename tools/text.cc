@@ -123,6 +123,8 @@ std::string Row(std::string_view label, std::string_view value) {
   return line.append(value).append("\n");
 }
 
+std::string WriterName(int pid) { return pid != 0 ? "process " + std::to_string(pid) : "another process"; }
+
 std::string Heading(std::string_view text) { return std::string(text) + "\n"; }
 
 }  // namespace sealkv::tools

@@ -26,6 +26,8 @@ std::string Fixed(double number, int decimals);
 
 // A line "  label      value" of an aligned list, and a heading over such.
 std::string Row(std::string_view label, std::string_view value);
+// "process 17", or "another process" for 0.
+std::string WriterName(int pid);
 std::string Heading(std::string_view text);
 
 }  // namespace sealkv::tools
