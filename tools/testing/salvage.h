@@ -32,7 +32,7 @@ struct Salvaged {
 // `damaged` is aligned to 4 KiB.
 inline Salvaged SalvageMemory(std::span<std::byte> damaged, const internal::SalvageOptions& options = {}) {
   Salvaged result;
-  const daxfile::DaxFile file = daxfile::DaxFile::OverMemory(damaged);
+  daxfile::DaxFile file = daxfile::DaxFile::OverMemory(damaged);
   const absl::StatusOr<internal::DamagedImage> image = internal::OpenDamagedImage(file);
   result.status = image.status();
   if (!image.ok()) return result;
