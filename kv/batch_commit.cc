@@ -57,11 +57,11 @@ absl::Status Change::CommitBatch(absl::FunctionRef<bool()> is_still_true) {
   if (needs_lane) {
     const size_t lane = batch_->lanes().Take();
     uint64_t* const lane_word = &context_.image.superblock().lanes[lane].blob;
-    StoreCommitWord(lane_word, Raw(blob->first));
+    CommitLane(lane_word, *blob);
     Apply(words);
     LetReadersIn();
     context_.persist.Fence();
-    StoreCommitWord(lane_word, 0);
+    ClearLane(lane_word);
     batch_->lanes().GiveBack(lane);
     FreeBlob(*blob);
   } else {  // the one word is the commit, and isn't durable before the fence
@@ -126,6 +126,19 @@ absl::StatusOr<Change::Blob> Change::WriteBlob(std::span<const RedoWord> words) 
     blob.chunks.push_back({*place, bytes});
   }
   return blob;
+}
+
+void Change::CommitLane(uint64_t* lane, const Blob& blob) {
+  context_.persist.Store(lane, Raw(blob.first));
+  context_.persist.Flush(lane);
+  context_.persist.Fence();
+}
+
+// Before anybody changes one of the words, or writes where the blob is.
+void Change::ClearLane(uint64_t* lane) {
+  context_.persist.Store(lane, 0);
+  context_.persist.Flush(lane);
+  context_.persist.Fence();
 }
 
 void Change::FreeBlob(const Blob& blob) {
