@@ -48,8 +48,9 @@ struct Scenario {
 inline void PrintTo(const Scenario& scenario, std::ostream* out) { *out << scenario.kind; }
 
 std::vector<Scenario> AllScenarios();
-// Of these: what is done at once, and what is done while a snapshot is open.
+// Of these: what is done at once, what is done again after a crash, and what is done while a snapshot is open.
 std::vector<Scenario> BatchScenarios();
+std::vector<Scenario> RedoScenarios();
 std::vector<Scenario> SnapshotScenarios();
 
 // A scenario that was run over the recorder.
