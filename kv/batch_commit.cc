@@ -56,12 +56,12 @@ absl::Status Change::CommitBatch(absl::FunctionRef<bool()> is_still_true) {
   KeepForSnapshots();
   if (needs_lane) {
     const size_t lane = batch_->lanes().Take();
-    uint64_t* const lane_word = &context_.image.superblock().lanes[lane].blob;
-    StoreCommitWord(lane_word, Raw(blob->first));
+    uint64_t* const lane_word = &context_.image.superblock().lanes[lane].word;
+    StoreCommitWord(lane_word, LaneWord(blob->first, lane).raw());
     Apply(words);
     LetReadersIn();
     context_.persist.Fence();
-    StoreCommitWord(lane_word, 0);
+    StoreCommitWord(lane_word, LaneWord::kFreeRaw);
     batch_->lanes().GiveBack(lane);
     FreeBlob(*blob);
   } else {  // the one word is the commit, and isn't durable before the fence
@@ -169,8 +169,8 @@ void Change::Apply(std::span<const RedoWord> words) {
   uint64_t* last = nullptr;
   for (const RedoWord& redo : words) {
     auto* const word = reinterpret_cast<uint64_t*>(context_.image.base() + Raw(redo.where));
-    const bool is_next_line = last != nullptr && (reinterpret_cast<uintptr_t>(last) ^ reinterpret_cast<uintptr_t>(word)) >=
-                                                     daxfile::kCacheLineBytes;
+    const bool is_next_line = last != nullptr && (reinterpret_cast<uintptr_t>(last) ^
+                                                  reinterpret_cast<uintptr_t>(word)) >= daxfile::kCacheLineBytes;
     if (is_next_line) context_.persist.Flush(last);
     context_.persist.Store(word, redo.value);
     last = word;
