@@ -76,7 +76,7 @@ absl::Status Change::CommitBatch(absl::FunctionRef<bool()> is_still_true) {
 
 void Change::WriteFreshNodes() {
   for (const Held& held : held_) {
-    if (held.is_fresh && !held.is_replaced) WriteContent(*held.home, *held.place);
+    if (held.is_fresh && !held.is_replaced) WriteContent(context_.persist, *held.home, *held.place);
   }
 }
 

@@ -4,6 +4,27 @@
 
 namespace sealkv::internal {
 
+// The lock is the one word that somebody may look at: who comes by an old hint sees by it that nothing is to be found
+// here. It was locked for good when the node was retired; or this place was never used.
+Node* TakeLockedNode(const ChangeContext& context, Arena& arena) {
+  Node* const node = context.image.NodeAt(context.heap.TakeNode(arena));
+  context.persist.Store(&node->words[Node::kLockWord], node->lock().LockedAsNew(context.locks.generation()).raw());
+  return node;
+}
+
+void WriteContent(daxfile::Persist& persist, Node& node, const Node& content) {
+  persist.Copy(&node.words[0], &content.words[0], Node::kLockWord * sizeof(uint64_t));
+  persist.Copy(&node.words[Node::kPrefixWord], &content.words[Node::kPrefixWord],
+               sizeof(content) - Node::kPrefixWord * sizeof(uint64_t));
+  persist.Flush(&node, sizeof(node));
+}
+
+Node* WriteFreshNode(const ChangeContext& context, Arena& arena, const Node& content) {
+  Node* const node = TakeLockedNode(context, arena);
+  WriteContent(context.persist, *node, content);
+  return node;
+}
+
 Node* Change::FindHeldInBatch(const Node* home) const {
   const uint32_t* const index = batch_->FindHeld(home);
   return index != nullptr ? held_[*index].place : nullptr;
@@ -54,26 +75,16 @@ Node* Change::Root() const {
 }
 
 Node* Change::WriteNode(const Node& content) {
-  Node& node = *context_.image.NodeAt(context_.heap.TakeNode(arena_));
-  // The one word that somebody may look at: who comes by an old hint sees by it that nothing is to be found here. It
-  // was locked for good when it was retired; or this place was never used.
-  context_.persist.Store(&node.words[Node::kLockWord], node.lock().LockedAsNew(context_.locks.generation()).raw());
-  if (batch_ != nullptr) {
-    Node* const copy = batch_->NewCopy();
-    *copy = content;
-    Hold(&node, copy, /*is_fresh=*/true);
-  } else {
-    fresh_nodes_.push_back(&node);
-    WriteContent(node, content);
+  if (batch_ == nullptr) {
+    Node* const node = WriteFreshNode(context_, arena_, content);
+    fresh_nodes_.push_back(node);
+    return node;
   }
-  return &node;
-}
-
-void Change::WriteContent(Node& node, const Node& content) {
-  context_.persist.Copy(&node.words[0], &content.words[0], Node::kLockWord * sizeof(uint64_t));
-  context_.persist.Copy(&node.words[Node::kPrefixWord], &content.words[Node::kPrefixWord],
-                        sizeof(content) - Node::kPrefixWord * sizeof(uint64_t));
-  context_.persist.Flush(&node, sizeof(node));
+  Node* const node = TakeLockedNode(context_, arena_);
+  Node* const copy = batch_->NewCopy();
+  *copy = content;
+  Hold(node, copy, /*is_fresh=*/true);
+  return node;
 }
 
 absl::StatusOr<Offset> Change::AppendRecord(std::string_view key, std::string_view value, uint32_t flags,

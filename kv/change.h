@@ -53,6 +53,13 @@ inline bool IsRestart(const absl::Status& status) {
 inline absl::Status Again() { return absl::Status(absl::StatusCode::kOutOfRange, ""); }
 inline bool IsAgain(const absl::Status& status) { return status.code() == absl::StatusCode::kOutOfRange; }
 
+// A node slot, locked, that holds anything. Needs a reservation.
+Node* TakeLockedNode(const ChangeContext& context, Arena& arena);
+// All of a node but its lock; durable after the next fence.
+void WriteContent(daxfile::Persist& persist, Node& node, const Node& content);
+// Both: a new node, no part of the tree.
+Node* WriteFreshNode(const ChangeContext& context, Arena& arena, const Node& content);
+
 class Change {
  public:
   Change(const ChangeContext& context, Arena& arena) : context_(context), arena_(arena) {}
@@ -164,7 +171,6 @@ class Change {
   void Forget();
   void RetireNode(const Node& node);
   void RetireRecord(Offset record);
-  void WriteContent(Node& node, const Node& content);
   Node* FindHeldInBatch(const Node* home) const;
   void Hold(Node* home, Node* place, bool is_fresh);
 

@@ -305,6 +305,14 @@ class Store {
   // Deletes all keys of the range at once. Cost: as for a batch of that many deletions.
   absl::Status DeleteRange(Range range);
 
+  // Fills an empty store (else FailedPrecondition) with what `next` gives, key by key, ascending (else InvalidArgument),
+  // until it returns false; the views it sets must be good until it is called again. Full nodes, each written once; all
+  // of it becomes visible, and durable, by one store at the end: before that, and after an error or a crash, the store is
+  // as empty as it was. Other threads may use the store meanwhile; a key that one of them puts makes the load fail. Memory:
+  // 8 bytes a node, and 8 for each of the keys that share one and the same first 8 bytes. Cost: the lines of the records
+  // and nodes, and 2 fences.
+  absl::Status BulkLoad(const std::function<bool(std::string_view* key, std::string_view* value)>& next);
+
   // FailedPrecondition: the store is open for reading only.
   absl::StatusOr<std::unique_ptr<Transaction>> Begin();
   // Runs `body` in a transaction and commits it; again, from the start, for as long as that is Aborted. An error that

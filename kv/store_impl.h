@@ -66,6 +66,7 @@ class StoreImpl {
     reads->emplace(tree_, epochs_, context_, at);
   }
   absl::Status DeleteRange(Range range);
+  absl::Status Load(const std::function<bool(std::string_view* key, std::string_view* value)>& next);
   // For whoever was turned back often.
   WriterLock& patience() { return patience_; }
   std::unique_ptr<Iterator> NewIteratorAt(Range range, std::shared_ptr<const OpenSnapshot> snapshot) const;
@@ -106,6 +107,7 @@ class StoreImpl {
   absl::Status WriteChangesAlone(const KeyChanges& changes, Validation* validation);
   absl::Status LocateForBatch(Change& change, std::string_view key, Location* location);
   absl::Status ChangeKey(Change& change, const KeyChange& to);
+  absl::Status InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step);
   void RebalanceInBatch(Change& change, std::string_view key);
 
   void BeginBackgroundPass();

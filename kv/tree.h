@@ -199,6 +199,13 @@ class Tree {
   // The 8-byte value of the entry at kFound, or nullptr if its value has another size.
   uint64_t* ValueWord(const Location& location) const;
 
+  // What a new node with these entries holds, but for its lock.
+  static Node ContentOf(unsigned level, std::span<const Entry> entries, PrefixKind prefix_kind, uint64_t prefix_word);
+  // A node's entries in order.
+  static absl::InlinedVector<Entry, kSlots + 1> EntriesOf(const Node& node);
+  // The entry for a key that has a record.
+  static Entry RecordEntry(std::string_view key, Offset record, size_t depth);
+
   // After a delete that has left few entries: one step towards a tree without nearly empty nodes, if there is any to
   // make so many steps above the leaf where the key would be. Again(): there may be more, at `*height` as it is then.
   // (kv/tree_shrink.cc)
@@ -227,13 +234,10 @@ class Tree {
   // Writes a new node, and returns its reference.
   uint64_t WriteNode(Change& change, unsigned level, std::span<const Entry> entries,
                      PrefixKind prefix_kind = PrefixKind::kNone, uint64_t prefix_word = 0) const;
-  // A node's entries in order.
-  static absl::InlinedVector<Entry, kSlots + 1> EntriesOf(const Node& node);
 
   absl::Status ReplaceRecord(Change& change, Location& location, std::string_view key, std::string_view value);
   // The entry for a new key at this depth; appends its record where it needs one.
   static absl::StatusOr<Entry> MakeEntry(Change& change, std::string_view key, std::string_view value, size_t depth);
-  static Entry RecordEntry(std::string_view key, Offset record, size_t depth);
 
   // ---- growing (kv/tree_grow.cc)
   absl::Status InsertIntoFullLeaf(Change& change, Location& location, std::string_view key, std::string_view value);

@@ -123,8 +123,7 @@ bool Tree::InsertInlineWord(const Descent& descent, uint64_t value) {
   return true;
 }
 
-uint64_t Tree::WriteNode(Change& change, unsigned level, std::span<const Entry> entries, PrefixKind prefix_kind,
-                         uint64_t prefix_word) const {
+Node Tree::ContentOf(unsigned level, std::span<const Entry> entries, PrefixKind prefix_kind, uint64_t prefix_word) {
   Node fresh{};
   const Perm perm = Perm::ForNew(static_cast<unsigned>(entries.size()));
   Kinds kinds(level, prefix_kind);
@@ -137,7 +136,12 @@ uint64_t Tree::WriteNode(Change& change, unsigned level, std::span<const Entry> 
   fresh.words[Node::kPermWord] = perm.raw();
   fresh.words[Node::kKindsWord] = kinds.raw();
   fresh.words[Node::kPrefixWord] = prefix_word;
-  return Raw(image_.OffsetOf(change.WriteNode(fresh)));
+  return fresh;
+}
+
+uint64_t Tree::WriteNode(Change& change, unsigned level, std::span<const Entry> entries, PrefixKind prefix_kind,
+                         uint64_t prefix_word) const {
+  return Raw(image_.OffsetOf(change.WriteNode(ContentOf(level, entries, prefix_kind, prefix_word))));
 }
 
 absl::InlinedVector<Entry, kSlots + 1> Tree::EntriesOf(const Node& node) {
