@@ -80,12 +80,20 @@ void Change::WriteFreshNodes() {
   }
 }
 
-// Where a node's copy differs from it.
+// Where a node's copy differs from it; or the words that were noted. In order within a node, so that a line's words are
+// together.
 std::vector<RedoWord> Change::CollectRedo() const {
   std::vector<RedoWord> words;
   words.reserve(held_.size() * 4);
-  for (const Held& held : held_) {
+  for (size_t index = 0; index < held_.size(); ++index) {
+    const Held& held = held_[index];
     if (held.is_fresh || held.is_replaced) continue;
+    if (held.place == nullptr) {
+      const std::span<RedoWord> noted = WordsOf(index);
+      std::sort(noted.begin(), noted.end(), [](const RedoWord& a, const RedoWord& b) { return a.where < b.where; });
+      words.insert(words.end(), noted.begin(), noted.end());
+      continue;
+    }
     const uint64_t base = Raw(context_.image.OffsetOf(held.home));
     for (unsigned i = 0; i < std::size(held.home->words); ++i) {
       const uint64_t value = held.place->words[i];

@@ -27,7 +27,40 @@ Node* WriteFreshNode(const ChangeContext& context, Arena& arena, const Node& con
 
 Node* Change::FindHeldInBatch(const Node* home) const {
   const uint32_t* const index = batch_->FindHeld(home);
-  return index != nullptr ? held_[*index].place : nullptr;
+  if (index == nullptr) return nullptr;
+  Held& held = held_[*index];
+  if (held.place == nullptr) MakeCopy(held);
+  return held.place;
+}
+
+// Those that were noted between the claims of this and of the next such node.
+std::span<RedoWord> Change::WordsOf(size_t held_index) const {
+  std::vector<RedoWord>& words = batch_->words();
+  size_t end = words.size();
+  for (size_t next = held_index + 1; next < held_.size(); ++next) {
+    if (!held_[next].has_words) continue;
+    end = held_[next].first_word;
+    break;
+  }
+  return std::span(words).subspan(held_[held_index].first_word, end - held_[held_index].first_word);
+}
+
+void Change::MakeCopy(Held& held) const {
+  held.place = batch_->NewCopy();
+  for (size_t i = 0; i < std::size(held.place->words); ++i) held.place->words[i] = Node::Load(held.home->words[i]);
+  const uint64_t base = Raw(context_.image.OffsetOf(held.home));
+  for (RedoWord& redo : WordsOf(static_cast<size_t>(&held - held_.data()))) {
+    held.place->words[(Raw(redo.where) - base) / sizeof(uint64_t)] = redo.value;
+    redo.where = Offset::kNone;
+  }
+}
+
+bool Change::ClaimForWords(Node* home, LockWord version) {
+  if (!context_.locks.TryClaim(*home, version)) return false;
+  Hold(home, nullptr, /*is_fresh=*/false);
+  held_.back().has_words = true;
+  held_.back().first_word = static_cast<uint32_t>(batch_->words().size());
+  return true;
 }
 
 bool Change::IsLeftBehind(const Node* home) const {

@@ -73,6 +73,7 @@ class Change {
   Change& operator=(const Change&) = delete;
 
   bool is_batch() const { return batch_ != nullptr; }
+  BatchState* batch() const { return batch_; }
   Arena& arena() const { return arena_; }
 
   // ---- claims
@@ -80,6 +81,9 @@ class Change {
   // Takes the node if it still has this version, or is held already; returns where to work on it. nullptr: it has
   // changed since, or is held by somebody else.
   Node* Claim(Node* home, LockWord version);
+  // In a batch: takes a leaf of which no more than some words change, for now: Note() says which. Saves the copy.
+  bool ClaimForWords(Node* home, LockWord version);
+  void Note(uint64_t* word, uint64_t value) { batch_->words().push_back({context_.image.OffsetOf(word), value}); }
   // Where to work on a node that is held, nullptr if it isn't.
   Node* FindHeld(const Node* home) const {
     if (batch_ != nullptr) [[unlikely]]
@@ -160,6 +164,8 @@ class Change {
     bool is_replaced;
     bool is_fresh;
     bool is_narrowed = false;
+    bool has_words = false;   // claimed by ClaimForWords
+    uint32_t first_word = 0;  // then: of those that it noted
   };
 
   bool IsOver() const {
@@ -172,6 +178,8 @@ class Change {
   void RetireNode(const Node& node);
   void RetireRecord(Offset record);
   Node* FindHeldInBatch(const Node* home) const;
+  std::span<RedoWord> WordsOf(size_t held_index) const;
+  void MakeCopy(Held& held) const;
   void Hold(Node* home, Node* place, bool is_fresh);
 
   // The steps of a batch's commit.
@@ -195,7 +203,7 @@ class Change {
   BatchState* const batch_ = nullptr;
   const Node* blocker_ = nullptr;
   Versions::Time now_;
-  absl::InlinedVector<Held, 6> held_;
+  mutable absl::InlinedVector<Held, 6> held_;
   absl::InlinedVector<Node*, 4> fresh_nodes_;
   absl::InlinedVector<Offset, 3> fresh_records_;
   absl::InlinedVector<Offset, 3> retired_records_;

@@ -17,6 +17,11 @@ constexpr int kMostTurnedBack = 100;
 constexpr size_t kLeavesAhead = 6;
 constexpr size_t kHintsAhead = 14;
 
+bool IsWordPut(const KeyChange& change) {
+  return change.kind == KeyChange::Kind::kPut && change.key.size() == kSliceBytes &&
+         change.value.size() == sizeof(uint64_t);
+}
+
 }  // namespace
 
 absl::Status StoreImpl::LocateForBatch(Change& change, std::string_view key, Location* location) {
@@ -65,10 +70,12 @@ absl::Status StoreImpl::TryWriteBatch(Arena& arena, const KeyChanges& changes, V
   BatchState batch(lanes_);
   Change change(context_, arena, &batch);
   const auto& list = changes.list();
+  batch.Reserve(list.size());
   absl::Status status;
   for (size_t i = 0; i < list.size() && status.ok(); ++i) {
     if (i + kHintsAhead < list.size()) tree_.PrefetchHint(list[i + kHintsAhead].key);
     if (i + kLeavesAhead < list.size()) tree_.PrefetchLeaf(list[i + kLeavesAhead].key);
+    if (IsWordPut(list[i]) && PutWordInBatch(change, list[i])) continue;
     do {
       status = ChangeKey(change, list[i]);
     } while (IsAgain(status));
@@ -77,8 +84,22 @@ absl::Status StoreImpl::TryWriteBatch(Arena& arena, const KeyChanges& changes, V
   if (status.ok()) {
     status = change.CommitBatch([&] { return validation == nullptr || validation->IsStillTrue(change); });
   }
+  if (status.ok()) {
+    for (const BatchState::HintOffer& offer : batch.hint_offers()) {
+      tree_.hints().Offer(offer.first, offer.last, offer.leaf);
+    }
+  }
   *blocker = change.blocker();
   return status;
+}
+
+// What most puts of an 8-byte key and value come down to, in a leaf that the batch comes to for the first time.
+bool StoreImpl::PutWordInBatch(Change& change, const KeyChange& to) {
+  Descent descent;
+  tree_.Descend(to.key, Purpose::kWrite, descent);
+  uint64_t value;
+  std::memcpy(&value, to.value.data(), sizeof(value));
+  return tree_.PutInlineWordInBatch(change, descent, to.key, value);
 }
 
 absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* validation) {

@@ -108,6 +108,7 @@ class StoreImpl {
   absl::Status LocateForBatch(Change& change, std::string_view key, Location* location);
   absl::Status ChangeKey(Change& change, const KeyChange& to);
   absl::Status InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step);
+  bool PutWordInBatch(Change& change, const KeyChange& to);
   void RebalanceInBatch(Change& change, std::string_view key);
 
   void BeginBackgroundPass();

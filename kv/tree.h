@@ -183,6 +183,8 @@ class Tree {
   }
   // Inserts an 8-byte key. False, and nothing was changed: not without more ado.
   bool InsertInlineWord(const Descent& descent, uint64_t value);
+  // Puts an 8-byte key, in a batch, into a leaf that it doesn't hold yet. False: not without more ado.
+  bool PutInlineWordInBatch(Change& change, const Descent& descent, std::string_view key, uint64_t value);
   // The word is the value: nothing has to be durable before it.
   void StoreInlineWord(uint64_t* word, uint64_t value);
 
@@ -254,6 +256,8 @@ class Tree {
   absl::Status SplitForRoom(Change& change, Path& path, size_t i);
   // Splits the leaf, or what has to be split before it. Again().
   absl::Status MakeRoomInLeaf(Change& change, Location& location);
+  // The leaf was made, and covers these slices.
+  void OfferHint(Change& change, uint64_t first, uint64_t last, uint64_t leaf);
   // Replaces path[i] by `children` in its parent, or by a new root above them.
   void ReplaceByChildren(Change& change, Path& path, size_t i, std::span<const Entry> children);
   // Whoever makes another node the root of the layer that path[i] is the root of holds this; nothing if the top layer's.
