@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <thread>
 
@@ -108,7 +109,7 @@ class StoreImpl {
   absl::Status LocateForBatch(Change& change, std::string_view key, Location* location);
   absl::Status ChangeKey(Change& change, const KeyChange& to);
   absl::Status InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step);
-  bool PutWordInBatch(Change& change, const KeyChange& to);
+  absl::Status ChangeKeys(Change& change, std::span<const KeyChange> list);
   void RebalanceInBatch(Change& change, std::string_view key);
 
   void BeginBackgroundPass();
