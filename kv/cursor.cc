@@ -239,7 +239,10 @@ Cursor::Result Cursor::PushChild() {
   for (const int ahead : {1, 2}) {
     if (parent.position + ahead >= static_cast<int>(parent.perm.count())) break;
     const Node* next = tree_.image().NodeAt(parent.node.child(parent.perm.slot(parent.position + ahead)));
-    if (next != nullptr) next->Prefetch();
+    if (next == nullptr) continue;
+    next->Prefetch();
+    if (!at_snapshot_) continue;
+    ahead == 1 ? snapshot_.versions->PrefetchImage(*next) : snapshot_.versions->PrefetchHistory(*next);
   }
   if (!IsCurrent(parent)) return Result::kChanged;
   if (child == nullptr) return Fail(parent.home, "a reference to a node leads nowhere");

@@ -43,6 +43,7 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
     : file_(std::move(file)),
       image_(image),
       generation_(generation),
+      versions_(image_),
       heap_(image_, file_.persist(), epochs_, versions_, generation),
       gate_(heap_),
       locks_(generation),
