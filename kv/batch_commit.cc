@@ -16,9 +16,9 @@
 // in-memory databases", SOSP 2013, for a validation of this kind).
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstring>
 
+#include "kv/asymmetric_fence.h"
 #include "kv/change.h"
 #include "kv/gate.h"
 
@@ -146,7 +146,7 @@ void Change::LockOutReaders() {
   for (const Held& held : held_) {
     if (!held.is_fresh) context_.locks.Lock(*held.home);
   }
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  FullFence();
   now_ = context_.versions.Now();
 }
 
