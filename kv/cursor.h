@@ -21,7 +21,7 @@
 
 namespace sealkv::internal {
 
-// Sees what a cursor walks over: the background pass counts with it. Called under the writer lock only, when nothing
+// Sees what a cursor walks over: the background pass counts with it. Called while the gate is closed, when nothing
 // changes under the cursor.
 class WalkObserver {
  public:

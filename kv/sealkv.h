@@ -16,7 +16,9 @@
 // Opening takes constant time, however the store was left and however large it is.
 //
 // THREADS. Every method of Store may be called by any number of threads. Readers take no lock and never block a writer;
-// one writer works at a time, the others wait. An Iterator or a PinnedValue belongs to one thread at a time.
+// writers lock the nodes that they change, most often one leaf, from before the commit until it is durable, and so block
+// those who come by these. Operations, batches, snapshots and transactions are strictly serializable: each has its effect at
+// one moment between its call and its return. An Iterator, a PinnedValue or a Transaction belongs to one thread at a time.
 //
 // PROCESSES. One process may have a store open for writing, and any number may have it open for reading (read_only) at
 // the same time; in whatever order they come, go, or are killed. They need no more than the permission to read the
