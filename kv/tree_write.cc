@@ -49,7 +49,8 @@ absl::Status Tree::Locate(std::string_view key, Change& change, Location* locati
   bool is_layer_root = true;
   unsigned level_bound = kMaxLevel + 1;
   for (;;) {
-    Node* const held = change.FindHeld(home);
+    // Whatever is held isn't free.
+    Node* const held = version.is_free(generation_) ? nullptr : change.FindHeld(home);
     Node* const node = held != nullptr ? held : home;
     path.push_back({node, home, version, node->perm(), 0, lowest_slice, depth, is_layer_root});
     PathStep& step = path.back();
