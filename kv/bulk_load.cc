@@ -132,6 +132,10 @@ absl::Status BulkLoad::Commit(Arena& arena) {
   }
   if (!IsEmptyRoot(*old_root)) return StoreIsNotEmpty();
   change.Begin();
+  // Else who reads at a snapshot would take a leaf that was never written to since for one that was always there.
+  if (change.now().has_snapshots()) {
+    for (Node* const node : nodes_) context_.versions.Created(*node, change.now());
+  }
   change.Replaces(old_root);
   change.CommitRoot(context_.image.NodeAt(Offset{root_}));
   for (Node* const node : nodes_) context_.locks.Unlock(*node);

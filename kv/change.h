@@ -103,6 +103,8 @@ class Change {
   // All is claimed. What the nodes are now is kept, where a snapshot needs it.
   void Begin();
 
+  // After Begin: the clock.
+  Versions::Time now() const { return now_; }
   // After Begin: whether a snapshot is open. Then what it sees isn't to be changed in place.
   bool has_snapshots() const { return now_.has_snapshots(); }
 

@@ -89,6 +89,23 @@ TEST(BulkLoadTest, NodesAreFullAndTheFencesFew) {
   EXPECT_LE(cost.lines_flushed, nodes * 4 + 1 + stats.segments_nodes);
 }
 
+TEST(BulkLoadTest, ASnapshotFromBeforeSeesNothingOfIt) {
+  Model model;
+  for (uint64_t i = 0; i < 1000; ++i) model[U64Key(i)] = WordValue(i);
+  MemoryStore store(16 << 20);
+  ASSERT_OK(store.Format());
+  const absl::StatusOr<Snapshot> before = store->OpenSnapshot();
+  ASSERT_OK(before);
+  ASSERT_OK(Load(*store, model));
+  const absl::StatusOr<Snapshot> after = store->OpenSnapshot();
+  ASSERT_OK(after);
+  EXPECT_EQ(before->Get(U64Key(500)).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_OK(after->Get(U64Key(500)));
+  auto at = before->NewIterator();
+  at->SeekToFirst();
+  EXPECT_FALSE(at->Valid());
+}
+
 // What can't be done leaves the store empty, and all of its space.
 TEST(BulkLoadTest, WhatFailsLeavesNothing) {
   MemoryStore store(4 << 20);
