@@ -177,8 +177,8 @@ void Change::Apply(std::span<const RedoWord> words) {
   uint64_t* last = nullptr;
   for (const RedoWord& redo : words) {
     auto* const word = reinterpret_cast<uint64_t*>(context_.image.base() + Raw(redo.where));
-    const bool is_next_line = last != nullptr && (reinterpret_cast<uintptr_t>(last) ^ reinterpret_cast<uintptr_t>(word)) >=
-                                                     daxfile::kCacheLineBytes;
+    const bool is_next_line = last != nullptr && (reinterpret_cast<uintptr_t>(last) ^
+                                                  reinterpret_cast<uintptr_t>(word)) >= daxfile::kCacheLineBytes;
     if (is_next_line) context_.persist.Flush(last);
     context_.persist.Store(word, redo.value);
     last = word;

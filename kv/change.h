@@ -145,8 +145,8 @@ class Change {
   // The record is referred to no more.
   void RetiresRecord(Offset record) { retired_records_.push_back(record); }
 
-  // Stores a word of a node that is held, or of a record that such a one refers to (but not in a batch). Everything that it makes reachable is durable. When this returns the word is,
-  // too, and the change is over.
+  // Stores a word of a node that is held, or of a record that such a one refers to (but not in a batch). Everything
+  // that it makes reachable is durable. When this returns the word is, too, and the change is over.
   void Commit(uint64_t* word, uint64_t value);
   // The same for the root word.
   void CommitRoot(Node* home);

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <iterator>
 #include <span>
-#include <vector>
 #include <utility>
+#include <vector>
 
 #include "kv/check_findings.h"
 #include "kv/check_segments.h"

@@ -1,8 +1,8 @@
 // Batches: many words of the store change as one, whatever happens. What they are to be is written to a blob first; the
 // commit is one store, of the blob's offset, into a lane: one of a few words in the superblock. Then the words are
-// stored, and when they are durable the lane is cleared. After a crash in between, the store is opened by doing it again,
-// which changes nothing where it was done already. Whoever is about to change one of the words waits until the lane is
-// clear, durably: what is done again must not undo anything.
+// stored, and when they are durable the lane is cleared. After a crash in between, the store is opened by doing it
+// again, which changes nothing where it was done already. Whoever is about to change one of the words waits until the
+// lane is clear, durably: what is done again must not undo anything.
 //
 // Prior art: the redo log of libpmemobj's transactions (ulog), and "intentions lists" (Lampson, Sturgis, 1976).
 //

@@ -37,8 +37,8 @@ absl::StatusOr<uint64_t> LayerBuilder::Finish(PrefixKind prefix_kind, uint64_t p
       continue;
     }
     const bool has_bound = is_top_ && level == 0;
-    return write(Tree::ContentOf(static_cast<unsigned>(level), here.entries, prefix_kind,
-                                 has_bound ? kUnbounded : prefix_word));
+    return write(
+        Tree::ContentOf(static_cast<unsigned>(level), here.entries, prefix_kind, has_bound ? kUnbounded : prefix_word));
   }
 }
 

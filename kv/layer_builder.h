@@ -1,5 +1,5 @@
-// Builds a layer's tree from entries that come in order, bottom up: each node is written once, full, when the first entry
-// behind it is known.
+// Builds a layer's tree from entries that come in order, bottom up: each node is written once, full, when the first
+// entry behind it is known.
 #ifndef SEALKV_KV_LAYER_BUILDER_H_
 #define SEALKV_KV_LAYER_BUILDER_H_
 

@@ -1,5 +1,5 @@
-// Batches, as StoreImpl writes them: each change of a key by the operations of the tree, on copies (kv/change.h), and then
-// one commit for all.
+// Batches, as StoreImpl writes them: each change of a key by the operations of the tree, on copies (kv/change.h), and
+// then one commit for all.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -89,8 +89,8 @@ absl::Status StoreImpl::TryWriteBatch(Arena& arena, const KeyChanges& changes, V
 }
 
 // The first few of these. Their leaves are looked for one after the other, so that the cache misses of one overlap with
-// the next one's: a claim is a locked instruction, and would wait for them. Meanwhile what comes next is fetched: hints,
-// and behind them leaves.
+// the next one's: a claim is a locked instruction, and would wait for them. Meanwhile what comes next is fetched:
+// hints, and behind them leaves.
 absl::Status StoreImpl::ChangeKeys(Change& change, std::span<const KeyChange> list) {
   std::array<Descent, kAtOnce> descents;
   const size_t count = std::min(list.size(), kAtOnce);

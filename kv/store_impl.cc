@@ -349,8 +349,7 @@ void StoreImpl::Rebalance(std::string_view key) {
 }
 
 absl::Status StoreImpl::Update(
-    std::string_view key,
-    const std::function<std::optional<std::string>(std::optional<std::string_view>)>& update) {
+    std::string_view key, const std::function<std::optional<std::string>(std::optional<std::string_view>)>& update) {
   if (key.size() > kMaxKeyBytes) return SizeError(key, 0);
   for (;;) {
     std::string before;

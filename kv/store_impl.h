@@ -1,4 +1,5 @@
-// What stands behind Store: the mapped file, the tree and heap in it, the way that every write takes, the background pass.
+// What stands behind Store: the mapped file, the tree and heap in it, the way that every write takes, the background
+// pass.
 #ifndef SEALKV_KV_STORE_IMPL_H_
 #define SEALKV_KV_STORE_IMPL_H_
 
@@ -50,8 +51,8 @@ class StoreImpl {
   absl::Status Write(KeyChanges changes);
   // Sorted and folded.
   absl::Status WriteChanges(const KeyChanges& changes, Validation* validation);
-  absl::Status Update(std::string_view key, const std::function<std::optional<std::string>(
-                                                std::optional<std::string_view>)>& update);
+  absl::Status Update(std::string_view key,
+                      const std::function<std::optional<std::string>(std::optional<std::string_view>)>& update);
 
   absl::Status Get(std::string_view key, std::string* value) const;
   absl::StatusOr<PinnedValue> GetPinned(std::string_view key) const;

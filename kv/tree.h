@@ -193,11 +193,8 @@ class Tree {
   absl::Status Update(Change& change, Location& location, std::string_view key, std::string_view value);
   absl::Status Erase(Change& change, Location& location);
   // An 8-byte value where it lies; or, in a record that a snapshot may see, in a new one.
-  absl::Status StoreValueWord(Change& change, Location& location, std::string_view key, uint64_t* word,
-                              uint64_t value);
-  static std::string_view BytesOf(const uint64_t& word) {
-    return {reinterpret_cast<const char*>(&word), sizeof(word)};
-  }
+  absl::Status StoreValueWord(Change& change, Location& location, std::string_view key, uint64_t* word, uint64_t value);
+  static std::string_view BytesOf(const uint64_t& word) { return {reinterpret_cast<const char*>(&word), sizeof(word)}; }
   // The 8-byte value of the entry at kFound, or nullptr if its value has another size.
   uint64_t* ValueWord(const Location& location) const;
 
@@ -260,7 +257,8 @@ class Tree {
   void OfferHint(Change& change, uint64_t first, uint64_t last, uint64_t leaf);
   // Replaces path[i] by `children` in its parent, or by a new root above them.
   void ReplaceByChildren(Change& change, Path& path, size_t i, std::span<const Entry> children);
-  // Whoever makes another node the root of the layer that path[i] is the root of holds this; nothing if the top layer's.
+  // Whoever makes another node the root of the layer that path[i] is the root of holds this; nothing if the top
+  // layer's.
   static bool TakeOwner(Change& change, Path& path, size_t i) { return i == 0 || Take(change, path[i - 1]); }
   void SwingLayerRoot(Change& change, const Path& path, size_t i, uint64_t new_root) const;
 

@@ -1,6 +1,6 @@
 // The commits, and what is written before them. A caller that made anything new reachable has flushed and fenced it
-// before. A commit ends with the fence after which its word is durable; until then the node is locked, and all new nodes
-// that it makes reachable, so that no reader returns what a power cut could take back.
+// before. A commit ends with the fence after which its word is durable; until then the node is locked, and all new
+// nodes that it makes reachable, so that no reader returns what a power cut could take back.
 #include <algorithm>
 #include <cstring>
 
@@ -149,8 +149,7 @@ bool Tree::PutInlineWordInBatch(Change& change, const Descent& descent, std::str
   if (!HasSlotInPermLine(descent.perm) || !change.ClaimForWords(&leaf, descent.version)) return false;
   Noting writer{change};
   const Entry entry{descent.slice, Kind::kInline, value};
-  change.Note(&leaf.words[Node::kPermWord],
-              PlaceEntry(writer, leaf, descent.perm, descent.range.begin, entry).raw());
+  change.Note(&leaf.words[Node::kPermWord], PlaceEntry(writer, leaf, descent.perm, descent.range.begin, entry).raw());
   return true;
 }
 

@@ -162,8 +162,7 @@ void Versions::LetGo(const Closed& closed, absl::FunctionRef<void(const Retired&
     while (bucket != shard.kept.end() && bucket->first <= closed.last) {
       std::vector<Kept>& all = bucket->second;
       const size_t before = all.size();
-      std::erase_if(all,
-                    [&](const Kept& kept) { return !StaysKept(shard, bucket->first, kept, closed.open, retire); });
+      std::erase_if(all, [&](const Kept& kept) { return !StaysKept(shard, bucket->first, kept, closed.open, retire); });
       kept_count_.fetch_sub(before - all.size(), std::memory_order_relaxed);
       bucket = all.empty() ? shard.kept.erase(bucket) : std::next(bucket);
     }

@@ -171,7 +171,7 @@ class Versions {
   void KeepNothing();
   // Lets go of it if nobody needs it. Whether it stays.
   bool StaysKept(Shard& shard, uint64_t until, const Kept& kept, std::span<const uint64_t> open,
-                    absl::FunctionRef<void(const Retired&)> retire);
+                 absl::FunctionRef<void(const Retired&)> retire);
 
   // nullptr: none of its segment's nodes has one.
   History* HistoryOf(const Node& node) const {
