@@ -16,9 +16,9 @@
 // in-memory databases", SOSP 2013, for a validation of this kind).
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstring>
 
+#include "kv/asymmetric_fence.h"
 #include "kv/change.h"
 #include "kv/gate.h"
 
@@ -76,16 +76,24 @@ absl::Status Change::CommitBatch(absl::FunctionRef<bool()> is_still_true) {
 
 void Change::WriteFreshNodes() {
   for (const Held& held : held_) {
-    if (held.is_fresh && !held.is_replaced) WriteContent(*held.home, *held.place);
+    if (held.is_fresh && !held.is_replaced) WriteContent(context_.persist, *held.home, *held.place);
   }
 }
 
-// Where a node's copy differs from it.
+// Where a node's copy differs from it; or the words that were noted. In order within a node, so that a line's words are
+// together.
 std::vector<RedoWord> Change::CollectRedo() const {
   std::vector<RedoWord> words;
   words.reserve(held_.size() * 4);
-  for (const Held& held : held_) {
+  for (size_t index = 0; index < held_.size(); ++index) {
+    const Held& held = held_[index];
     if (held.is_fresh || held.is_replaced) continue;
+    if (held.place == nullptr) {
+      const std::span<RedoWord> noted = WordsOf(index);
+      std::sort(noted.begin(), noted.end(), [](const RedoWord& a, const RedoWord& b) { return a.where < b.where; });
+      words.insert(words.end(), noted.begin(), noted.end());
+      continue;
+    }
     const uint64_t base = Raw(context_.image.OffsetOf(held.home));
     for (unsigned i = 0; i < std::size(held.home->words); ++i) {
       const uint64_t value = held.place->words[i];
@@ -138,7 +146,7 @@ void Change::LockOutReaders() {
   for (const Held& held : held_) {
     if (!held.is_fresh) context_.locks.Lock(*held.home);
   }
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  FullFence();
   now_ = context_.versions.Now();
 }
 

@@ -52,9 +52,8 @@ void Gate::WaitForChanges() { WaitWhile(Arena::kInChange); }
 
 bool Gate::IsBusy() {
   bool is_busy = false;
-  heap_.ForEachArena([&](Arena& arena) {
-    is_busy |= (arena.activity.load(std::memory_order_acquire) & Arena::kInOperation) != 0;
-  });
+  heap_.ForEachArena(
+      [&](Arena& arena) { is_busy |= (arena.activity.load(std::memory_order_acquire) & Arena::kInOperation) != 0; });
   return is_busy;
 }
 

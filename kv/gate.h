@@ -31,8 +31,8 @@ class Gate {
     Leave(arena);
     return false;
   }
-  // For what takes long to prepare: new snapshots wait for it between BeginChange, then a full fence, then a look at the
-  // clock; and EndChange.
+  // For what takes long to prepare: new snapshots wait for it between BeginChange, then a full fence, then a look at
+  // the clock; and EndChange.
   bool TryEnterToPrepare(Arena& arena) {
     if (!TryEnter(arena)) return false;
     Announce(arena, arena.activity.load(std::memory_order_relaxed) & ~Arena::kInChange);

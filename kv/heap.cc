@@ -10,7 +10,7 @@ namespace sealkv::internal {
 namespace {
 
 constexpr unsigned kRecordGranuleBytes = 16;
-constexpr uint64_t kLeastRoomBytes = 256;   // a segment with less isn't worth remembering
+constexpr uint64_t kLeastRoomBytes = 256;  // a segment with less isn't worth remembering
 constexpr int kMarkPlaceBits = 24;
 constexpr size_t kSmallRecordBytes = 1024;  // assembled on the stack and copied at once
 
@@ -18,8 +18,7 @@ using HeapLock = std::lock_guard<WriterLock>;
 
 }  // namespace
 
-Heap::Heap(const Image& image, daxfile::Persist& persist, Epochs& epochs, const Versions& versions,
-           uint32_t generation)
+Heap::Heap(const Image& image, daxfile::Persist& persist, Epochs& epochs, const Versions& versions, uint32_t generation)
     : image_(image),
       persist_(persist),
       epochs_(epochs),
@@ -271,8 +270,7 @@ void Heap::FreeSpace(Arena& arena, Offset offset, uint64_t bytes) {
 
 // A small record is put together on the stack and copied at once. Of a large one the value is copied from where it is,
 // but for the lines that it shares with the key and with the padding: no line is written twice.
-void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags,
-                       uint64_t sequence) {
+void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags, uint64_t sequence) {
   const uint64_t head_bytes = ValueOffset(key.size());
   const uint64_t bytes = head_bytes + Pad8(value.size());
   const bool is_small = bytes <= kSmallRecordBytes;

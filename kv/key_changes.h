@@ -1,5 +1,5 @@
-// What is to become of a key: the sum of all that a batch does to it. A batch comes down to a list of these, one for each
-// of its keys, in key order.
+// What is to become of a key: the sum of all that a batch does to it. A batch comes down to a list of these, one for
+// each of its keys, in key order.
 #ifndef SEALKV_KV_KEY_CHANGES_H_
 #define SEALKV_KV_KEY_CHANGES_H_
 

@@ -221,6 +221,10 @@ absl::Status Store::Write(const WriteBatch& batch) {
 
 absl::Status Store::DeleteRange(Range range) { return impl_->DeleteRange(std::move(range)); }
 
+absl::Status Store::BulkLoad(const std::function<bool(std::string_view* key, std::string_view* value)>& next) {
+  return impl_->Load(next);
+}
+
 absl::StatusOr<std::unique_ptr<Transaction>> Store::Begin() {
   absl::StatusOr<std::shared_ptr<const internal::OpenSnapshot>> open = impl_->NewSnapshot();
   if (!open.ok()) return open.status();

@@ -1,8 +1,10 @@
-// Batches, as StoreImpl writes them: each change of a key by the operations of the tree, on copies (kv/change.h), and then
-// one commit for all.
+// Batches, as StoreImpl writes them: each change of a key by the operations of the tree, on copies (kv/change.h), and
+// then one commit for all.
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <deque>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "kv/iterator.h"
@@ -13,9 +15,12 @@ namespace sealkv::internal {
 namespace {
 
 constexpr int kMostTurnedBack = 100;
-// How far ahead of a change its leaf is fetched, and, before that, the hint that leads there.
-constexpr size_t kLeavesAhead = 6;
-constexpr size_t kHintsAhead = 14;
+constexpr size_t kAtOnce = 8;
+
+bool IsWordPut(const KeyChange& change) {
+  return change.kind == KeyChange::Kind::kPut && change.key.size() == kSliceBytes &&
+         change.value.size() == sizeof(uint64_t);
+}
 
 }  // namespace
 
@@ -65,20 +70,55 @@ absl::Status StoreImpl::TryWriteBatch(Arena& arena, const KeyChanges& changes, V
   BatchState batch(lanes_);
   Change change(context_, arena, &batch);
   const auto& list = changes.list();
+  batch.Reserve(list.size());
   absl::Status status;
-  for (size_t i = 0; i < list.size() && status.ok(); ++i) {
-    if (i + kHintsAhead < list.size()) tree_.PrefetchHint(list[i + kHintsAhead].key);
-    if (i + kLeavesAhead < list.size()) tree_.PrefetchLeaf(list[i + kLeavesAhead].key);
-    do {
-      status = ChangeKey(change, list[i]);
-    } while (IsAgain(status));
+  for (size_t i = 0; i < list.size() && status.ok(); i += kAtOnce) {
+    status = ChangeKeys(change, std::span(list).subspan(i));
   }
   if (status.ok() && validation != nullptr) status = validation->Compare(change);
   if (status.ok()) {
     status = change.CommitBatch([&] { return validation == nullptr || validation->IsStillTrue(change); });
   }
+  if (status.ok()) {
+    for (const BatchState::HintOffer& offer : batch.hint_offers()) {
+      tree_.hints().Offer(offer.first, offer.last, offer.leaf);
+    }
+  }
   *blocker = change.blocker();
   return status;
+}
+
+// The first few of these. Their leaves are looked for one after the other, so that the cache misses of one overlap with
+// the next one's: a claim is a locked instruction, and would wait for them. Meanwhile what comes next is fetched:
+// hints, and behind them leaves.
+absl::Status StoreImpl::ChangeKeys(Change& change, std::span<const KeyChange> list) {
+  std::array<Descent, kAtOnce> descents;
+  const size_t count = std::min(list.size(), kAtOnce);
+  const auto prefetch_hints = [&](size_t from) {
+    for (size_t i = from; i < std::min(from + kAtOnce, list.size()); ++i) tree_.PrefetchHint(list[i].key);
+  };
+  const auto prefetch_leaves = [&](size_t from) {
+    for (size_t i = from; i < std::min(from + kAtOnce, list.size()); ++i) tree_.PrefetchLeaf(list[i].key);
+  };
+  prefetch_hints(2 * kAtOnce);
+  prefetch_leaves(kAtOnce);
+  for (size_t i = 0; i < count; ++i) {
+    if (IsWordPut(list[i])) tree_.Descend(list[i].key, Purpose::kWrite, descents[i]);
+  }
+  for (size_t i = 0; i < count; ++i) {
+    // What most puts of an 8-byte key and value come down to, in a leaf that the batch comes to for the first time.
+    if (IsWordPut(list[i])) {
+      uint64_t value;
+      std::memcpy(&value, list[i].value.data(), sizeof(value));
+      if (tree_.PutInlineWordInBatch(change, descents[i], list[i].key, value)) continue;
+    }
+    absl::Status status;
+    do {
+      status = ChangeKey(change, list[i]);
+    } while (IsAgain(status));
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* validation) {

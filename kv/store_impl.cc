@@ -43,6 +43,7 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
     : file_(std::move(file)),
       image_(image),
       generation_(generation),
+      versions_(image_),
       heap_(image_, file_.persist(), epochs_, versions_, generation),
       gate_(heap_),
       locks_(generation),
@@ -348,8 +349,7 @@ void StoreImpl::Rebalance(std::string_view key) {
 }
 
 absl::Status StoreImpl::Update(
-    std::string_view key,
-    const std::function<std::optional<std::string>(std::optional<std::string_view>)>& update) {
+    std::string_view key, const std::function<std::optional<std::string>(std::optional<std::string_view>)>& update) {
   if (key.size() > kMaxKeyBytes) return SizeError(key, 0);
   for (;;) {
     std::string before;

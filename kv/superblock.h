@@ -17,9 +17,9 @@
 //   72      56    -                       zero
 //   128     8     generation              counts the opens for writing
 //   136     56    -                       zero
-//   192     64·16 lanes                   each: 8 bytes, a LaneWord: the blob of a committed batch, or 0
-//   (kv/lane_word.h); 56 zero 1216    8     epoch                   volatile: of the last or living writer, for readers
-//   in other processes
+//   192     64·16 lanes                   16 lines, each: 8 bytes, the LaneWord of a committed batch (kv/lane_word.h);
+//                                         56 zero
+//   1216    8     epoch                   volatile: of the last or living writer, for readers in other processes
 //                                         (kv/foreign_readers.h)
 //   1224    824   -                       zero
 //   2048    8·n   segment table           one SegmentWord per segment (kv/segment_word.h)
