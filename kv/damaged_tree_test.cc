@@ -119,6 +119,93 @@ TEST_F(DamagedTreeTest, ACursorWithoutASnapshotIsToldOfANodeThatWasReplaced) {
   EXPECT_TRUE(absl::IsDataLoss(at.status())) << at.status();
 }
 
+// ---- at a snapshot: by nodes as they are, and, behind a write, by copies of what they were
+
+TEST_F(DamagedTreeTest, AChildThatIsItsParentsParentEndsReadsAtASnapshot) {
+  Node* const parent = LowestParent();
+  parent->ref_word(parent->perm().slot(1)) = image_.superblock().root;
+  ASSERT_OK(store_.Open());
+  const absl::StatusOr<Snapshot> snapshot = store_->OpenSnapshot();
+  ASSERT_OK(snapshot);
+  for (const bool is_written : {false, true}) {
+    if (is_written) {
+      ASSERT_OK(store_->Put(KeyOf(0) + "a", "splits the first leaf, so its parent is kept as it was"));
+    }
+    EXPECT_OK(snapshot->Get(KeyOf(0)));
+    EXPECT_TRUE(absl::IsNotFound(snapshot->Get(KeyOf(0) + "a").status()));
+    EXPECT_TRUE(absl::IsDataLoss(snapshot->Get(KeyOf(15)).status()));
+    const std::unique_ptr<Iterator> at = snapshot->NewIterator();
+    int seen = 0;
+    for (at->SeekToFirst(); at->Valid(); at->Next()) EXPECT_EQ(at->key(), KeyOf(seen++));
+    EXPECT_EQ(seen, static_cast<int>(kSlots));
+    EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+    for (at->SeekToLast(); at->Valid();) at->Prev();
+    EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+    at->Seek(KeyOf(20));
+    EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+  }
+}
+
+TEST_F(DamagedTreeTest, AnEntryThatLeadsToTheRecordOfAnotherKeyIsNoticedAtASnapshot) {
+  ReferenceOf(500) = ReferenceOf(100);
+  ASSERT_OK(store_.Open());
+  const absl::StatusOr<Snapshot> snapshot = store_->OpenSnapshot();
+  ASSERT_OK(snapshot);
+  for (const bool is_written : {false, true}) {
+    if (is_written) {
+      ASSERT_OK(store_->Put(KeyOf(501), "changed"));
+    }
+    EXPECT_FALSE(snapshot->Get(KeyOf(500)).ok());
+    EXPECT_EQ(snapshot->Get(KeyOf(501)).value_or("absent"), "value of no 8 bytes");
+    const std::unique_ptr<Iterator> at = snapshot->NewIterator();
+    at->Seek(KeyOf(500));
+    EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+  }
+}
+
+// Levels descend within a layer; so a way that never ends leads through layers, and ends where no key is as long.
+TEST(DamagedLayerTest, ALayerThatHoldsItselfEndsReadsAtASnapshot) {
+  testing::MemoryStore store(1 << 20);
+  ASSERT_OK(store.Format());
+  for (const char* slice : {"cccccccc", "dddddddd"}) {
+    for (char end = 'a'; end <= 'f'; ++end) ASSERT_OK(store->Put(std::string("aaaaaaaa") + slice + end, "value"));
+  }
+  store.Close();
+  const Image image(store.memory().data());
+  const auto layer_below = [](const Node& leaf, unsigned position) -> uint64_t& {
+    const unsigned slot = leaf.perm().slot(position);
+    EXPECT_EQ(leaf.kinds().kind(slot), Kind::kLayer);
+    return const_cast<Node&>(leaf).ref_word(slot);
+  };
+  const Node& root = *image.NodeAt(Offset{image.superblock().root});
+  const uint64_t layer = layer_below(root, 0);
+  for (const unsigned position : {0u, 1u}) layer_below(*image.NodeAt(Offset{layer}), position) = layer;
+  ASSERT_OK(store.Open());
+  const absl::StatusOr<Snapshot> snapshot = store->OpenSnapshot();
+  ASSERT_OK(snapshot);
+  for (const bool is_written : {false, true}) {
+    if (is_written) {
+      ASSERT_OK(store->Put("aaaaaaaa+", "changes the layer's root"));
+    }
+    for (const size_t bytes : {size_t{17}, size_t{80}, kMaxKeyBytes}) {
+      const std::string key = "aaaaaaaa" + std::string(bytes - 8, 'd');
+      EXPECT_FALSE(snapshot->Get(key).ok());
+      const std::unique_ptr<Iterator> at = snapshot->NewIterator();
+      at->Seek(key);
+      EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+      at->SeekForPrev(key);
+      EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+    }
+    const std::unique_ptr<Iterator> at = snapshot->NewIterator();
+    at->SeekToFirst();
+    EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+    at->SeekToLast();
+    EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+  }
+}
+
+// ---- writers
+
 // Whoever adds to a value that isn't the key's changes another's.
 TEST_F(DamagedTreeTest, AnEntryThatLeadsToTheRecordOfAnotherKeyIsNotWrittenThrough) {
   ReferenceOf(500) = ReferenceOf(100);
