@@ -23,7 +23,7 @@ absl::Status DamagedBlob(Offset offset) {
 const RedoChunk* ChunkAt(const Image& image, Offset offset) {
   const uint64_t at = Raw(offset);
   const uint64_t size = image.size_bytes();
-  if (at % 8 != 0 || at < Raw(image.SegmentStart(image.header_segments())) || at + sizeof(RedoChunk) > size) {
+  if (at % 8 != 0 || at < Raw(image.SegmentStart(image.header_segments())) || at > size - sizeof(RedoChunk)) {
     return nullptr;
   }
   const auto* const chunk = reinterpret_cast<const RedoChunk*>(image.base() + at);

@@ -212,20 +212,25 @@ absl::Status StoreImpl::NotWritableError() const {
   return absl::PermissionDeniedError(absl::StrCat(file_.path(), ": the store is open for reading only."));
 }
 
-absl::Status StoreImpl::TryWrite(Arena& arena, std::string_view key, Operation operation, const Node** blocker) {
+absl::Status StoreImpl::LocateAndClaim(Change& change, std::string_view key, Location* location) const {
   Descent descent;
   tree_.Descend(key, Purpose::kWrite, descent);
+  if (descent.outcome == Descent::Outcome::kLeaf && !change.IsLeftBehind(descent.node)) {
+    if (!Tree::ClaimLeaf(descent, change)) return Restart();
+    const absl::Status status = tree_.LocateInLeaf(key, descent, change, location);
+    // A layer there is one that the batch has made, or that damage hid from the descent.
+    const bool goes_on = location->outcome == Location::Outcome::kFound && location->kind == Kind::kLayer;
+    if (!status.ok() || !goes_on) return status;
+  }
+  absl::Status status = tree_.Locate(key, change, location);
+  if (status.ok() && !Tree::ClaimLast(*location, change)) status = Restart();
+  return status;
+}
+
+absl::Status StoreImpl::TryWrite(Arena& arena, std::string_view key, Operation operation, const Node** blocker) {
   Change change(context_, arena);
   Location location;
-  absl::Status status;
-  bool is_claimed = false;
-  if (descent.outcome == Descent::Outcome::kLeaf) {
-    is_claimed = Tree::ClaimLeaf(descent, change);
-    status = is_claimed ? tree_.LocateInLeaf(key, descent, change, &location) : Restart();
-  } else {
-    status = tree_.Locate(key, change, &location);
-    if (status.ok() && !Tree::ClaimLast(location, change)) status = Restart();
-  }
+  absl::Status status = LocateAndClaim(change, key, &location);
   if (status.ok()) status = operation(change, location);
   *blocker = change.blocker();
   return status;
@@ -249,8 +254,8 @@ absl::Status StoreImpl::Write(std::string_view key, Operation operation) {
       }
       scope.ReclaimIfDue();
     }
+    if (IsRestart(status)) status = WriteAlone(key, operation);
     if (status.ok()) return file_.persist().status();
-    if (IsRestart(status)) return WriteAlone(key, operation);
     // There may be space that isn't known yet, or that others hold.
     if (absl::IsResourceExhausted(status) && FindSpace(&has_collected)) continue;
     return status;
@@ -269,7 +274,7 @@ absl::Status StoreImpl::WriteAlone(std::string_view key, Operation operation) {
     status = TryWrite(arena, key, operation, &blocker);
   } while (IsAgain(status) || IsRestart(status));
   Gate::Leave(arena);
-  return status.ok() ? file_.persist().status() : status;
+  return status;
 }
 
 absl::Status StoreImpl::Put(std::string_view key, std::string_view value, bool only_if_absent) {
