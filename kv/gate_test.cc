@@ -13,7 +13,7 @@ namespace sealkv::internal {
 namespace {
 
 class GateTest : public ::testing::Test {
- protected:
+ public:
   void SetUp() override {
     ASSERT_OK(store_.Format());
     const absl::StatusOr<Image> image = OpenImage(daxfile::DaxFile::OverMemory(store_.memory().span()));
