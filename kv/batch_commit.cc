@@ -72,13 +72,13 @@ absl::Status Change::CommitBatch(absl::FunctionRef<bool()> is_still_true) {
 // If it can't be made sure that the words are durable (msync fails, and the store takes no more writes) the lane stays
 // as it is, and the blob where it is.
 absl::Status Change::CommitByLane(std::span<const RedoWord> words, const Blob& blob, size_t lane) {
-  uint64_t* const lane_word = &context_.image.superblock().lanes[lane].blob;
-  StoreCommitWord(lane_word, Raw(blob.first));
+  uint64_t* const lane_word = &context_.image.superblock().lanes[lane].word;
+  StoreCommitWord(lane_word, LaneWord(blob.first, lane).raw());
   Apply(words);
   LetReadersIn();
   context_.persist.Fence();
   if (!context_.persist.is_ok()) return context_.persist.status();
-  StoreCommitWord(lane_word, 0);
+  StoreCommitWord(lane_word, LaneWord::kFreeRaw);
   if (context_.persist.is_ok()) FreeBlob(blob);
   return context_.persist.status();
 }
