@@ -37,40 +37,57 @@ absl::Status Change::CommitBatch(absl::FunctionRef<bool()> is_still_true) {
     Abort();
     return is_true ? absl::OkStatus() : Restart();
   }
-  absl::StatusOr<Blob> blob = Blob{};
   const bool needs_lane = words.size() > 1;
+  Blob blob{};
   if (needs_lane) {
-    blob = WriteBlob(words);
-    if (!blob.ok()) return blob.status();
+    absl::StatusOr<Blob> written = WriteBlob(words);
+    if (!written.ok()) return written.status();
+    blob = *std::move(written);
   }
   WriteFreshNodes();
   context_.persist.Fence();
+  absl::Status status = context_.persist.status();
+  if (!status.ok()) {  // a lane must name nothing that isn't there
+    FreeBlob(blob);
+    return status;
+  }
+  // Before readers are locked out: they wait for nobody else's batch.
+  const size_t lane = needs_lane ? batch_->lanes().Take() : 0;
   LockOutReaders();
-  if (!is_still_true()) {
+  if (is_still_true()) {
+    KeepForSnapshots();
+    status = needs_lane ? CommitByLane(words, blob, lane) : CommitByOneWord(words);
+    LetGoOfBatch();
+  } else {
     UnlockUnchanged();
-    Gate::EndChange(arena_);
-    FreeBlob(*blob);
+    FreeBlob(blob);
     Abort();
-    return Restart();
+    status = Restart();
   }
-  KeepForSnapshots();
-  if (needs_lane) {
-    const size_t lane = batch_->lanes().Take();
-    uint64_t* const lane_word = &context_.image.superblock().lanes[lane].word;
-    StoreCommitWord(lane_word, LaneWord(blob->first, lane).raw());
-    Apply(words);
-    LetReadersIn();
-    context_.persist.Fence();
-    StoreCommitWord(lane_word, LaneWord::kFreeRaw);
-    batch_->lanes().GiveBack(lane);
-    FreeBlob(*blob);
-  } else {  // the one word is the commit, and isn't durable before the fence
-    Apply(words);
-    context_.persist.Fence();
-    LetReadersIn();
-  }
-  LetGoOfBatch();
+  if (needs_lane) batch_->lanes().GiveBack(lane);
   Gate::EndChange(arena_);
+  return status;
+}
+
+// If it can't be made sure that the words are durable (msync fails, and the store takes no more writes) the lane stays
+// as it is, and the blob where it is.
+absl::Status Change::CommitByLane(std::span<const RedoWord> words, const Blob& blob, size_t lane) {
+  uint64_t* const lane_word = &context_.image.superblock().lanes[lane].word;
+  StoreCommitWord(lane_word, LaneWord(blob.first, lane).raw());
+  Apply(words);
+  LetReadersIn();
+  context_.persist.Fence();
+  if (!context_.persist.is_ok()) return context_.persist.status();
+  StoreCommitWord(lane_word, LaneWord::kFreeRaw);
+  if (context_.persist.is_ok()) FreeBlob(blob);
+  return context_.persist.status();
+}
+
+// The one word is the commit, and isn't durable before the fence.
+absl::Status Change::CommitByOneWord(std::span<const RedoWord> words) {
+  Apply(words);
+  context_.persist.Fence();
+  LetReadersIn();
   return context_.persist.status();
 }
 

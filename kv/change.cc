@@ -64,6 +64,7 @@ bool Change::ClaimForWords(Node* home, LockWord version) {
 }
 
 bool Change::IsLeftBehind(const Node* home) const {
+  if (batch_ == nullptr) return false;
   const uint32_t* const index = batch_->FindHeld(home);
   return index != nullptr && (held_[*index].is_replaced || held_[*index].is_narrowed);
 }

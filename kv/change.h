@@ -93,7 +93,7 @@ class Change {
     }
     return nullptr;
   }
-  // In a batch: whether what leads to the node now, in the file, may not lead there for the batch.
+  // Whether what leads to the node now, in the file, may not lead there for the batch whose change this is.
   bool IsLeftBehind(const Node* home) const;
   bool HoldsAny() const { return !held_.empty(); }
   // A node that couldn't be claimed, or entered: for whoever waits before he tries again.
@@ -189,6 +189,8 @@ class Change {
     Offset first;
     absl::InlinedVector<std::pair<Offset, uint64_t>, 2> chunks;  // where, and how many bytes
   };
+  absl::Status CommitByLane(std::span<const RedoWord> words, const Blob& blob, size_t lane);
+  absl::Status CommitByOneWord(std::span<const RedoWord> words);
   void WriteFreshNodes();
   std::vector<RedoWord> CollectRedo() const;
   absl::StatusOr<Blob> WriteBlob(std::span<const RedoWord> words);

@@ -11,6 +11,7 @@
 
 #include <atomic>
 
+#include "absl/functional/function_ref.h"
 #include "kv/arena.h"
 #include "kv/asymmetric_fence.h"
 #include "kv/heap.h"
@@ -64,8 +65,8 @@ class Gate {
   void WaitForChanges();
 
  private:
-  // Waits for each operation that has this flag now.
-  void WaitWhile(uint64_t flag);
+  // For each arena: until this is true of what it said at first, and says now.
+  void WaitFor(absl::FunctionRef<bool(uint64_t first, uint64_t now)> is_over);
   static void Announce(Arena& arena, uint64_t activity) { arena.activity.store(activity, std::memory_order_release); }
 
   Heap& heap_;

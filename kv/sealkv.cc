@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "daxfile/file_lock.h"
 #include "kv/epoch.h"
@@ -210,6 +211,8 @@ absl::Status Store::Write(const WriteBatch& batch) {
   internal::KeyChanges changes;
   changes.Reserve(batch.size());
   for (const WriteBatch::Operation& operation : batch.operations_) {
+    // There is no such key.
+    if (operation.kind == WriteBatch::Kind::kDelete && operation.key_bytes > kMaxKeyBytes) continue;
     const Kind kind = operation.kind == WriteBatch::Kind::kPut      ? Kind::kPut
                       : operation.kind == WriteBatch::Kind::kDelete ? Kind::kDelete
                                                                     : Kind::kAdd;
@@ -235,9 +238,17 @@ absl::StatusOr<std::unique_ptr<Transaction>> Store::Begin() {
 // Who was turned back often waits for his turn among those to whom it happened too.
 absl::Status Store::Transact(const std::function<absl::Status(Transaction&)>& body) {
   constexpr int kMostTurnedBack = 16;
+  // One that runs in another one's body doesn't wait for the turn that it has.
+  static thread_local bool has_turn = false;
   std::unique_lock<internal::WriterLock> turn(impl_->patience(), std::defer_lock);
+  const absl::Cleanup let_go = [&] {
+    if (turn.owns_lock()) has_turn = false;
+  };
   for (int turned_back = 0;; ++turned_back) {
-    if (turned_back == kMostTurnedBack) turn.lock();
+    if (turned_back == kMostTurnedBack && !has_turn) {
+      turn.lock();
+      has_turn = true;
+    }
     absl::StatusOr<std::unique_ptr<Transaction>> transaction = Begin();
     if (!transaction.ok()) return transaction.status();
     if (absl::Status status = body(**transaction); !status.ok()) return status;

@@ -135,10 +135,11 @@ class Iterator {
 };
 
 // One state of the store: everything that was written before OpenSnapshot returned, and nothing that is written after
-// it. Takes a microsecond or less to open, whatever the store holds, and blocks nobody. While it is open, writers keep
-// what it needs: a copy, in DRAM, of each of the tree's nodes (256 bytes) that is written to, and the records that are
-// replaced or deleted; once for each, however often that happens. This goes when the last snapshot that needs it is
-// closed; Stats say how much it is, and since when the oldest snapshot is open. Cost of reads: (0, 0).
+// it. Takes a microsecond or less to open, whatever the store holds, but for the writes under way, which it waits for;
+// and blocks nobody. While it is open, writers keep what it needs: a copy, in DRAM, of each of the tree's nodes (256
+// bytes) that is written to, and the records that are replaced or deleted; once for each, however often that happens.
+// This goes when the last snapshot that needs it is closed; Stats say how much it is, and since when the oldest
+// snapshot is open. Cost of reads: (0, 0).
 //
 // May be handed from thread to thread, and be read by several at a time. Copies share the snapshot, and so do its
 // iterators; it is closed with the last of them. Must not outlive the Store.
@@ -162,7 +163,8 @@ class WriteBatch {
  public:
   void Put(std::string_view key, std::string_view value);
   void Delete(std::string_view key);  // nothing if the key isn't there
-  // As Store::Add. If the value isn't 8 bytes (FailedPrecondition), nothing of the batch is done.
+  // As Store::Add. If the value isn't 8 bytes (FailedPrecondition), nothing of the batch is done; but one that a later
+  // Put or Delete of the same key makes void isn't looked at.
   void Add(std::string_view key, uint64_t delta);
 
   size_t size() const { return operations_.size(); }  // how many changes
@@ -319,7 +321,8 @@ class Store {
   // FailedPrecondition: the store is open for reading only.
   absl::StatusOr<std::unique_ptr<Transaction>> Begin();
   // Runs `body` in a transaction and commits it; again, from the start, for as long as that is Aborted. An error that
-  // `body` returns ends it, and nothing is done.
+  // `body` returns ends it, and nothing is done. After some times others to whom that happens too wait for this one: so
+  // `body` mustn't wait for another thread's Transact.
   absl::Status Transact(const std::function<absl::Status(Transaction&)>& body);
 
   std::unique_ptr<Iterator> NewIterator(Range range = {}) const;

@@ -24,24 +24,9 @@ bool IsWordPut(const KeyChange& change) {
 
 }  // namespace
 
-absl::Status StoreImpl::LocateForBatch(Change& change, std::string_view key, Location* location) {
-  Descent descent;
-  tree_.Descend(key, Purpose::kWrite, descent);
-  if (descent.outcome == Descent::Outcome::kLeaf && !change.IsLeftBehind(descent.node)) {
-    if (!Tree::ClaimLeaf(descent, change)) return Restart();
-    const absl::Status status = tree_.LocateInLeaf(key, descent, change, location);
-    // The batch may have made a layer there.
-    const bool goes_on = location->outcome == Location::Outcome::kFound && location->kind == Kind::kLayer;
-    if (!status.ok() || !goes_on) return status;
-  }
-  absl::Status status = tree_.Locate(key, change, location);
-  if (status.ok() && !Tree::ClaimLast(*location, change)) status = Restart();
-  return status;
-}
-
 absl::Status StoreImpl::ChangeKey(Change& change, const KeyChange& to) {
   Location location;
-  if (absl::Status status = LocateForBatch(change, to.key, &location); !status.ok()) return status;
+  if (absl::Status status = LocateAndClaim(change, to.key, &location); !status.ok()) return status;
   const bool is_found = location.outcome == Location::Outcome::kFound;
   if (to.kind == KeyChange::Kind::kPut) {
     return is_found ? tree_.Update(change, location, to.key, to.value)
@@ -166,26 +151,39 @@ absl::Status StoreImpl::Write(KeyChanges changes) {
 }
 
 // As a transaction that reads the range and deletes what it finds there.
+absl::Status StoreImpl::DeleteRangeOnce(const KeyRange& range, const OpenSnapshot& snapshot, Arena* alone) {
+  std::optional<ReadSet> reads;
+  MakeReadSet(snapshot.view(), &reads);
+  reads->AddRange(range);
+  std::deque<std::string> keys;
+  KeyChanges changes;
+  Cursor cursor(tree_, epochs_, snapshot.view());
+  for (cursor.Seek(range.from); cursor.Valid() && range.Contains(cursor.key()); cursor.Next()) {
+    changes.Append({keys.emplace_back(cursor.key()), KeyChange::Kind::kDelete, {}});
+  }
+  if (!cursor.status().ok()) return cursor.status();
+  if (keys.empty()) return absl::OkStatus();
+  if (alone == nullptr) return WriteChanges(changes, &*reads);
+  const Node* blocker = nullptr;
+  return TryWriteBatch(*alone, changes, &*reads, &blocker);
+}
+
 absl::Status StoreImpl::DeleteRange(Range range) {
   if (!IsWritable()) return NotWritableError();
   auto [lower, upper] = BoundsOf(std::move(range));
-  for (;;) {
-    absl::StatusOr<std::shared_ptr<const OpenSnapshot>> snapshot = NewSnapshot();
+  const KeyRange keys{std::move(lower), std::move(upper)};
+  for (int turned_back = 0; turned_back < kMostTurnedBack; ++turned_back) {
+    const absl::StatusOr<std::shared_ptr<const OpenSnapshot>> snapshot = NewSnapshot();
     if (!snapshot.ok()) return snapshot.status();
-    std::optional<ReadSet> reads;
-    MakeReadSet((*snapshot)->view(), &reads);
-    reads->AddRange({lower, upper});
-    std::deque<std::string> keys;
-    KeyChanges changes;
-    Cursor cursor(tree_, epochs_, (*snapshot)->view());
-    for (cursor.Seek(lower); cursor.Valid() && (!upper.has_value() || cursor.key() < *upper); cursor.Next()) {
-      changes.Append({keys.emplace_back(cursor.key()), KeyChange::Kind::kDelete, {}});
-    }
-    if (!cursor.status().ok()) return cursor.status();
-    if (keys.empty()) return absl::OkStatus();
-    const absl::Status status = WriteChanges(changes, &*reads);
+    const absl::Status status = DeleteRangeOnce(keys, **snapshot, nullptr);
     if (!absl::IsAborted(status)) return status;
   }
+  // The snapshot is closed when the gate is open again: to close one is to go through it.
+  std::shared_ptr<const OpenSnapshot> snapshot;
+  const ClosedGate closed(gate_);
+  const EpochGuard guard(epochs_);
+  snapshot = *NewSnapshot();
+  return DeleteRangeOnce(keys, *snapshot, &heap_.ArenaOf(guard.slot()));
 }
 
 }  // namespace sealkv::internal

@@ -98,6 +98,8 @@ class StoreImpl {
   // One attempt, by whoever is inside of the gate. What it waits for, if it has to, is left in `blocker`.
   absl::Status TryWrite(Arena& arena, std::string_view key, Operation operation, const Node** blocker);
   absl::Status WriteAlone(std::string_view key, Operation operation);
+  // Where the key is or would be, in a leaf that is claimed then.
+  absl::Status LocateAndClaim(Change& change, std::string_view key, Location* location) const;
   bool PutWord(std::string_view key, std::string_view value, bool only_if_absent, const Descent& descent);
   absl::Status PutOtherwise(std::string_view key, std::string_view value, bool only_if_absent);
   void Rebalance(std::string_view key);
@@ -107,10 +109,11 @@ class StoreImpl {
   // Of batches (kv/store_batch.cc).
   absl::Status TryWriteBatch(Arena& arena, const KeyChanges& changes, Validation* validation, const Node** blocker);
   absl::Status WriteChangesAlone(const KeyChanges& changes, Validation* validation);
-  absl::Status LocateForBatch(Change& change, std::string_view key, Location* location);
   absl::Status ChangeKey(Change& change, const KeyChange& to);
   absl::Status InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step);
   absl::Status ChangeKeys(Change& change, std::span<const KeyChange> list);
+  // `alone`: the gate is closed.
+  absl::Status DeleteRangeOnce(const KeyRange& range, const OpenSnapshot& snapshot, Arena* alone);
   void RebalanceInBatch(Change& change, std::string_view key);
 
   void BeginBackgroundPass();

@@ -150,8 +150,12 @@ std::optional<Versions::Closed> Versions::Close(uint64_t number) {
   const uint64_t oldest = open_.empty() ? ~uint64_t{0} : open_.front().number;
   std::erase_if(old_roots_, [oldest](const OldRoot& old) { return old.until < oldest; });
   if (kept_count_.load(std::memory_order_seq_cst) == 0) return std::nullopt;
-  Closed closed{open_.empty() ? 0 : number, clock, {}};
-  for (const OpenSnapshot& snapshot : open_) closed.open.push_back(snapshot.number);
+  // What came since the snapshot before this one: also what a change that this one came before has kept late.
+  Closed closed{0, clock, {}};
+  for (const OpenSnapshot& snapshot : open_) {
+    if (snapshot.number < number) closed.first = snapshot.number + 1;
+    closed.open.push_back(snapshot.number);
+  }
   return closed;
 }
 

@@ -144,6 +144,13 @@ TEST_F(TransactionTest, PhantomsAreNoticedInWhatWasWalkedOverAndNowhereElse) {
   EXPECT_TRUE(absl::IsAborted(try_with(down_to_d, "ff")));
   EXPECT_OK(try_with(down_to_d, "c"));
   EXPECT_OK(try_with(down_to_d, "g"));
+  const auto the_last = [](Transaction& transaction) {
+    const auto at = transaction.NewIterator();
+    at->SeekToLast();
+    EXPECT_EQ(at->key(), "sum");
+  };
+  EXPECT_TRUE(absl::IsAborted(try_with(the_last, "t")));
+  EXPECT_OK(try_with(the_last, "e"));
   const auto to_the_end = [](Transaction& transaction) {
     const auto at = transaction.NewIterator({.lower = "x"});
     at->SeekToFirst();
