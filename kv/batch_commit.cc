@@ -73,12 +73,12 @@ absl::Status Change::CommitBatch(absl::FunctionRef<bool()> is_still_true) {
 // as it is, and the blob where it is.
 absl::Status Change::CommitByLane(std::span<const RedoWord> words, const Blob& blob, size_t lane) {
   uint64_t* const lane_word = &context_.image.superblock().lanes[lane].word;
-  StoreCommitWord(lane_word, LaneWord(blob.first, lane).raw());
+  CommitLane(lane_word, LaneWord(blob.first, lane));
   Apply(words);
   LetReadersIn();
   context_.persist.Fence();
   if (!context_.persist.is_ok()) return context_.persist.status();
-  StoreCommitWord(lane_word, LaneWord::kFreeRaw);
+  ClearLane(lane_word);
   if (context_.persist.is_ok()) FreeBlob(blob);
   return context_.persist.status();
 }
@@ -151,6 +151,19 @@ absl::StatusOr<Change::Blob> Change::WriteBlob(std::span<const RedoWord> words) 
     blob.chunks.push_back({*place, bytes});
   }
   return blob;
+}
+
+void Change::CommitLane(uint64_t* lane, LaneWord word) {
+  context_.persist.Store(lane, word.raw());
+  context_.persist.Flush(lane);
+  context_.persist.Fence();
+}
+
+// Before anybody changes one of the words, or writes where the blob is.
+void Change::ClearLane(uint64_t* lane) {
+  context_.persist.Store(lane, LaneWord::kFreeRaw);
+  context_.persist.Flush(lane);
+  context_.persist.Fence();
 }
 
 void Change::FreeBlob(const Blob& blob) {

@@ -122,18 +122,18 @@ class Change {
                                       uint64_t replaced = 0);
 
   // To a node that is held.
-  void Store(uint64_t* word, uint64_t value) {
+  void Store(uint64_t* word, uint64_t value, daxfile::Site site = daxfile::Site::current()) {
     if (batch_ == nullptr) [[likely]] {
-      context_.persist.Store(word, value);
+      context_.persist.Store(word, value, site);
     } else {
       *word = value;
     }
   }
-  void Flush(uint64_t* word) {
-    if (batch_ == nullptr) context_.persist.Flush(word);
+  void Flush(uint64_t* word, daxfile::Site site = daxfile::Site::current()) {
+    if (batch_ == nullptr) context_.persist.Flush(word, site);
   }
-  void Fence() {
-    if (batch_ == nullptr) context_.persist.Fence();
+  void Fence(daxfile::Site site = daxfile::Site::current()) {
+    if (batch_ == nullptr) context_.persist.Fence(site);
   }
 
   // ---- the commit, and what follows from it
@@ -194,6 +194,8 @@ class Change {
   void WriteFreshNodes();
   std::vector<RedoWord> CollectRedo() const;
   absl::StatusOr<Blob> WriteBlob(std::span<const RedoWord> words);
+  void CommitLane(uint64_t* lane, LaneWord word);
+  void ClearLane(uint64_t* lane);
   void FreeBlob(const Blob& blob);
   void LockOutReaders();
   void UnlockUnchanged();

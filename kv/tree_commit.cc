@@ -13,9 +13,11 @@ namespace {
 // Where words are stored: by a change, or, on the shortest way, straight to the file.
 struct Directly {
   daxfile::Persist& persist;
-  void Store(uint64_t* word, uint64_t value) const { persist.Store(word, value); }
-  void Flush(uint64_t* word) const { persist.Flush(word); }
-  void Fence() const { persist.Fence(); }
+  void Store(uint64_t* word, uint64_t value, daxfile::Site site = daxfile::Site::current()) const {
+    persist.Store(word, value, site);
+  }
+  void Flush(uint64_t* word, daxfile::Site site = daxfile::Site::current()) const { persist.Flush(word, site); }
+  void Fence(daxfile::Site site = daxfile::Site::current()) const { persist.Fence(site); }
 };
 
 // Writes an entry into a free slot, which isn't visible until a perm that names it is committed.

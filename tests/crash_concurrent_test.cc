@@ -17,13 +17,15 @@ namespace {
 constexpr ImageLimits kLimits{.exhaustive_images = 256, .line_contents = 8, .random_images = 16};
 constexpr uint64_t kSchedules = 300;
 
-void ExpectAllRecover(const ConcurrentScenario& scenario, Table& table, const std::string& row) {
+// Returns what was found.
+Exploration ExpectAllRecover(const ConcurrentScenario& scenario, Table& table, const std::string& row) {
   const ConcurrentRecording recording = Record(scenario);
   for (const std::string& problem : recording.problems) ADD_FAILURE() << problem;
   const Exploration found = Explore(recording, {.limits = kLimits, .most_seconds_per_image = 60});
   table.Add(row, found);
   for (const std::string& failure : found.first_failures) ADD_FAILURE() << failure;
   EXPECT_EQ(found.failures, 0u);
+  return found;
 }
 
 TEST(CrashConcurrentTest, RandomThreads) {
@@ -39,12 +41,16 @@ TEST(CrashConcurrentTest, RandomThreads) {
 TEST(CrashConcurrentTest, Scripts) {
   Table table;
   for (ConcurrentScenario& scenario : ConcurrentScenarios()) {
+    uint64_t most_lanes = 0;
     for (uint64_t i = 0; i < testing::Scaled(12) && !HasFailure(); ++i) {
       scenario.seed = testing::TestSeed() + i;
       scenario.stepped_thread =
           i % 4 == 0 ? static_cast<unsigned>(i / 4 % scenario.threads.size()) + 1 : 0;  // each in turn, or none
-      ExpectAllRecover(scenario, table, scenario.kind);
+      most_lanes = std::max(most_lanes, ExpectAllRecover(scenario, table, scenario.kind).most_lanes);
       if (HasFailure()) FAIL() << scenario.kind << ", SEALKV_TEST_SEED=" << scenario.seed;
+    }
+    if (testing::Scaled(12) >= 12) {
+      EXPECT_GE(most_lanes, scenario.lanes) << scenario.kind << ": no crash with so many batches committed at once";
     }
   }
   table.Print();

@@ -53,9 +53,9 @@ void Report(const Case& one, const Exploration& found) {
 
 // One line of numbers, then what failed.
 std::string ToText(const Exploration& found) {
-  std::string text =
-      absl::StrCat(found.points, " ", found.points_sampled, " ", found.images, " ", found.recovery_images, " ",
-                   found.judgements, " ", found.failures, " ", found.seconds, "\n");
+  std::string text = absl::StrCat(found.points, " ", found.points_sampled, " ", found.images, " ",
+                                  found.recovery_images, " ", found.judgements, " ", found.redo_images, " ",
+                                  found.most_lanes, " ", found.failures, " ", found.seconds, "\n");
   for (const std::string& failure : found.first_failures) absl::StrAppend(&text, failure, "\n");
   return text;
 }
@@ -63,10 +63,10 @@ std::string ToText(const Exploration& found) {
 std::optional<Exploration> FromText(const std::string& text) {
   Exploration found;
   int length = 0;
-  const int fields =
-      std::sscanf(text.c_str(), "%lu %lu %lu %lu %lu %lu %lf\n%n", &found.points, &found.points_sampled, &found.images,
-                  &found.recovery_images, &found.judgements, &found.failures, &found.seconds, &length);
-  if (fields != 7) return std::nullopt;
+  const int fields = std::sscanf(text.c_str(), "%lu %lu %lu %lu %lu %lu %lu %lu %lf\n%n", &found.points,
+                                 &found.points_sampled, &found.images, &found.recovery_images, &found.judgements,
+                                 &found.redo_images, &found.most_lanes, &found.failures, &found.seconds, &length);
+  if (fields != 9) return std::nullopt;
   if (found.failures > 0) found.first_failures.push_back(text.substr(static_cast<size_t>(length)));
   return found;
 }

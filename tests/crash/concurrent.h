@@ -3,7 +3,6 @@
 #define SEALKV_TESTS_CRASH_CONCURRENT_H_
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -23,6 +22,7 @@ struct ConcurrentScenario {
   unsigned switch_percent = 30;
   // This thread (from 1; 0: none) may be interrupted at any instruction, the others where they pass the seam.
   unsigned stepped_thread = 0;
+  unsigned lanes = 0;  // so many batches at least are committed at once in some image, of some schedule
 };
 
 // A call: one operation of one thread.
@@ -30,7 +30,6 @@ struct Call {
   Operation operation;
   unsigned thread;  // from 1; 0 is the setup
   Answer answer;
-  Contents contents;  // kScan
 };
 
 struct ConcurrentRecording : Recording {
@@ -40,7 +39,7 @@ struct ConcurrentRecording : Recording {
   }
 
   std::vector<Call> calls;  // by number in the log
-  std::map<std::string, std::string> initial;
+  testing::Model initial;
   std::set<std::string> keys;
 };
 
@@ -49,6 +48,8 @@ ConcurrentRecording Record(const ConcurrentScenario& scenario);
 
 // The scripts.
 std::vector<ConcurrentScenario> ConcurrentScenarios();
+// Of these: writers among themselves.
+std::vector<ConcurrentScenario> WriterScenarios();
 
 }  // namespace sealkv::crash
 

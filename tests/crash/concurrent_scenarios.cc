@@ -2,22 +2,9 @@
 #include <utility>
 
 #include "tests/crash/concurrent.h"
+#include "tests/crash/scripts.h"
 
 namespace sealkv::crash {
-namespace {
-
-using Operations = std::vector<Operation>;
-
-Operations PutNumbers(uint64_t first, uint64_t last, uint64_t step = 1) {
-  Operations puts;
-  for (uint64_t i = first; i <= last; i += step) puts.push_back(Put(U64Key(i), i));
-  return puts;
-}
-
-Operations Repeat(Operation operation, unsigned times) { return Operations(times, operation); }
-
-}  // namespace
-
 std::vector<ConcurrentScenario> ConcurrentScenarios() {
   std::vector<ConcurrentScenario> all;
   all.push_back({.kind = "threads: one counter, in a leaf",
@@ -114,13 +101,11 @@ std::vector<ConcurrentScenario> ConcurrentScenarios() {
   // room for the record. The segment stays taken, and the second thread splits a leaf into it: it relies on the word
   // that the other one has written to the table. (All 16 nodes of the one node segment are in use, and half of a
   // segment of records.)
-  const auto large = [](std::string key, size_t segments) {
-    return Put(std::move(key), std::string(4096 * segments - 100, 'L'));
-  };
   Operations full = PutNumbers(10, 1850, 10);
   for (const char end : {'a', 'b', 'c', 'd', 'e'}) full.push_back(Put(std::string("a layer:") + end, "x"));
   for (const char end : {'b', 'c', 'd', 'e'}) full.push_back(Put(std::string("8 bytes:") + end, "x"));
-  for (Operation& put : Operations{large("~a", 4), large("~b", 4), large("~c", 4), Put("~d", std::string(1900, 'x'))}) {
+  for (Operation& put :
+       Operations{PutLarge("~a", 4), PutLarge("~b", 4), PutLarge("~c", 4), Put("~d", std::string(1900, 'x'))}) {
     full.push_back(std::move(put));
   }
   all.push_back({.kind = "threads: a segment taken by a put that failed",
@@ -132,7 +117,7 @@ std::vector<ConcurrentScenario> ConcurrentScenarios() {
   const std::string prefix(2800, 'p');
   Operations full_of_prefixes;
   for (const char end : {'a', 'b', 'c', 'd', 'e'}) full_of_prefixes.push_back(Put("8 bytes:" + prefix + end, "x"));
-  for (Operation& put : Operations{large("~a", 3), large("~b", 3), large("~c", 1)}) {
+  for (Operation& put : Operations{PutLarge("~a", 3), PutLarge("~b", 3), PutLarge("~c", 1)}) {
     full_of_prefixes.push_back(std::move(put));
   }
   all.push_back({.kind = "threads: space given back by a put that failed",
@@ -144,13 +129,14 @@ std::vector<ConcurrentScenario> ConcurrentScenarios() {
   const std::string tie = "8 bytes:" + std::string(1960, 'p');
   Operations full_of_ties;
   for (const char end : {'a', 'b', 'c', 'd'}) full_of_ties.push_back(Put(tie + end, "x"));
-  for (Operation& put : Operations{large("~a", 3), large("~b", 3), large("~c", 3), large("~d", 2)}) {
+  for (Operation& put : Operations{PutLarge("~a", 3), PutLarge("~b", 3), PutLarge("~c", 3), PutLarge("~d", 2)}) {
     full_of_ties.push_back(std::move(put));
   }
   all.push_back({.kind = "threads: space given back by a layer that failed",
                  .setup = std::move(full_of_ties),
                  .threads = {{Put("t", std::string(100, 't')), Delete("t"), Put(tie + "e", std::string(40, 'x'))},
                              {Get("t"), Put("b", std::string(1950, 'y')), Get("b")}}});
+  for (ConcurrentScenario& scenario : WriterScenarios()) all.push_back(std::move(scenario));
   return all;
 }
 

@@ -10,11 +10,9 @@
 #include <vector>
 
 #include "tests/crash/log.h"
+#include "tests/crash/operation.h"
 
 namespace sealkv::crash {
-
-// All that a store holds, ascending by key.
-using Contents = std::vector<std::pair<std::string, std::string>>;
 
 class Expectation {
  public:

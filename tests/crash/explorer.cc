@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -106,6 +107,7 @@ class Explorer {
     // By the count and not by the hash: the store's random identity is in that, and a run must replay.
     const uint64_t number = shared_.result.judgements;
     if (number % 2 == 0) SpoilLockWords();
+    CountLanes();
     if (depth_ < options_.recovery_crashes && testing::Random(number).OneIn(options_.recovery_one_in)) {
       TryRecoveryCrashes();
     }
@@ -117,6 +119,15 @@ class Explorer {
     shared_.is_stopped = options_.stop_at_first_failure;
     std::vector<std::string>& failures = shared_.result.first_failures;
     if (failures.size() < kFailuresKept) failures.push_back(Describe(image, complaint));
+  }
+
+  void CountLanes() {
+    const auto& superblock = *reinterpret_cast<const internal::Superblock*>(image_.data());
+    if (superblock.magic != internal::Superblock::kMagic) return;
+    const uint64_t lanes = std::count_if(std::begin(superblock.lanes), std::end(superblock.lanes),
+                                         [](const auto& lane) { return lane.word != 0; });
+    shared_.result.redo_images += lanes > 0;
+    shared_.result.most_lanes = std::max(shared_.result.most_lanes, lanes);
   }
 
   // A recovery of the image, crashed itself.
@@ -195,6 +206,8 @@ Exploration& Exploration::operator+=(const Exploration& other) {
   images += other.images;
   recovery_images += other.recovery_images;
   judgements += other.judgements;
+  redo_images += other.redo_images;
+  most_lanes = std::max(most_lanes, other.most_lanes);
   failures += other.failures;
   seconds += other.seconds;
   for (const std::string& failure : other.first_failures) {

@@ -32,6 +32,8 @@ struct Exploration {
   uint64_t images = 0;           // distinct
   uint64_t recovery_images = 0;  // of these, by crashes of recovery
   uint64_t judgements = 0;       // an image is judged again where something else is allowed
+  uint64_t redo_images = 0;      // of those judged: with batches that are committed, and are to be done again
+  uint64_t most_lanes = 0;       // and so many of them in one image
   uint64_t failures = 0;
   std::vector<std::string> first_failures;
   double seconds = 0;  // of CPU time

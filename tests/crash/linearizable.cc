@@ -1,74 +1,94 @@
 #include "tests/crash/linearizable.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <utility>
 
 namespace sealkv::crash {
 namespace {
 
-constexpr size_t kMostCalls = 64;  // a bit each in the sets of those that have taken effect
+constexpr size_t kMostPossible = 200'000;  // more would take minutes: the scenario is at fault
+
+bool ChangedNothing(const Answer& answer) { return answer.code == absl::StatusCode::kResourceExhausted; }
+
+bool IsRead(const Operation& operation) {
+  switch (operation.action) {
+    case Action::kGet:
+    case Action::kScan:
+    case Action::kOpenSnapshot:
+    case Action::kOpenIterator:
+    case Action::kClose:
+    case Action::kPin:
+      return true;
+    default:
+      return false;
+  }
+}
 
 }  // namespace
 
-void KeyHistory::Begin(uint64_t call, const Operation& operation) {
-  // Nothing in flight: the past comes down to the values it may have left.
-  if (std::all_of(calls_.begin(), calls_.end(), [](const Call& earlier) { return earlier.is_done(); })) {
-    initial_ = Allowed();
-    calls_.clear();
-  }
-  if (calls_.size() == kMostCalls) {
-    std::fprintf(stderr, "linearizable: more than %zu calls on one key overlap\n", kMostCalls);
-    std::abort();
-  }
-  calls_.push_back({.number = call, .operation = &operation, .begin = clock_++});
+void History::Begin(uint64_t call, const Operation& operation) {
+  in_flight_.emplace(call, &operation);
   allowed_.reset();
 }
 
-void KeyHistory::End(uint64_t call, Answer answer) {
-  const auto found = std::find_if(calls_.begin(), calls_.end(), [&](const Call& one) { return one.number == call; });
-  found->end = clock_++;
-  found->answer = std::move(answer);
-  allowed_.reset();
-}
-
-const std::set<Value>& KeyHistory::Allowed() const {
-  if (!allowed_.has_value()) {
-    allowed_.emplace();
-    visited_.clear();
-    for (const Value& value : initial_) Search(0, value);
+std::vector<History::Possible> History::Successors(const Possible& from, bool with_reads) const {
+  std::vector<Possible> all;
+  for (const auto& [call, operation] : in_flight_) {
+    if (from.taken.contains(call) || (!with_reads && IsRead(*operation))) continue;
+    Possible next = from;
+    Answer answer = ApplyTo(next.state, *operation);
+    next.taken.emplace(call, std::move(answer));
+    all.push_back(std::move(next));
   }
-  return *allowed_;
+  return all;
 }
 
-bool KeyHistory::MayBeNext(size_t i, uint64_t done) const {
-  if ((done >> i & 1) != 0) return false;
-  // One that was over before this began must have come first.
-  for (size_t j = 0; j < calls_.size(); ++j) {
-    if ((done >> j & 1) == 0 && calls_[j].end < calls_[i].begin) return false;
-  }
-  return true;
-}
-
-void KeyHistory::Search(uint64_t done, const Value& value) const {
-  if (!visited_.emplace(done, value).second) return;
-  bool all_done = true;
-  for (size_t i = 0; i < calls_.size(); ++i) all_done &= !calls_[i].is_done() || (done >> i & 1) != 0;
-  if (all_done) allowed_->insert(value);
-  for (size_t i = 0; i < calls_.size(); ++i) {
-    if (!MayBeNext(i, done)) continue;
-    const Call& call = calls_[i];
-    if (!call.is_done() && call.operation->action == Action::kGet) continue;
-    const uint64_t done_then = done | uint64_t{1} << i;
-    if (call.answer.code == absl::StatusCode::kResourceExhausted) {
-      Search(done_then, value);  // it changed nothing
+// The call takes effect now at the latest; others may do so before it.
+void History::End(uint64_t call, const Answer& answer) {
+  std::set<Possible> after;
+  std::set<Possible> seen = std::move(possible_);
+  std::vector<Possible> open(seen.begin(), seen.end());
+  while (!open.empty()) {
+    Possible one = std::move(open.back());
+    open.pop_back();
+    const auto found = one.taken.find(call);
+    if (ChangedNothing(answer)) {
+      if (found == one.taken.end()) after.insert(std::move(one));
       continue;
     }
-    Value value_then = value;
-    const Answer answer = ApplyTo(value_then, *call.operation);
-    if (!call.is_done() || answer == call.answer) Search(done_then, value_then);
+    if (found != one.taken.end()) {
+      if (found->second != answer) continue;
+      one.taken.erase(found);
+      after.insert(std::move(one));
+      continue;
+    }
+    for (Possible& next : Successors(one, /*with_reads=*/true)) {
+      if (seen.insert(next).second) open.push_back(std::move(next));
+    }
+    if (seen.size() > kMostPossible) {
+      std::fprintf(stderr, "linearizable: more than %zu possible histories\n", kMostPossible);
+      std::abort();
+    }
   }
+  in_flight_.erase(call);
+  possible_ = std::move(after);
+  allowed_.reset();
+}
+
+const std::set<testing::Model>& History::Allowed() const {
+  if (allowed_.has_value()) return *allowed_;
+  allowed_.emplace();
+  std::set<Possible> seen = possible_;
+  std::vector<Possible> open(seen.begin(), seen.end());
+  while (!open.empty()) {
+    const Possible one = std::move(open.back());
+    open.pop_back();
+    for (Possible& next : Successors(one, /*with_reads=*/false)) {
+      if (seen.insert(next).second) open.push_back(std::move(next));
+    }
+    allowed_->insert(one.state);
+  }
+  return *allowed_;
 }
 
 }  // namespace sealkv::crash

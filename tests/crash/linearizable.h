@@ -3,49 +3,55 @@
 // of those in flight any may be missing. A value that a get returned is therefore there, or was replaced by a later
 // one.
 //
-// Each call concerns one key, and the property is local: it is decided key by key.
+// A call may concern many keys at once (a batch, a transaction, a range, a snapshot), so it isn't decided key by key:
+// the state is the whole of what the store holds, and each call takes effect at one moment. That is exact: nothing
+// that an order explains is refused, nothing else is allowed.
+//
+// It is searched for as calls return ("just in time": Lowe, Testing for linearizability, 2017): of what may have
+// happened so far it is enough to know the states, and which of the calls in flight have taken effect, with what
+// answer.
 #ifndef SEALKV_TESTS_CRASH_LINEARIZABLE_H_
 #define SEALKV_TESTS_CRASH_LINEARIZABLE_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "tests/crash/operation.h"
 
 namespace sealkv::crash {
 
-// The calls on one key.
-class KeyHistory {
+class History {
  public:
-  explicit KeyHistory(Value initial) : initial_{std::move(initial)} {}
+  explicit History(testing::Model initial) : possible_{{std::move(initial), {}}} {}
 
   // Calls have numbers of the caller's, each its own. The operation must live as long as the history.
   void Begin(uint64_t call, const Operation& operation);
-  void End(uint64_t call, Answer answer);
+  void End(uint64_t call, const Answer& answer);
 
-  // The values that the key may have after a crash now. None: no order explains the answers.
-  const std::set<Value>& Allowed() const;
+  // Whether any order explains the answers so far.
+  bool IsExplained() const { return !possible_.empty(); }
+  // What the store may hold after a crash now.
+  const std::set<testing::Model>& Allowed() const;
 
  private:
-  struct Call {
-    uint64_t number;
-    const Operation* operation;
-    uint64_t begin;
-    uint64_t end = ~uint64_t{0};  // of those in flight
-    Answer answer = {};
-    bool is_done() const { return end != ~uint64_t{0}; }
+  // What may have happened: the state, and those calls in flight that have taken effect, with their answers.
+  struct Possible {
+    testing::Model state;
+    std::map<uint64_t, Answer> taken;
+    friend bool operator<(const Possible& a, const Possible& b) {
+      return a.taken != b.taken ? a.taken < b.taken : a.state < b.state;
+    }
   };
-  // What follows when the calls in `done` (a bit each) have taken effect and the value is this.
-  void Search(uint64_t done, const Value& value) const;
-  bool MayBeNext(size_t i, uint64_t done) const;
+  // Those that follow when one more call in flight takes effect; reads among them, or not.
+  std::vector<Possible> Successors(const Possible& from, bool with_reads) const;
 
-  std::set<Value> initial_;  // before the calls
-  std::vector<Call> calls_;
-  uint64_t clock_ = 0;
-  mutable std::optional<std::set<Value>> allowed_;
-  mutable std::set<std::pair<uint64_t, Value>> visited_;
+  std::map<uint64_t, const Operation*> in_flight_;
+  std::set<Possible> possible_;
+  mutable std::optional<std::set<testing::Model>> allowed_;
 };
 
 }  // namespace sealkv::crash

@@ -1,27 +1,15 @@
 #include "tests/crash/operation.h"
 
 namespace sealkv::crash {
-namespace {
-
-using absl::StatusCode;
-using testing::WordOf;
-using testing::WordValue;
-
-template <typename T>
-Answer AnswerOf(const absl::StatusOr<T>& got) {
-  if (!got.ok()) return {got.status().code(), std::nullopt};
-  if constexpr (std::is_same_v<T, uint64_t>) {
-    return {StatusCode::kOk, WordValue(*got)};
-  } else {
-    return {StatusCode::kOk, *got};
-  }
-}
-
-}  // namespace
 
 std::string Describe(const Operation& operation) {
   const std::string key = " \"" + testing::Printable(operation.key) + "\"";
   const std::string bytes = " (" + std::to_string(operation.value.size()) + " bytes)";
+  const auto with_parts = [&](std::string text) {
+    for (const Operation& part : operation.parts)
+      text += (&part == operation.parts.data() ? " " : ", ") + Describe(part);
+    return text + "}";
+  };
   switch (operation.action) {
     case Action::kFormat:
       return "Format";
@@ -38,74 +26,70 @@ std::string Describe(const Operation& operation) {
     case Action::kAdd:
       return "Add" + key + " " + std::to_string(operation.number);
     case Action::kCompareAndSwap:
-      return "CompareAndSwap" + key + " " + std::to_string(WordOf(operation.value)) + " -> " +
+      return "CompareAndSwap" + key + " " + std::to_string(testing::WordOf(operation.value)) + " -> " +
              std::to_string(operation.number);
+    case Action::kUpdate:
+      return (operation.number == 1 ? "UpdateAway" : "Update") + key + bytes;
     case Action::kGet:
       return "Get" + key;
+    case Action::kWrite:
+      return with_parts("Batch {");
+    case Action::kTransact:
+      return with_parts("Transact {");
+    case Action::kDeleteRange:
+      return "DeleteRange" + key + " to \"" + testing::Printable(operation.value) + "\"";
     case Action::kScan:
       return "Scan";
+    case Action::kOpenSnapshot:
+      return "OpenSnapshot";
+    case Action::kOpenIterator:
+      return "OpenIterator";
+    case Action::kClose:
+      return "Close";
+    case Action::kPin:
+      return "Pin" + key;
   }
   return "?";
 }
 
-Answer ApplyTo(Value& value, const Operation& operation) {
-  const bool is_word = value.has_value() && value->size() == sizeof(uint64_t);
+bool MayFindNoSpace(const Operation& operation, bool has_snapshots) {
   switch (operation.action) {
     case Action::kPut:
-      value = operation.value;
-      return {};
     case Action::kPutIfAbsent:
-      if (value.has_value()) return {StatusCode::kAlreadyExists, std::nullopt};
-      value = operation.value;
-      return {};
-    case Action::kDelete:
-      if (!value.has_value()) return {StatusCode::kNotFound, std::nullopt};
-      value.reset();
-      return {};
     case Action::kAdd:
-      if (value.has_value() && !is_word) return {StatusCode::kFailedPrecondition, std::nullopt};
-      value = WordValue((is_word ? WordOf(*value) : 0) + operation.number);
-      return {StatusCode::kOk, value};
-    case Action::kCompareAndSwap: {
-      if (!value.has_value()) return {StatusCode::kNotFound, std::nullopt};
-      if (!is_word) return {StatusCode::kFailedPrecondition, std::nullopt};
-      const Answer answer{StatusCode::kOk, value};
-      if (value == operation.value) value = WordValue(operation.number);
-      return answer;
-    }
-    case Action::kGet:
-      if (!value.has_value()) return {StatusCode::kNotFound, std::nullopt};
-      return {StatusCode::kOk, value};
-    case Action::kFormat:
-    case Action::kReopen:
-    case Action::kRecover:
-    case Action::kScan:
-      break;
+    case Action::kWrite:
+    case Action::kTransact:
+    case Action::kDeleteRange:
+      return true;
+    case Action::kUpdate:
+      return operation.number != 1;
+    case Action::kCompareAndSwap:
+      return has_snapshots;
+    default:
+      return false;
   }
-  return {};
 }
 
-Answer ApplyTo(Store& store, const Operation& operation) {
-  switch (operation.action) {
-    case Action::kPut:
-      return {store.Put(operation.key, operation.value).code(), std::nullopt};
-    case Action::kPutIfAbsent:
-      return {store.PutIfAbsent(operation.key, operation.value).code(), std::nullopt};
-    case Action::kDelete:
-      return {store.Delete(operation.key).code(), std::nullopt};
-    case Action::kAdd:
-      return AnswerOf(store.Add(operation.key, operation.number));
-    case Action::kCompareAndSwap:
-      return AnswerOf(store.CompareAndSwap(operation.key, WordOf(operation.value), operation.number));
-    case Action::kGet:
-      return AnswerOf(store.Get(operation.key));
-    case Action::kFormat:
-    case Action::kReopen:
-    case Action::kRecover:
-    case Action::kScan:
-      break;
+uint64_t BytesOf(const Operation& operation) {
+  constexpr uint64_t kForEach = 64;  // of headers, and of the words that change
+  uint64_t bytes = operation.key.size() + operation.value.size() + kForEach;
+  for (const Operation& part : operation.parts) bytes += BytesOf(part);
+  return bytes;
+}
+
+void AddKeysOf(const Operation& operation, std::set<std::string>* keys) {
+  for (const Operation& part : operation.parts) AddKeysOf(part, keys);
+  const bool has_key =
+      (operation.action >= Action::kPut && operation.action <= Action::kGet) || operation.action == Action::kPin;
+  if (has_key) keys->insert(operation.key);
+}
+
+absl::Status ReadAll(Iterator& iterator, Contents* contents, const std::function<void()>& in_between) {
+  for (iterator.SeekToFirst(); iterator.Valid(); iterator.Next()) {
+    in_between();
+    contents->emplace_back(iterator.key(), iterator.value());
   }
-  return {};
+  return iterator.status();
 }
 
 }  // namespace sealkv::crash

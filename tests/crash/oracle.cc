@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "daxfile/dax_file.h"
+#include "kv/image.h"
+#include "kv/lanes.h"
 #include "kv/sealkv.h"
 #include "tests/check_clean.h"
 #include "tests/crash/shape.h"
@@ -21,15 +23,6 @@ absl::StatusOr<std::unique_ptr<Store>> Open(std::span<std::byte> image) {
 
 // Empty, or what the assertion says.
 std::string Complaint(const ::testing::AssertionResult& result) { return result ? "" : result.message(); }
-
-// Forward.
-absl::Status ReadAll(const Store& store, Contents* contents) {
-  const std::unique_ptr<Iterator> iterator = store.NewIterator();
-  for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
-    contents->emplace_back(iterator->key(), iterator->value());
-  }
-  return iterator->status();
-}
 
 // Every key that is there, and every key that might be, through get.
 std::string CompareGets(const Store& store, const Model& model, const std::set<std::string>& keys) {
@@ -74,16 +67,29 @@ std::string GoOn(Store& store, Model* model) {
     if (std::string complaint = put(key + "+", "after the crash"); !complaint.empty()) return complaint;
     if (std::string complaint = put(key, testing::WordValue(1)); !complaint.empty()) return complaint;
   }
-  return put("8 bytes:after the crash", "x");
+  WriteBatch batch;
+  batch.Put("8 bytes:after the crash", "x");
+  batch.Put("8 bytes:by a batch", testing::WordValue(2));
+  batch.Delete("8 bytes:");
+  if (const absl::Status status = store.Write(batch); !status.ok()) return check(status);
+  model->insert_or_assign("8 bytes:after the crash", "x");
+  model->insert_or_assign("8 bytes:by a batch", testing::WordValue(2));
+  model->erase("8 bytes:");
+  return "";
+}
+
+bool HasCommittedLanes(std::span<std::byte> image) {
+  return internal::HasCommittedLanes(internal::Image(image.data()));
 }
 
 std::string JudgeStore(std::unique_ptr<Store> store, std::span<std::byte> image, const Expectation& expectation) {
   Contents contents;
-  if (const absl::Status status = ReadAll(*store, &contents); !status.ok()) return status.ToString();
+  if (const absl::Status status = ReadAll(*store->NewIterator(), &contents); !status.ok()) return status.ToString();
   std::string complaint = expectation.Complaint(contents);
   if (!complaint.empty()) return complaint;
   Model model(contents.begin(), contents.end());
   if (complaint = CompareGets(*store, model, expectation.keys()); !complaint.empty()) return complaint;
+  if (HasCommittedLanes(image)) return "a batch is still to be done after an open";
   if (complaint = ShapeOf(image).contradiction; !complaint.empty()) return complaint;
   if (complaint = Complaint(testing::IsClean(image)); !complaint.empty()) return complaint;
   if (complaint = FindLeak(*store, image); !complaint.empty()) return complaint;

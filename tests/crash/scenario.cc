@@ -6,6 +6,7 @@
 
 #include "daxfile/dax_file.h"
 #include "kv/sealkv.h"
+#include "tests/crash/held.h"
 #include "tests/crash/recorder.h"
 #include "tests/memory_store.h"
 
@@ -69,7 +70,7 @@ class Runner {
     for (const Operation& operation : scenario.setup) Do(operation, nullptr);
     recording_.first_operation = recording_.operations.size();
     for (const Operation& operation : scenario.operations) Do(operation, scenario.happened);
-    store_.reset();
+    LetGoOfStore();
     for (const std::string& stray : recorder_.strays()) recording_.problems.push_back(stray);
     recording_.log = recorder_.log();
     return std::move(recording_);
@@ -95,7 +96,7 @@ class Runner {
     }
     recording_.operations.push_back(operation);
     recording_.states.push_back(std::move(state));
-    recording_.keys.insert(operation.key);
+    AddKeysOf(operation, &recording_.keys);
     if (happened == nullptr) return;
     const Shape after = ShapeOf(memory_.span());
     if (!after.contradiction.empty()) recording_.problems.push_back(where + after.contradiction);
@@ -104,33 +105,40 @@ class Runner {
 
   // To the store, and to what it should hold. Returns what is wrong.
   std::string Apply(const Operation& operation, State* state) {
-    if (operation.action <= Action::kRecover) return Open(operation.action, state);
-    const Answer answer = ApplyTo(*store_, operation);
-    if (answer.code == absl::StatusCode::kResourceExhausted && may_be_full_ && MayFindNoSpace(operation.action)) {
+    if (operation.IsOpening()) return Open(operation.action, state);
+    const bool may_find_no_space = may_be_full_ && MayFindNoSpace(operation, held_.has_snapshot());
+    const Answer answer =
+        Held::Concerns(operation.action) ? held_.Apply(*store_, operation) : crash::ApplyTo(*store_, operation);
+    if (answer.code == absl::StatusCode::kResourceExhausted && may_find_no_space) {
       return IsNearlyFull(operation) ? "" : "found no space where there is enough";
     }
-    Model& model = state->value();
-    const auto found = model.find(operation.key);
-    Value value = found == model.end() ? std::nullopt : Value(found->second);
-    const Answer expected = ApplyTo(value, operation);
-    if (value.has_value()) {
-      model.insert_or_assign(operation.key, *value);
-    } else if (found != model.end()) {
-      model.erase(found);
+    Answer expected = crash::ApplyTo(state->value(), operation);
+    // What a snapshot shows is told when it is closed.
+    if (operation.action == Action::kOpenSnapshot || operation.action == Action::kOpenIterator) {
+      seen_by_held_ = std::exchange(expected.contents, {});
+    } else if (operation.action == Action::kClose) {
+      expected.contents = std::exchange(seen_by_held_, {});
     }
-    return answer == expected ? "" : "answered " + absl::StatusCodeToString(answer.code) + ", or another value";
+    if (answer == expected) return "";
+    return crash::Describe(operation) + " answered " + absl::StatusCodeToString(answer.code) + ", or another value";
   }
 
-  // Whether a put may fail. A record that isn't large takes one segment, nodes never more than two.
+  // Whether an operation may fail. A record that isn't large takes one segment, nodes never more than two.
   bool IsNearlyFull(const Operation& operation) {
     constexpr uint64_t kEnough = 3;
     const Stats stats = store_->GetStats();
-    const bool is_large = 2 * (operation.key.size() + operation.value.size() + 64) > stats.segment_bytes;
+    const bool is_large = 2 * BytesOf(operation) > stats.segment_bytes || operation.action == Action::kDeleteRange;
     return is_large || stats.segments_free < kEnough;
   }
 
-  std::string Open(Action action, State* state) {
+  void LetGoOfStore() {
+    held_.LetGo();
+    seen_by_held_.clear();
     store_.reset();
+  }
+
+  std::string Open(Action action, State* state) {
+    LetGoOfStore();
     daxfile::DaxFile file = daxfile::DaxFile::OverMemory(memory_.span(), &recorder_);
     auto store = action == Action::kFormat ? Store::Format(std::move(file)) : Store::Attach(std::move(file));
     if (action == Action::kFormat) *state = Model{};
@@ -143,6 +151,8 @@ class Runner {
   testing::Memory memory_;
   Recorder recorder_;
   std::unique_ptr<Store> store_;
+  Held held_;  // let go of before the store is
+  Contents seen_by_held_;
   ScenarioRecording recording_;
   bool may_be_full_ = false;
 };

@@ -38,12 +38,19 @@ struct Scenario {
   std::function<bool(const Shape& before, const Shape& after)> happened;
   unsigned times = 1;        // how many of the operations must have done it
   bool may_be_full = false;  // an operation that finds no space is fine, and changes nothing
+  // Whether a crash may find a batch that is committed and not yet done (kv/lanes.h).
+  enum class Redo : uint8_t { kMayBe, kIs, kNever };
+  Redo redo = Redo::kMayBe;
+  bool is_large = false;  // so much is pending at once that few of the images will have to do
 };
 
 // How GoogleTest names one in its messages.
 inline void PrintTo(const Scenario& scenario, std::ostream* out) { *out << scenario.kind; }
 
 std::vector<Scenario> AllScenarios();
+// Of these: what is done at once, and what is done while a snapshot is open.
+std::vector<Scenario> BatchScenarios();
+std::vector<Scenario> SnapshotScenarios();
 
 // A scenario that was run over the recorder.
 struct ScenarioRecording : Recording {

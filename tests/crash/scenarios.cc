@@ -5,42 +5,13 @@
 #include "kv/sealkv.h"
 #include "tests/crash/random_scenario.h"
 #include "tests/crash/scenario.h"
+#include "tests/crash/scripts.h"
 #include "tests/crash/shape_change.h"
 #include "tests/key_shapes.h"
 #include "tests/random.h"
 
 namespace sealkv::crash {
 namespace {
-
-using Operations = std::vector<Operation>;
-
-Operations operator+(Operations a, const Operations& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
-// Puts of 8-byte keys with 8-byte values: inline entries.
-Operations PutNumbers(uint64_t first, uint64_t last, uint64_t step = 1) {
-  Operations puts;
-  for (uint64_t i = first; i <= last; i += step) puts.push_back(Put(U64Key(i), i * 1000));
-  return puts;
-}
-Operations DeleteNumbers(uint64_t first, uint64_t last, uint64_t step = 1) {
-  Operations deletes;
-  for (uint64_t i = first; i <= last; i += step) deletes.push_back(Delete(U64Key(i)));
-  return deletes;
-}
-// Keys that share `prefix` and differ behind it.
-Operations PutBehind(const std::string& prefix, std::string_view ends, size_t value_bytes = 20) {
-  Operations puts;
-  for (const char end : ends) puts.push_back(Put(prefix + end, std::string(value_bytes, end)));
-  return puts;
-}
-Operations DeleteBehind(const std::string& prefix, std::string_view ends) {
-  Operations deletes;
-  for (const char end : ends) deletes.push_back(Delete(prefix + end));
-  return deletes;
-}
 
 void AddSimpleOperations(std::vector<Scenario>* all) {
   const std::string shared = "8 bytes:";
@@ -221,9 +192,6 @@ void AddLayers(std::vector<Scenario>* all) {
 }
 
 void AddSpace(std::vector<Scenario>* all) {
-  const auto large = [](std::string key, size_t segments) {
-    return Put(std::move(key), std::string(4096 * segments - 100, 'L'));
-  };
   all->push_back({.kind = "segment taken for nodes",
                   .setup = PutNumbers(1, 100),
                   .operations = PutNumbers(101, 230),
@@ -234,23 +202,24 @@ void AddSpace(std::vector<Scenario>* all) {
                   .happened = RecordSegmentTaken});
   all->push_back({.kind = "large value, run of segments",
                   .setup = {Put("a", 1), Put("b", 2)},
-                  .operations = {large("one", 1), large("three", 3), large("one", 2)},
+                  .operations = {PutLarge("one", 1), PutLarge("three", 3), PutLarge("one", 2)},
                   .happened = RunTaken,
                   .times = 3});
   // The store is full of large values: deleting one and putting another releases segments and takes them again, first
   // from the end of the run. Segments 7, 8 and 9, of "b", have their words in two lines of the table.
-  const Operations full = {large("f", 2), large("a", 3), large("b", 3), large("c", 3), large("d", 2), Put("e", 5)};
+  const Operations full = {PutLarge("f", 2), PutLarge("a", 3), PutLarge("b", 3),
+                           PutLarge("c", 3), PutLarge("d", 2), Put("e", 5)};
   all->push_back(
       {.kind = "run released and taken again",
        .setup = full,
-       .operations = {Delete("b"), Put("in a", "new segment"), large("g", 1), large("h", 1), large("i", 1), Delete("c"),
-                      large("j", 3)},
+       .operations = {Delete("b"), Put("in a", "new segment"), PutLarge("g", 1), PutLarge("h", 1), PutLarge("i", 1),
+                      Delete("c"), PutLarge("j", 3)},
        .happened = [](const Shape& before, const Shape& after) { return before.live_segments != after.live_segments; },
        .times = 5});
   // What was deleted but not yet given back is found by the background pass.
   all->push_back({.kind = "segments released by the background pass",
                   .setup = full + Operations{Delete("b"), Delete("d")},
-                  .operations = {Reopen(), Put("e", 6), large("g", 2), Put("h", "x"), large("i", 2)},
+                  .operations = {Reopen(), Put("e", 6), PutLarge("g", 2), Put("h", "x"), PutLarge("i", 2)},
                   .happened = SegmentReleased,
                   .times = 2});
 }
@@ -285,6 +254,8 @@ std::vector<Scenario> AllScenarios() {
   AddLayers(&all);
   AddSpace(&all);
   AddOpening(&all);
+  for (Scenario& scenario : BatchScenarios()) all.push_back(std::move(scenario));
+  for (Scenario& scenario : SnapshotScenarios()) all.push_back(std::move(scenario));
   for (uint64_t i = 0; i < 8; ++i) all.push_back(RandomScenario(testing::TestSeed() + i));
   return all;
 }

@@ -27,10 +27,11 @@ class Table {
 
   const Exploration& all() const { return all_; }
 
-  // `sampled`: points with too many images to try all. `in recovery`: images by crashes of recovery.
+  // `sampled`: points with too many images to try all. `in recovery`: images by crashes of recovery. `to redo`: images
+  // with a committed batch that is to be done again.
   void Print() const {
-    std::printf("%-44s %8s %8s %10s %11s %9s %9s\n", "kind", "points", "sampled", "images", "in recovery", "failures",
-                "images/s");
+    std::printf("%-56s %8s %8s %10s %11s %8s %9s %9s\n", "kind", "points", "sampled", "images", "in recovery",
+                "to redo", "failures", "images/s");
     for (const auto& [kind, row] : rows_) PrintRow(kind, row);
     PrintRow("all", all_);
     std::fflush(stdout);
@@ -38,8 +39,9 @@ class Table {
 
  private:
   static void PrintRow(const std::string& kind, const Exploration& row) {
-    std::printf("%-44s %8lu %8lu %10lu %11lu %9lu %9.0f\n", kind.c_str(), row.points, row.points_sampled, row.images,
-                row.recovery_images, row.failures, static_cast<double>(row.images) / row.seconds);
+    std::printf("%-56s %8lu %8lu %10lu %11lu %8lu %9lu %9.0f\n", kind.c_str(), row.points, row.points_sampled,
+                row.images, row.recovery_images, row.redo_images, row.failures,
+                static_cast<double>(row.images) / row.seconds);
   }
 
   std::vector<std::pair<std::string, Exploration>> rows_;
