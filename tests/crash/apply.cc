@@ -1,4 +1,5 @@
 // Operations as the contract has them, and as the store does.
+#include <algorithm>
 #include <memory>
 #include <tuple>
 #include <type_traits>
@@ -66,10 +67,18 @@ Answer ApplyToValue(Value& value, const Operation& operation) {
 Answer ApplyTogether(Model& model, const Operation& operation) {
   Model changed = model;
   Answer answer;
-  for (const Operation& part : operation.parts) {
+  for (size_t i = 0; i < operation.parts.size(); ++i) {
+    const Operation& part = operation.parts[i];
     Answer one = ApplyTo(changed, part);
     if (part.action == Action::kDelete) one = {};
-    if (one.code == StatusCode::kFailedPrecondition) return one;
+    if (one.code == StatusCode::kFailedPrecondition) {
+      // In a batch an addition that a later part makes void isn't looked at.
+      const bool is_void =
+          operation.action != Action::kTransact &&
+          std::any_of(operation.parts.begin() + static_cast<ptrdiff_t>(i) + 1, operation.parts.end(),
+                      [&](const Operation& later) { return later.key == part.key && later.action != Action::kAdd; });
+      if (!is_void) return one;
+    }
     if (operation.action == Action::kTransact) answer.parts.push_back(std::move(one));
   }
   model = std::move(changed);
