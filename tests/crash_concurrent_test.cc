@@ -42,12 +42,13 @@ TEST(CrashConcurrentTest, Scripts) {
   Table table;
   for (ConcurrentScenario& scenario : ConcurrentScenarios()) {
     uint64_t most_lanes = 0;
+    const uint64_t first_seed = scenario.seed + testing::TestSeed();
     for (uint64_t i = 0; i < testing::Scaled(12) && !HasFailure(); ++i) {
-      scenario.seed = testing::TestSeed() + i;
+      scenario.seed = first_seed + i;
       scenario.stepped_thread =
-          i % 4 == 0 ? static_cast<unsigned>(i / 4 % scenario.threads.size()) + 1 : 0;  // each in turn, or none
+          i % 6 == 0 ? static_cast<unsigned>(i / 6 % scenario.threads.size()) + 1 : 0;  // each in turn, or none
       most_lanes = std::max(most_lanes, ExpectAllRecover(scenario, table, scenario.kind).most_lanes);
-      if (HasFailure()) FAIL() << scenario.kind << ", SEALKV_TEST_SEED=" << scenario.seed;
+      if (HasFailure()) FAIL() << scenario.kind << ", SEALKV_TEST_SEED=" << testing::TestSeed() + i;
     }
     if (testing::Scaled(12) >= 12) {
       EXPECT_GE(most_lanes, scenario.lanes) << scenario.kind << ": no crash with so many batches committed at once";

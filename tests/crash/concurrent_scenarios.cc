@@ -97,20 +97,6 @@ std::vector<ConcurrentScenario> ConcurrentScenarios() {
                              {Put(U64Key(2664), 2), Put(U64Key(2662), 2), Put(U64Key(2661), 2)},
                              {Get(U64Key(2660)), Get(U64Key(2662)), Get(U64Key(2663)), Get(U64Key(2662)),
                               Get(U64Key(2664)), Get(U64Key(2661))}}});
-  // One segment is free. The first thread's put makes a layer: it takes that segment for the layer's node, and finds no
-  // room for the record. The segment stays taken, and the second thread splits a leaf into it: it relies on the word
-  // that the other one has written to the table. (All 16 nodes of the one node segment are in use, and half of a
-  // segment of records.)
-  Operations full = PutNumbers(10, 1850, 10);
-  for (const char end : {'a', 'b', 'c', 'd', 'e'}) full.push_back(Put(std::string("a layer:") + end, "x"));
-  for (const char end : {'b', 'c', 'd', 'e'}) full.push_back(Put(std::string("8 bytes:") + end, "x"));
-  for (Operation& put :
-       Operations{PutLarge("~a", 4), PutLarge("~b", 4), PutLarge("~c", 4), Put("~d", std::string(1900, 'x'))}) {
-    full.push_back(std::move(put));
-  }
-  all.push_back({.kind = "threads: a segment taken by a put that failed",
-                 .setup = std::move(full),
-                 .threads = {{Put("8 bytes:a", std::string(1900, 'x'))}, {Put(U64Key(75), 1), Put(U64Key(305), 1)}}});
   // One segment is free. The first thread's put would shorten a prefix: its record and the upper part of the prefix
   // find room there, the lower part doesn't. What it has copied is given back, and the second thread's record goes
   // there.

@@ -10,6 +10,9 @@ namespace {
 
 using Scenarios = std::vector<ConcurrentScenario>;
 
+// With few switches: of two threads the first is over when the second begins.
+constexpr uint64_t kFirstThreadFirst = 2;
+
 Operations GetNumbers(std::initializer_list<uint64_t> numbers) {
   Operations gets;
   for (const uint64_t number : numbers) gets.push_back(Get(U64Key(number)));
@@ -159,16 +162,57 @@ void AddSnapshots(Scenarios* all) {
                               {UpdateAway("a"), Update("a", "5"), UpdateAway(U64Key(1))}}});
 }
 
-// One segment is free, and somebody reads, for long. The first thread's put takes that segment for a node, and finds
-// no room for its record. So does the second thread, which collects what the first one's arena holds; nothing is
-// released, for there is a reader; and it splits a leaf into that segment, which it relies on being durably taken.
+// Three levels, from where on hints are followed. Two leaves that cover many buckets are merged, and their nodes freed;
+// the merged one is filled up, by keys of the buckets in front. The hints of the others still lead to the second leaf's
+// node, when a split makes it the right one: who is let in there too early sees, or builds upon, what may be lost.
+void AddHints(Scenarios* all) {
+  Operations setup = PutNumbers(0, 2650, 10) + PutNumbers(3000, 7100, 100) + GetNumbers({3000, 4400}) +
+                     DeleteNumbers(3500, 4300, 100) + DeleteNumbers(4800, 5700, 100) + PutNumbers(3001, 3005);
+  const auto with = [&](const char* kind, Operation split) {
+    all->push_back({.kind = kind,
+                    .memory_bytes = 96 << 10,
+                    .setup = setup,
+                    .threads = {{std::move(split)},
+                                {PutNumber(4551, 2), Get(U64Key(4550)), Add(U64Key(4500), 2)},
+                                Repeat(Get(U64Key(4550)), 5)}});
+  };
+  with("writers: a leaf splits into nodes that hints lead to", PutNumber(4550, 1));
+  with("writers: a batch splits into nodes that hints lead to", Batch({PutNumber(4550, 1), PutNumber(10, 1)}));
+}
+
+// All 16 nodes of the one node segment are in use, and most of one of records; one segment is free. The first thread's
+// put makes a layer: it takes that segment for a node, and finds no room for its record. The second thread collects
+// what the first one's arena holds, and splits a leaf into that segment, which it relies on being durably taken. (If
+// somebody reads. Else the segment is given back first.)
 void AddFull(Scenarios* all) {
-  Operations full = PutNumbers(10, 1850, 10) + PutBehind("a layer:", "abcde", 1) + PutBehind("8 bytes:", "bcde", 1);
-  full = full + Operations{PutLarge("~a", 4), PutLarge("~b", 4), PutLarge("~c", 4), Put("~d", std::string(1900, 'x')),
-                           Pin("~d")};
+  Operations full =
+      PutNumbers(10, 1540, 10) + PutBehind("a layer:", "abcde", 1) + PutBehind("b layer:", "abcde", 1) +
+      PutBehind("c layer:", "abcde", 1) + PutBehind("8 bytes:", "bcde", 1) +
+      Operations{PutLarge("~a", 4), PutLarge("~b", 4), PutLarge("~c", 4), Put("~d", std::string(1900, 'x'))};
+  const std::vector<Operations> threads = {{Put("8 bytes:a", std::string(1900, 'x'))},
+                                           {PutNumber(75, 1), PutNumber(305, 1)}};
+  all->push_back({.kind = "writers: a segment taken by a put that failed",
+                  .setup = full,
+                  .threads = threads,
+                  .seed = kFirstThreadFirst,
+                  .switch_percent = 1});
   all->push_back({.kind = "writers: a segment taken by a put that failed, under a reader",
-                  .setup = std::move(full),
-                  .threads = {{Put("8 bytes:a", std::string(1900, 'x'))}, {PutNumber(75, 1), PutNumber(305, 1)}}});
+                  .setup = full + Operations{Pin("~d")},
+                  .threads = threads,
+                  .seed = kFirstThreadFirst,
+                  .switch_percent = 1});
+  // No segment is free. Of the first thread's blob one chunk finds room behind a record, the other one doesn't; what it
+  // has copied is given back. The second thread deletes that record; then the segment is empty, and its next record
+  // goes where the chunk was.
+  Operations all_numbers;
+  for (uint64_t i = 1; i <= 252; ++i) all_numbers.push_back(PutNumber(i, i));
+  Operations full_of_values = PutNumbers(1, 252) + Operations{PutLarge("a", 3), PutLarge("b", 3), PutLarge("c", 3),
+                                                              PutLarge("d", 3), Put("e", 5)};
+  all->push_back({.kind = "writers: space given back by a batch that failed",
+                  .setup = std::move(full_of_values),
+                  .threads = {{Batch(std::move(all_numbers))}, {Delete("e"), Put("f", std::string(2000, 'f'))}},
+                  .seed = kFirstThreadFirst,
+                  .switch_percent = 1});
 }
 
 }  // namespace
@@ -179,6 +223,7 @@ std::vector<ConcurrentScenario> WriterScenarios() {
   AddMerges(&all);
   AddBatches(&all);
   AddSnapshots(&all);
+  AddHints(&all);
   AddFull(&all);
   return all;
 }
