@@ -34,6 +34,15 @@ struct EngineOptions {
   bool use_existing = false;
 };
 
+// Puts that are made together. One thread's.
+class EngineBatch {
+ public:
+  virtual ~EngineBatch() = default;
+  virtual void Put(const Key& key, std::string_view value) = 0;
+  // Makes those since the last call.
+  virtual absl::Status Write() = 0;
+};
+
 class Engine {
  public:
   // Called with each pair met; false ends the walk.
@@ -49,6 +58,16 @@ class Engine {
   // Up to `count` pairs from the first key >= `from` (nothing: from the first key, or the last when reversed).
   // Returns how many there were; adds up the values' first words, so that they are really read.
   virtual uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) = 0;
+
+  // nullptr: it has none.
+  virtual std::unique_ptr<EngineBatch> NewBatch() { return nullptr; }
+  // Adds 1 to the integer at a key.
+  virtual absl::Status Increment(const Key& key) {
+    (void)key;
+    return absl::UnimplementedError("this engine has no atomic addition");
+  }
+  // Opens a snapshot, and closes it.
+  virtual absl::Status TouchSnapshot() { return absl::UnimplementedError("this engine has no snapshots"); }
 
   // Whether threads may write at the same time.
   virtual bool is_thread_safe() const = 0;

@@ -49,6 +49,26 @@ class SealkvEngine : public Engine {
     return seen;
   }
 
+  std::unique_ptr<EngineBatch> NewBatch() override {
+    class Batch : public EngineBatch {
+     public:
+      explicit Batch(Store& store) : store_(store) {}
+      void Put(const Key& key, std::string_view value) override { batch_.Put(key.bytes, value); }
+      absl::Status Write() override {
+        const absl::Status status = store_.Write(batch_);
+        batch_.Clear();
+        return status;
+      }
+
+     private:
+      Store& store_;
+      WriteBatch batch_;
+    };
+    return std::make_unique<Batch>(*store_);
+  }
+  absl::Status Increment(const Key& key) override { return store_->Add(key.bytes, 1).status(); }
+  absl::Status TouchSnapshot() override { return store_->OpenSnapshot().status(); }
+
   bool is_thread_safe() const override { return true; }
 
   std::string Describe() const override {

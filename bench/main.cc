@@ -27,7 +27,8 @@
 ABSL_FLAG(std::vector<std::string>, benchmarks,
           std::vector<std::string>({"fillrandom", "readrandom", "overwrite", "seekrandom", "readseq"}),
           "what to run, in this order: fillseq, fillrandom (these begin with an empty store), overwrite, readrandom, "
-          "readmissing, readseq, readreverse, seekrandom, deleterandom, open");
+          "readmissing, readseq, readreverse, seekrandom, deleterandom, readseqwhilewriting, addhot (all "
+          "threads add to one key), snapshot (open and close one), open");
 ABSL_FLAG(std::vector<std::string>, engines, std::vector<std::string>({"sealkv", "btree_map"}),
           "what to measure: sealkv, std_map, btree_map");
 ABSL_FLAG(uint64_t, num, 1000000, "number of records");
@@ -36,6 +37,7 @@ ABSL_FLAG(uint32_t, threads, 1, "number of threads");
 ABSL_FLAG(uint32_t, value_size, 8, "bytes of a value");
 ABSL_FLAG(uint32_t, key_size, 16, "bytes of a key (key_kind=string; at least 16)");
 ABSL_FLAG(std::string, key_kind, "u64", "u64: 8-byte integers; string: hexadecimal digits and filler");
+ABSL_FLAG(uint64_t, batch_size, 1, "puts that fills and overwrites make together, atomically");
 ABSL_FLAG(uint64_t, seek_nexts, 100, "records that seekrandom reads from each place");
 ABSL_FLAG(uint64_t, seed, 0, "another seed gives other keys and values");
 ABSL_FLAG(bool, histogram, false, "print percentiles of the latency (of every 64th operation)");
@@ -117,6 +119,7 @@ absl::StatusOr<Plan> MakePlan() {
   workload.reads = absl::GetFlag(FLAGS_reads);
   workload.threads = absl::GetFlag(FLAGS_threads);
   workload.seek_nexts = absl::GetFlag(FLAGS_seek_nexts);
+  workload.batch_size = std::max<uint64_t>(1, absl::GetFlag(FLAGS_batch_size));
   plan.repetitions = absl::GetFlag(FLAGS_repetitions);
   if (workload.num == 0) return absl::InvalidArgumentError("--num must be at least 1");
   if (workload.threads == 0 || workload.threads > 1024)

@@ -45,6 +45,39 @@ class MarkedEngine : public Engine {
     marks_.End(number, NotFoundUnless(found));
     return found;
   }
+  std::unique_ptr<EngineBatch> NewBatch() override {
+    class Batch : public EngineBatch {
+     public:
+      Batch(std::unique_ptr<EngineBatch> batch, Marks& marks) : batch_(std::move(batch)), marks_(marks) {}
+      void Put(const Key& key, std::string_view value) override { batch_->Put(key, value), ++size_; }
+      absl::Status Write() override {
+        const uint64_t number = marks_.Begin("batch", absl::StrCat(std::exchange(size_, 0)));
+        absl::Status status = batch_->Write();
+        marks_.End(number, status.code());
+        return status;
+      }
+
+     private:
+      const std::unique_ptr<EngineBatch> batch_;
+      Marks& marks_;
+      uint64_t size_ = 0;
+    };
+    std::unique_ptr<EngineBatch> batch = engine_->NewBatch();
+    if (batch == nullptr) return nullptr;
+    return std::make_unique<Batch>(std::move(batch), marks_);
+  }
+  absl::Status Increment(const Key& key) override {
+    const uint64_t number = marks_.Begin("add", key.bytes);
+    absl::Status status = engine_->Increment(key);
+    marks_.End(number, status.code());
+    return status;
+  }
+  absl::Status TouchSnapshot() override {
+    const uint64_t number = marks_.Begin("snapshot", "-");
+    absl::Status status = engine_->TouchSnapshot();
+    marks_.End(number, status.code());
+    return status;
+  }
   uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
     const uint64_t number = marks_.Begin(reverse ? "scan-reverse" : "scan", from.has_value() ? Text(*from) : "-");
     const uint64_t seen = engine_->Scan(from, count, reverse, sum);

@@ -13,9 +13,9 @@
 namespace sealkv::bench {
 namespace {
 
-constexpr std::array<std::string_view, 10> kNames = {"fillseq",      "fillrandom", "overwrite",   "readrandom",
-                                                     "readmissing",  "readseq",    "readreverse", "seekrandom",
-                                                     "deleterandom", "open"};
+constexpr std::array<std::string_view, 13> kNames = {
+    "fillseq",    "fillrandom",   "overwrite",           "readrandom", "readmissing", "readseq", "readreverse",
+    "seekrandom", "deleterandom", "readseqwhilewriting", "addhot",     "snapshot",    "open"};
 constexpr uint64_t kSampleEvery = 64;  // reading the clock waits for all that is under way
 constexpr uint64_t kProgressEvery = 4096;
 static_assert(kProgressEvery % kSampleEvery == 0);
@@ -42,6 +42,7 @@ struct Share {
   absl::Status status;
   Histogram latency_ns;
   daxfile::PersistCounters persist;
+  std::unique_ptr<EngineBatch> batch;
 };
 
 class Run {
@@ -67,6 +68,7 @@ class Run {
     const bool is_read = !IsWrite(workload_);
     uint64_t operations = is_read && options_.reads > 0 ? options_.reads : options_.num;
     if (workload_ == "readseq" || workload_ == "readreverse") return Walk();
+    if (workload_ == "readseqwhilewriting") return WalkBesideWriter();
     if (workload_ == "seekrandom")
       operations = std::max<uint64_t>(1, operations / std::max<uint64_t>(1, options_.seek_nexts));
     return RunThreads(operations);
@@ -82,6 +84,8 @@ class Run {
     if (workload == "readrandom") return &Run::ReadRandom;
     if (workload == "readmissing") return &Run::ReadMissing;
     if (workload == "seekrandom") return &Run::SeekRandom;
+    if (workload == "addhot") return &Run::AddHot;
+    if (workload == "snapshot") return &Run::TouchSnapshot;
     return &Run::DeleteRandom;
   }
 
@@ -99,6 +103,14 @@ class Run {
     if (threads < options_.threads) result.note = "one thread: this engine can't be written by more";
     std::vector<std::unique_ptr<Share>> shares;
     for (unsigned i = 0; i < threads; ++i) shares.push_back(std::make_unique<Share>(options_.data));
+    const uint64_t puts = operations;
+    const bool in_batches = options_.batch_size > 1 && (IsFill(workload_) || workload_ == "overwrite");
+    if (in_batches) {
+      for (const auto& share : shares) share->batch = engine_.NewBatch();
+      if (shares[0]->batch == nullptr) return absl::UnimplementedError("this engine has no batches");
+      operations = (operations + options_.batch_size - 1) / options_.batch_size;
+      operate_ = &Run::WriteBatch;
+    }
     progress_.Begin(absl::StrCat(subject_.name, " ", workload_));
     const double cpu_begin = CpuSeconds();
     const uint64_t begin = NowNs();
@@ -120,6 +132,10 @@ class Run {
       result.bytes += share->bytes;
       result.persist = result.persist + share->persist;
       result.latency_ns.Merge(share->latency_ns);
+    }
+    if (in_batches) {
+      result.operations = puts;
+      result.note = absl::StrCat("in batches of ", options_.batch_size, "; percentiles are of batches");
     }
     return result;
   }
@@ -177,9 +193,29 @@ class Run {
     return absl::OkStatus();
   }
 
+  absl::Status AddHot(Share& share, uint64_t) {
+    share.bytes += 2 * sizeof(uint64_t);
+    return engine_.Increment({~uint64_t{0}, "hot key."});
+  }
+  absl::Status TouchSnapshot(Share&, uint64_t) { return engine_.TouchSnapshot(); }
+
   absl::Status Write(Share& share, const Key& key) {
     share.bytes += key.bytes.size() + options_.data.value_bytes;
     return engine_.Put(key, share.data.ValueOf(key.number, subject_.round));
+  }
+  // An operation is a batch then.
+  absl::Status WriteBatch(Share& share, uint64_t i) {
+    const uint64_t end = std::min((i + 1) * options_.batch_size, options_.num);
+    for (uint64_t at = i * options_.batch_size; at < end; ++at) {
+      Key key = AnyKey(share, at);
+      if (IsFill(workload_)) {
+        key.number = subject_.has_random_keys ? share.data.RandomKey(at) : share.data.SequentialKey(at);
+        key.bytes = share.data.key();
+      }
+      share.bytes += key.bytes.size() + options_.data.value_bytes;
+      share.batch->Put(key, share.data.ValueOf(key.number, subject_.round));
+    }
+    return share.batch->Write();
   }
 
   absl::Status Read(Share& share, const Key& key) {
@@ -188,6 +224,28 @@ class Run {
       return absl::DataLossError("a wrong value was read");
     share.bytes += key.bytes.size() + share.value.size();
     return absl::OkStatus();
+  }
+
+  // From the first key to the last, while another thread overwrites what it meets at random, as fast as it can.
+  absl::StatusOr<Result> WalkBesideWriter() {
+    if (!engine_.is_thread_safe()) return absl::UnimplementedError("this engine can't be written while it is read");
+    std::atomic<bool> is_over{false};
+    std::atomic<uint64_t> overwrites{0};
+    absl::Status written;
+    std::thread writer([&] {
+      Share share(options_.data);
+      for (uint64_t i = 0; !is_over && written.ok(); ++i) {
+        written = Write(share, AnyKey(share, i));
+        overwrites.store(i + 1, std::memory_order_relaxed);
+      }
+    });
+    while (overwrites == 0) std::this_thread::yield();
+    absl::StatusOr<Result> result = Walk();
+    is_over = true;
+    writer.join();
+    if (!written.ok()) return written;
+    if (result.ok()) result->note = absl::StrCat(overwrites.load(), " overwrites meanwhile");
+    return result;
   }
 
   absl::StatusOr<Result> Walk() {
@@ -223,7 +281,7 @@ class Run {
   }
 
   const std::string workload_;
-  const Operation operate_;
+  Operation operate_;
   const uint64_t order_;
   const WorkloadOptions& options_;
   Subject& subject_;
@@ -239,7 +297,7 @@ std::vector<std::string> WorkloadNames() { return {kNames.begin(), kNames.end()}
 bool IsFill(std::string_view workload) { return workload == "fillseq" || workload == "fillrandom"; }
 
 bool IsWrite(std::string_view workload) {
-  return IsFill(workload) || workload == "overwrite" || workload == "deleterandom";
+  return IsFill(workload) || workload == "overwrite" || workload == "deleterandom" || workload == "addhot";
 }
 
 absl::StatusOr<Result> RunWorkload(std::string_view workload, const WorkloadOptions& options, Subject& subject,

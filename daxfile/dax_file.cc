@@ -78,8 +78,7 @@ DaxFile DaxFile::OverMemory(std::span<std::byte> memory, PersistObserver* observ
 }
 
 absl::Status DaxFile::MakePrivate() {
-  void* const at =
-      mmap(data_, size_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd_, 0);
+  void* const at = mmap(data_, size_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd_, 0);
   if (at == MAP_FAILED) return SystemError(errno, path_, "map privately");
   return absl::OkStatus();
 }

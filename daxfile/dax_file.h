@@ -86,8 +86,8 @@ class DaxFile {
   const std::string& tier_reason() const { return tier_reason_; }
   const std::string& path() const { return path_; }  // "<memory>" for OverMemory()
   bool read_only() const { return read_only_; }
-  // Makes the memory a copy of this process's own, page by page as it is written to: nothing of that goes to the file. For
-  // who has the file open for reading, and alone (not `live`).
+  // Makes the memory a copy of this process's own, page by page as it is written to: nothing of that goes to the file.
+  // For who has the file open for reading, and alone (not `live`).
   absl::Status MakePrivate();
   bool is_live() const { return is_live_; }  // others may write it meanwhile, or read it
   // For a writer that opened or made it without `live`, or made it with: readers may come from now on.

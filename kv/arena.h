@@ -1,9 +1,9 @@
 // What a writing thread has to itself: the segment that it appends records to, node slots, what it has retired, and a
 // word that says what it is doing. So writers share no line that each of them would write.
 //
-// An arena belongs to an epoch slot (kv/epoch.h), and to whoever holds that. When a thread ends, the next one that takes
-// its slot goes on where it left off. Somebody else may touch an arena while the gate is closed (kv/gate.h), when its
-// holder is between two operations; but for the atomic fields, which anybody may read.
+// An arena belongs to an epoch slot (kv/epoch.h), and to whoever holds that. When a thread ends, the next one that
+// takes its slot goes on where it left off. Somebody else may touch an arena while the gate is closed (kv/gate.h), when
+// its holder is between two operations; but for the atomic fields, which anybody may read.
 #ifndef SEALKV_KV_ARENA_H_
 #define SEALKV_KV_ARENA_H_
 

@@ -29,6 +29,9 @@ inline void LightFence() {
   }
 }
 
+// For both sides alike, where that may cost something.
+inline void FullFence() { __builtin_ia32_mfence(); }
+
 // For the rare side: a microsecond or some.
 void HeavyFence();
 

@@ -16,9 +16,9 @@
 // in-memory databases", SOSP 2013, for a validation of this kind).
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstring>
 
+#include "kv/asymmetric_fence.h"
 #include "kv/change.h"
 #include "kv/gate.h"
 
@@ -37,55 +37,80 @@ absl::Status Change::CommitBatch(absl::FunctionRef<bool()> is_still_true) {
     Abort();
     return is_true ? absl::OkStatus() : Restart();
   }
-  absl::StatusOr<Blob> blob = Blob{};
   const bool needs_lane = words.size() > 1;
+  Blob blob{};
   if (needs_lane) {
-    blob = WriteBlob(words);
-    if (!blob.ok()) return blob.status();
+    absl::StatusOr<Blob> written = WriteBlob(words);
+    if (!written.ok()) return written.status();
+    blob = *std::move(written);
   }
   WriteFreshNodes();
   context_.persist.Fence();
+  absl::Status status = context_.persist.status();
+  if (!status.ok()) {  // a lane must name nothing that isn't there
+    FreeBlob(blob);
+    return status;
+  }
+  // Before readers are locked out: they wait for nobody else's batch.
+  const size_t lane = needs_lane ? batch_->lanes().Take() : 0;
   LockOutReaders();
-  if (!is_still_true()) {
+  if (is_still_true()) {
+    KeepForSnapshots();
+    status = needs_lane ? CommitByLane(words, blob, lane) : CommitByOneWord(words);
+    LetGoOfBatch();
+  } else {
     UnlockUnchanged();
-    Gate::EndChange(arena_);
-    FreeBlob(*blob);
+    FreeBlob(blob);
     Abort();
-    return Restart();
+    status = Restart();
   }
-  KeepForSnapshots();
-  if (needs_lane) {
-    const size_t lane = batch_->lanes().Take();
-    uint64_t* const lane_word = &context_.image.superblock().lanes[lane].blob;
-    CommitLane(lane_word, *blob);
-    Apply(words);
-    LetReadersIn();
-    context_.persist.Fence();
-    ClearLane(lane_word);
-    batch_->lanes().GiveBack(lane);
-    FreeBlob(*blob);
-  } else {  // the one word is the commit, and isn't durable before the fence
-    Apply(words);
-    context_.persist.Fence();
-    LetReadersIn();
-  }
-  LetGoOfBatch();
+  if (needs_lane) batch_->lanes().GiveBack(lane);
   Gate::EndChange(arena_);
+  return status;
+}
+
+// If it can't be made sure that the words are durable (msync fails, and the store takes no more writes) the lane stays
+// as it is, and the blob where it is.
+absl::Status Change::CommitByLane(std::span<const RedoWord> words, const Blob& blob, size_t lane) {
+  uint64_t* const lane_word = &context_.image.superblock().lanes[lane].word;
+  CommitLane(lane_word, LaneWord(blob.first, lane));
+  Apply(words);
+  LetReadersIn();
+  context_.persist.Fence();
+  if (!context_.persist.is_ok()) return context_.persist.status();
+  ClearLane(lane_word);
+  if (context_.persist.is_ok()) FreeBlob(blob);
+  return context_.persist.status();
+}
+
+// The one word is the commit, and isn't durable before the fence.
+absl::Status Change::CommitByOneWord(std::span<const RedoWord> words) {
+  Apply(words);
+  context_.persist.Fence();
+  LetReadersIn();
   return context_.persist.status();
 }
 
 void Change::WriteFreshNodes() {
   for (const Held& held : held_) {
-    if (held.is_fresh && !held.is_replaced) WriteContent(*held.home, *held.place);
+    if (held.is_fresh && !held.is_replaced) WriteContent(context_.persist, *held.home, *held.place);
   }
 }
 
-// Where a node's copy differs from it.
+// Where a node's copy differs from it; or the words that were noted. In order within a node, so that a line's words are
+// together.
 std::vector<RedoWord> Change::CollectRedo() const {
   std::vector<RedoWord> words;
   words.reserve(held_.size() * 4);
-  for (const Held& held : held_) {
+  for (size_t index = 0; index < held_.size(); ++index) {
+    const Held& held = held_[index];
     if (held.is_fresh || held.is_replaced) continue;
+    if (held.place == nullptr) {
+      const std::span<RedoWord> noted = WordsOf(index);
+      std::sort(noted.begin(), noted.end(), [](const RedoWord& a, const RedoWord& b) { return a.where < b.where; });
+      words.insert(words.end(), noted.begin(), noted.end());
+      continue;
+    }
     const uint64_t base = Raw(context_.image.OffsetOf(held.home));
     for (unsigned i = 0; i < std::size(held.home->words); ++i) {
       const uint64_t value = held.place->words[i];
@@ -128,15 +153,15 @@ absl::StatusOr<Change::Blob> Change::WriteBlob(std::span<const RedoWord> words) 
   return blob;
 }
 
-void Change::CommitLane(uint64_t* lane, const Blob& blob) {
-  context_.persist.Store(lane, Raw(blob.first));
+void Change::CommitLane(uint64_t* lane, LaneWord word) {
+  context_.persist.Store(lane, word.raw());
   context_.persist.Flush(lane);
   context_.persist.Fence();
 }
 
 // Before anybody changes one of the words, or writes where the blob is.
 void Change::ClearLane(uint64_t* lane) {
-  context_.persist.Store(lane, 0);
+  context_.persist.Store(lane, LaneWord::kFreeRaw);
   context_.persist.Flush(lane);
   context_.persist.Fence();
 }
@@ -151,7 +176,7 @@ void Change::LockOutReaders() {
   for (const Held& held : held_) {
     if (!held.is_fresh) context_.locks.Lock(*held.home);
   }
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  FullFence();
   now_ = context_.versions.Now();
 }
 
@@ -182,8 +207,8 @@ void Change::Apply(std::span<const RedoWord> words) {
   uint64_t* last = nullptr;
   for (const RedoWord& redo : words) {
     auto* const word = reinterpret_cast<uint64_t*>(context_.image.base() + Raw(redo.where));
-    const bool is_next_line = last != nullptr && (reinterpret_cast<uintptr_t>(last) ^ reinterpret_cast<uintptr_t>(word)) >=
-                                                     daxfile::kCacheLineBytes;
+    const bool is_next_line = last != nullptr && (reinterpret_cast<uintptr_t>(last) ^
+                                                  reinterpret_cast<uintptr_t>(word)) >= daxfile::kCacheLineBytes;
     if (is_next_line) context_.persist.Flush(last);
     context_.persist.Store(word, redo.value);
     last = word;

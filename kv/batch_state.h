@@ -32,6 +32,19 @@ class BatchState {
     return found != index_of_.end() ? &found->second : nullptr;
   }
 
+  // Of the nodes that have no copy: what is to be stored. What became void meanwhile is at offset 0.
+  std::vector<RedoWord>& words() { return words_; }
+
+  // Leaves to be offered as hints (kv/leaf_hints.h) when they are part of the tree.
+  struct HintOffer {
+    uint64_t first;
+    uint64_t last;
+    Offset leaf;
+  };
+  std::vector<HintOffer>& hint_offers() { return hint_offers_; }
+
+  void Reserve(size_t nodes) { index_of_.reserve(nodes); }
+
   // The root of the top layer, if the batch changes that.
   Node* root() const { return root_; }
   void set_root(Node* home) { root_ = home; }
@@ -43,6 +56,8 @@ class BatchState {
   std::vector<std::unique_ptr<Node[]>> copies_;
   size_t used_ = 0;
   absl::flat_hash_map<const Node*, uint32_t> index_of_;
+  std::vector<RedoWord> words_;
+  std::vector<HintOffer> hint_offers_;
   Node* root_ = nullptr;
 };
 

@@ -4,12 +4,67 @@
 
 namespace sealkv::internal {
 
+// The lock is the one word that somebody may look at: who comes by an old hint sees by it that nothing is to be found
+// here. It was locked for good when the node was retired; or this place was never used.
+Node* TakeLockedNode(const ChangeContext& context, Arena& arena) {
+  Node* const node = context.image.NodeAt(context.heap.TakeNode(arena));
+  context.persist.Store(&node->words[Node::kLockWord], node->lock().LockedAsNew(context.locks.generation()).raw());
+  return node;
+}
+
+void WriteContent(daxfile::Persist& persist, Node& node, const Node& content) {
+  persist.Copy(&node.words[0], &content.words[0], Node::kLockWord * sizeof(uint64_t));
+  persist.Copy(&node.words[Node::kPrefixWord], &content.words[Node::kPrefixWord],
+               sizeof(content) - Node::kPrefixWord * sizeof(uint64_t));
+  persist.Flush(&node, sizeof(node));
+}
+
+Node* WriteFreshNode(const ChangeContext& context, Arena& arena, const Node& content) {
+  Node* const node = TakeLockedNode(context, arena);
+  WriteContent(context.persist, *node, content);
+  return node;
+}
+
 Node* Change::FindHeldInBatch(const Node* home) const {
   const uint32_t* const index = batch_->FindHeld(home);
-  return index != nullptr ? held_[*index].place : nullptr;
+  if (index == nullptr) return nullptr;
+  Held& held = held_[*index];
+  if (held.place == nullptr) MakeCopy(held);
+  return held.place;
+}
+
+// Those that were noted between the claims of this and of the next such node.
+std::span<RedoWord> Change::WordsOf(size_t held_index) const {
+  std::vector<RedoWord>& words = batch_->words();
+  size_t end = words.size();
+  for (size_t next = held_index + 1; next < held_.size(); ++next) {
+    if (!held_[next].has_words) continue;
+    end = held_[next].first_word;
+    break;
+  }
+  return std::span(words).subspan(held_[held_index].first_word, end - held_[held_index].first_word);
+}
+
+void Change::MakeCopy(Held& held) const {
+  held.place = batch_->NewCopy();
+  for (size_t i = 0; i < std::size(held.place->words); ++i) held.place->words[i] = Node::Load(held.home->words[i]);
+  const uint64_t base = Raw(context_.image.OffsetOf(held.home));
+  for (RedoWord& redo : WordsOf(static_cast<size_t>(&held - held_.data()))) {
+    held.place->words[(Raw(redo.where) - base) / sizeof(uint64_t)] = redo.value;
+    redo.where = Offset::kNone;
+  }
+}
+
+bool Change::ClaimForWords(Node* home, LockWord version) {
+  if (!context_.locks.TryClaim(*home, version)) return false;
+  Hold(home, nullptr, /*is_fresh=*/false);
+  held_.back().has_words = true;
+  held_.back().first_word = static_cast<uint32_t>(batch_->words().size());
+  return true;
 }
 
 bool Change::IsLeftBehind(const Node* home) const {
+  if (batch_ == nullptr) return false;
   const uint32_t* const index = batch_->FindHeld(home);
   return index != nullptr && (held_[*index].is_replaced || held_[*index].is_narrowed);
 }
@@ -54,26 +109,16 @@ Node* Change::Root() const {
 }
 
 Node* Change::WriteNode(const Node& content) {
-  Node& node = *context_.image.NodeAt(context_.heap.TakeNode(arena_));
-  // The one word that somebody may look at: who comes by an old hint sees by it that nothing is to be found here. It
-  // was locked for good when it was retired; or this place was never used.
-  context_.persist.Store(&node.words[Node::kLockWord], node.lock().LockedAsNew(context_.locks.generation()).raw());
-  if (batch_ != nullptr) {
-    Node* const copy = batch_->NewCopy();
-    *copy = content;
-    Hold(&node, copy, /*is_fresh=*/true);
-  } else {
-    fresh_nodes_.push_back(&node);
-    WriteContent(node, content);
+  if (batch_ == nullptr) {
+    Node* const node = WriteFreshNode(context_, arena_, content);
+    fresh_nodes_.push_back(node);
+    return node;
   }
-  return &node;
-}
-
-void Change::WriteContent(Node& node, const Node& content) {
-  context_.persist.Copy(&node.words[0], &content.words[0], Node::kLockWord * sizeof(uint64_t));
-  context_.persist.Copy(&node.words[Node::kPrefixWord], &content.words[Node::kPrefixWord],
-                        sizeof(content) - Node::kPrefixWord * sizeof(uint64_t));
-  context_.persist.Flush(&node, sizeof(node));
+  Node* const node = TakeLockedNode(context_, arena_);
+  Node* const copy = batch_->NewCopy();
+  *copy = content;
+  Hold(node, copy, /*is_fresh=*/true);
+  return node;
 }
 
 absl::StatusOr<Offset> Change::AppendRecord(std::string_view key, std::string_view value, uint32_t flags,

@@ -53,6 +53,13 @@ inline bool IsRestart(const absl::Status& status) {
 inline absl::Status Again() { return absl::Status(absl::StatusCode::kOutOfRange, ""); }
 inline bool IsAgain(const absl::Status& status) { return status.code() == absl::StatusCode::kOutOfRange; }
 
+// A node slot, locked, that holds anything. Needs a reservation.
+Node* TakeLockedNode(const ChangeContext& context, Arena& arena);
+// All of a node but its lock; durable after the next fence.
+void WriteContent(daxfile::Persist& persist, Node& node, const Node& content);
+// Both: a new node, no part of the tree.
+Node* WriteFreshNode(const ChangeContext& context, Arena& arena, const Node& content);
+
 class Change {
  public:
   Change(const ChangeContext& context, Arena& arena) : context_(context), arena_(arena) {}
@@ -66,6 +73,7 @@ class Change {
   Change& operator=(const Change&) = delete;
 
   bool is_batch() const { return batch_ != nullptr; }
+  BatchState* batch() const { return batch_; }
   Arena& arena() const { return arena_; }
 
   // ---- claims
@@ -73,6 +81,9 @@ class Change {
   // Takes the node if it still has this version, or is held already; returns where to work on it. nullptr: it has
   // changed since, or is held by somebody else.
   Node* Claim(Node* home, LockWord version);
+  // In a batch: takes a leaf of which no more than some words change, for now: Note() says which. Saves the copy.
+  bool ClaimForWords(Node* home, LockWord version);
+  void Note(uint64_t* word, uint64_t value) { batch_->words().push_back({context_.image.OffsetOf(word), value}); }
   // Where to work on a node that is held, nullptr if it isn't.
   Node* FindHeld(const Node* home) const {
     if (batch_ != nullptr) [[unlikely]]
@@ -82,7 +93,7 @@ class Change {
     }
     return nullptr;
   }
-  // In a batch: whether what leads to the node now, in the file, may not lead there for the batch.
+  // Whether what leads to the node now, in the file, may not lead there for the batch whose change this is.
   bool IsLeftBehind(const Node* home) const;
   bool HoldsAny() const { return !held_.empty(); }
   // A node that couldn't be claimed, or entered: for whoever waits before he tries again.
@@ -92,6 +103,8 @@ class Change {
   // All is claimed. What the nodes are now is kept, where a snapshot needs it.
   void Begin();
 
+  // After Begin: the clock.
+  Versions::Time now() const { return now_; }
   // After Begin: whether a snapshot is open. Then what it sees isn't to be changed in place.
   bool has_snapshots() const { return now_.has_snapshots(); }
 
@@ -132,8 +145,8 @@ class Change {
   // The record is referred to no more.
   void RetiresRecord(Offset record) { retired_records_.push_back(record); }
 
-  // Stores a word of a node that is held, or of a record that such a one refers to (but not in a batch). Everything that it makes reachable is durable. When this returns the word is,
-  // too, and the change is over.
+  // Stores a word of a node that is held, or of a record that such a one refers to (but not in a batch). Everything
+  // that it makes reachable is durable. When this returns the word is, too, and the change is over.
   void Commit(uint64_t* word, uint64_t value);
   // The same for the root word.
   void CommitRoot(Node* home);
@@ -153,6 +166,8 @@ class Change {
     bool is_replaced;
     bool is_fresh;
     bool is_narrowed = false;
+    bool has_words = false;   // claimed by ClaimForWords
+    uint32_t first_word = 0;  // then: of those that it noted
   };
 
   bool IsOver() const {
@@ -164,8 +179,9 @@ class Change {
   void Forget();
   void RetireNode(const Node& node);
   void RetireRecord(Offset record);
-  void WriteContent(Node& node, const Node& content);
   Node* FindHeldInBatch(const Node* home) const;
+  std::span<RedoWord> WordsOf(size_t held_index) const;
+  void MakeCopy(Held& held) const;
   void Hold(Node* home, Node* place, bool is_fresh);
 
   // The steps of a batch's commit.
@@ -173,10 +189,12 @@ class Change {
     Offset first;
     absl::InlinedVector<std::pair<Offset, uint64_t>, 2> chunks;  // where, and how many bytes
   };
+  absl::Status CommitByLane(std::span<const RedoWord> words, const Blob& blob, size_t lane);
+  absl::Status CommitByOneWord(std::span<const RedoWord> words);
   void WriteFreshNodes();
   std::vector<RedoWord> CollectRedo() const;
   absl::StatusOr<Blob> WriteBlob(std::span<const RedoWord> words);
-  void CommitLane(uint64_t* lane, const Blob& blob);
+  void CommitLane(uint64_t* lane, LaneWord word);
   void ClearLane(uint64_t* lane);
   void FreeBlob(const Blob& blob);
   void LockOutReaders();
@@ -191,7 +209,7 @@ class Change {
   BatchState* const batch_ = nullptr;
   const Node* blocker_ = nullptr;
   Versions::Time now_;
-  absl::InlinedVector<Held, 6> held_;
+  mutable absl::InlinedVector<Held, 6> held_;
   absl::InlinedVector<Node*, 4> fresh_nodes_;
   absl::InlinedVector<Offset, 3> fresh_records_;
   absl::InlinedVector<Offset, 3> retired_records_;

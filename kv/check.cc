@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <iterator>
 #include <span>
-#include <vector>
 #include <utility>
+#include <vector>
 
 #include "kv/check_findings.h"
 #include "kv/check_segments.h"
 #include "kv/check_walk.h"
+#include "kv/lanes.h"
 
 namespace sealkv::internal {
 namespace {
@@ -24,11 +25,23 @@ void CheckZeros(const Image& image, Findings& findings) {
   }
 }
 
+// A batch that waits to be finished is no problem, for whoever opens the store does that; but half of it may be in the
+// tree, which shows as damage there.
+void CheckLanes(const Image& image, Findings& findings) {
+  const CommittedBatches batches(image);
+  findings.report().batches_to_finish = batches.count();
+  for (const DamagedLane& lane : batches.damaged()) {
+    findings.Major(lane.at, "superblock: ", lane.why,
+                   ". A committed batch may be missing in part, and the store can't be opened");
+  }
+}
+
 }  // namespace
 
 CheckReport Check(const Image& image, const CheckOptions& options) {
   Findings findings(options);
   CheckZeros(image, findings);
+  CheckLanes(image, findings);
   CheckSegments segments(image, findings);
   TreeWalk(image, segments, findings).Run();
   if (!findings.report().was_stopped) segments.CountLive();

@@ -86,6 +86,10 @@ struct CheckReport {
   std::array<uint64_t, 10> record_segments_by_tenth{};
   uint64_t segments_unreachable = 0;  // in use by the table, nothing alive: released by the next writer
 
+  // Batches that their writer had committed and not finished, when he died: what was checked may be half of them
+  // (FinishForReading finishes them in private memory first).
+  uint64_t batches_to_finish = 0;
+
   // Nodes of the tree whose lock word says that they were replaced. Lock words are volatile, so that is no problem; but
   // a damaged root word or reference that leads to an old version shows by nothing else.
   uint64_t nodes_marked_replaced = 0;

@@ -102,7 +102,9 @@ void Cursor::Reach(Goal goal, std::string_view key) {
 
 Cursor::Result Cursor::TryReach(Goal goal, std::string_view key) {
   if (goal == Goal::kFirst || goal == Goal::kLast) {
-    if (const Result result = Push(at_snapshot_ ? snapshot_.root : tree_.Root(), nullptr, true, 0); result != Result::kOk) return result;
+    if (const Result result = Push(at_snapshot_ ? snapshot_.root : tree_.Root(), nullptr, true, 0);
+        result != Result::kOk)
+      return result;
     const bool backward = goal == Goal::kLast;
     if (backward) frames_.back().position = static_cast<int>(frames_.back().perm.count()) - 1;
     return Settle(backward ? Direction::kBackward : Direction::kForward);
@@ -239,7 +241,10 @@ Cursor::Result Cursor::PushChild() {
   for (const int ahead : {1, 2}) {
     if (parent.position + ahead >= static_cast<int>(parent.perm.count())) break;
     const Node* next = tree_.image().NodeAt(parent.node.child(parent.perm.slot(parent.position + ahead)));
-    if (next != nullptr) next->Prefetch();
+    if (next == nullptr) continue;
+    next->Prefetch();
+    if (!at_snapshot_) continue;
+    ahead == 1 ? snapshot_.versions->PrefetchImage(*next) : snapshot_.versions->PrefetchHistory(*next);
   }
   if (!IsCurrent(parent)) return Result::kChanged;
   if (child == nullptr) return Fail(parent.home, "a reference to a node leads nowhere");
@@ -248,7 +253,8 @@ Cursor::Result Cursor::PushChild() {
 
 // Goes down to the first entry >= key: the topmost frame is a leaf then, its position perhaps one past its last entry.
 Cursor::Result Cursor::DescendTo(std::string_view key) {
-  if (const Result result = Push(at_snapshot_ ? snapshot_.root : tree_.Root(), nullptr, true, 0); result != Result::kOk) return result;
+  if (const Result result = Push(at_snapshot_ ? snapshot_.root : tree_.Root(), nullptr, true, 0); result != Result::kOk)
+    return result;
   for (;;) {
     Frame& frame = frames_.back();
     if (frame.is_layer_root && frame.depth > 0) {
@@ -352,8 +358,7 @@ Cursor::Result Cursor::StepUp(Direction direction) {
 }
 
 bool Cursor::FramesAreCurrent() const {
-  return std::all_of(frames_.begin(), frames_.end(),
-                     [this](const Frame& frame) { return IsCurrent(frame); });
+  return std::all_of(frames_.begin(), frames_.end(), [this](const Frame& frame) { return IsCurrent(frame); });
 }
 
 Cursor::Result Cursor::ReadEntry() {

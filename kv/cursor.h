@@ -1,5 +1,5 @@
-// A position in the key order. A node is read once, into a copy, when the cursor reaches it; records are read where they
-// lie.
+// A position in the key order. A node is read once, into a copy, when the cursor reaches it; records are read where
+// they lie.
 //
 // At a snapshot the copies are of the nodes as the snapshot sees them, and everything that they lead to stays for as
 // long as it is open. Without one the cursor moves optimistically: it shows each leaf as of one moment; where a node on
@@ -21,7 +21,7 @@
 
 namespace sealkv::internal {
 
-// Sees what a cursor walks over: the background pass counts with it. Called under the writer lock only, when nothing
+// Sees what a cursor walks over: the background pass counts with it. Called while the gate is closed, when nothing
 // changes under the cursor.
 class WalkObserver {
  public:
@@ -123,9 +123,7 @@ class Cursor {
   void Renew();
   Result Fail(const void* where, const char* what);
   // Whether what was read of the node is still so.
-  bool IsCurrent(const Frame& frame) const {
-    return at_snapshot_ || Tree::IsUnchanged(*frame.home, frame.version);
-  }
+  bool IsCurrent(const Frame& frame) const { return at_snapshot_ || Tree::IsUnchanged(*frame.home, frame.version); }
   bool FramesAreCurrent() const;
 
   const Tree& tree_;

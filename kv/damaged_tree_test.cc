@@ -3,6 +3,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "kv/cursor.h"
 #include "kv/recovery.h"
 #include "kv/tree.h"
 #include "tests/memory_store.h"
@@ -33,6 +34,17 @@ class DamagedTreeTest : public ::testing::Test {
 
   Node* Root() { return image_.NodeAt(static_cast<Offset>(image_.superblock().root)); }
   Node* ChildOf(Node* node, unsigned position) { return image_.NodeAt(node->child(node->perm().slot(position))); }
+
+  Node* LowestParent() {
+    Node* parent = Root();
+    while (parent->level() > 1) parent = ChildOf(parent, 0);
+    return parent;
+  }
+  // To the leaf of keys 14 to 27; so those from 28 to 41 are lost.
+  void LetTwoReferencesLeadToOneLeaf() {
+    Node* const parent = LowestParent();
+    parent->ref_word(parent->perm().slot(2)) = parent->ref_word(parent->perm().slot(1));
+  }
 
   // The i-th entry's reference word. Ascending puts fill each leaf with 14 keys, each inner node with 14 children.
   uint64_t& ReferenceOf(int i) {
@@ -71,21 +83,128 @@ TEST_F(DamagedTreeTest, AWalkEndsWhereAnEntryLeadsToTheRecordOfAnotherKey) {
 }
 
 // A leaf with two references is replaced under one of them: whoever came by the other waited for it to be as new.
+//
+// An iterator, which reads at a snapshot, doesn't see the mark of what was replaced: to a snapshot an old node is as
+// good as any, and every node that it sees may be an old one. It reads what the reference leads to, as it did before
+// the node was replaced; and sees, as it did then, that keys don't ascend, when it comes from one such leaf to the
+// other.
 TEST_F(DamagedTreeTest, ANodeThatWasReplacedUnderItsOtherReferenceIsDamageForReadersAndWriters) {
-  Node* parent = Root();
-  while (parent->level() > 1) parent = ChildOf(parent, 0);
-  parent->ref_word(parent->perm().slot(2)) = parent->ref_word(parent->perm().slot(1));
+  LetTwoReferencesLeadToOneLeaf();
   ASSERT_OK(store_.Open());
   ASSERT_OK(store_->Put(KeyOf(15) + "a", "splits the full leaf of keys 14 to 27"));
   const std::string key = KeyOf(30);  // its way leads through the second reference
   EXPECT_TRUE(absl::IsDataLoss(store_->Get(key).status()));
   EXPECT_TRUE(absl::IsDataLoss(store_->Put(key, "v")));
   const std::unique_ptr<Iterator> at = store_->NewIterator();
-  at->Seek(key);
+  for (at->SeekToFirst(); at->Valid();) at->Next();
   EXPECT_TRUE(absl::IsDataLoss(at->status()));
   for (at->SeekToLast(); at->Valid();) at->Prev();
   EXPECT_TRUE(absl::IsDataLoss(at->status()));
 }
+
+// Beside other readers' snapshots there are cursors without one, which do look at the mark: the background pass's, a
+// transaction's when it makes sure of what it has read, and those of processes that only read.
+TEST_F(DamagedTreeTest, ACursorWithoutASnapshotIsToldOfANodeThatWasReplaced) {
+  LetTwoReferencesLeadToOneLeaf();
+  Node* const leaf = ChildOf(LowestParent(), 2);
+  constexpr uint32_t kGeneration = 2;
+  leaf->words[Node::kLockWord] = LockWord(0).Locked(kGeneration).Obsolete().raw();
+  daxfile::Persist persist(daxfile::Persist::Mode::kCpu);
+  const Tree tree(image_, persist, kGeneration);
+  Epochs epochs;
+  Cursor at(tree, epochs);
+  at.Seek(KeyOf(30));
+  EXPECT_TRUE(absl::IsDataLoss(at.status())) << at.status();
+  for (at.SeekToLast(); at.Valid();) at.Prev();
+  EXPECT_TRUE(absl::IsDataLoss(at.status())) << at.status();
+}
+
+// ---- at a snapshot: by nodes as they are, and, behind a write, by copies of what they were
+
+TEST_F(DamagedTreeTest, AChildThatIsItsParentsParentEndsReadsAtASnapshot) {
+  Node* const parent = LowestParent();
+  parent->ref_word(parent->perm().slot(1)) = image_.superblock().root;
+  ASSERT_OK(store_.Open());
+  const absl::StatusOr<Snapshot> snapshot = store_->OpenSnapshot();
+  ASSERT_OK(snapshot);
+  for (const bool is_written : {false, true}) {
+    if (is_written) {
+      ASSERT_OK(store_->Put(KeyOf(0) + "a", "splits the first leaf, so its parent is kept as it was"));
+    }
+    EXPECT_OK(snapshot->Get(KeyOf(0)));
+    EXPECT_TRUE(absl::IsNotFound(snapshot->Get(KeyOf(0) + "a").status()));
+    EXPECT_TRUE(absl::IsDataLoss(snapshot->Get(KeyOf(15)).status()));
+    const std::unique_ptr<Iterator> at = snapshot->NewIterator();
+    int seen = 0;
+    for (at->SeekToFirst(); at->Valid(); at->Next()) EXPECT_EQ(at->key(), KeyOf(seen++));
+    EXPECT_EQ(seen, static_cast<int>(kSlots));
+    EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+    for (at->SeekToLast(); at->Valid();) at->Prev();
+    EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+    at->Seek(KeyOf(20));
+    EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+  }
+}
+
+TEST_F(DamagedTreeTest, AnEntryThatLeadsToTheRecordOfAnotherKeyIsNoticedAtASnapshot) {
+  ReferenceOf(500) = ReferenceOf(100);
+  ASSERT_OK(store_.Open());
+  const absl::StatusOr<Snapshot> snapshot = store_->OpenSnapshot();
+  ASSERT_OK(snapshot);
+  for (const bool is_written : {false, true}) {
+    if (is_written) {
+      ASSERT_OK(store_->Put(KeyOf(501), "changed"));
+    }
+    EXPECT_FALSE(snapshot->Get(KeyOf(500)).ok());
+    EXPECT_EQ(snapshot->Get(KeyOf(501)).value_or("absent"), "value of no 8 bytes");
+    const std::unique_ptr<Iterator> at = snapshot->NewIterator();
+    at->Seek(KeyOf(500));
+    EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+  }
+}
+
+// Levels descend within a layer; so a way that never ends leads through layers, and ends where no key is as long.
+TEST(DamagedLayerTest, ALayerThatHoldsItselfEndsReadsAtASnapshot) {
+  testing::MemoryStore store(1 << 20);
+  ASSERT_OK(store.Format());
+  for (const char* slice : {"cccccccc", "dddddddd"}) {
+    for (char end = 'a'; end <= 'f'; ++end) ASSERT_OK(store->Put(std::string("aaaaaaaa") + slice + end, "value"));
+  }
+  store.Close();
+  const Image image(store.memory().data());
+  const auto layer_below = [](const Node& leaf, unsigned position) -> uint64_t& {
+    const unsigned slot = leaf.perm().slot(position);
+    EXPECT_EQ(leaf.kinds().kind(slot), Kind::kLayer);
+    return const_cast<Node&>(leaf).ref_word(slot);
+  };
+  const Node& root = *image.NodeAt(Offset{image.superblock().root});
+  const uint64_t layer = layer_below(root, 0);
+  for (const unsigned position : {0u, 1u}) layer_below(*image.NodeAt(Offset{layer}), position) = layer;
+  ASSERT_OK(store.Open());
+  const absl::StatusOr<Snapshot> snapshot = store->OpenSnapshot();
+  ASSERT_OK(snapshot);
+  for (const bool is_written : {false, true}) {
+    if (is_written) {
+      ASSERT_OK(store->Put("aaaaaaaa+", "changes the layer's root"));
+    }
+    for (const size_t bytes : {size_t{17}, size_t{80}, kMaxKeyBytes}) {
+      const std::string key = "aaaaaaaa" + std::string(bytes - 8, 'd');
+      EXPECT_FALSE(snapshot->Get(key).ok());
+      const std::unique_ptr<Iterator> at = snapshot->NewIterator();
+      at->Seek(key);
+      EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+      at->SeekForPrev(key);
+      EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+    }
+    const std::unique_ptr<Iterator> at = snapshot->NewIterator();
+    at->SeekToFirst();
+    EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+    at->SeekToLast();
+    EXPECT_TRUE(absl::IsDataLoss(at->status())) << at->status();
+  }
+}
+
+// ---- writers
 
 // Whoever adds to a value that isn't the key's changes another's.
 TEST_F(DamagedTreeTest, AnEntryThatLeadsToTheRecordOfAnotherKeyIsNotWrittenThrough) {

@@ -11,6 +11,7 @@
 
 #include <atomic>
 
+#include "absl/functional/function_ref.h"
 #include "kv/arena.h"
 #include "kv/asymmetric_fence.h"
 #include "kv/heap.h"
@@ -31,8 +32,8 @@ class Gate {
     Leave(arena);
     return false;
   }
-  // For what takes long to prepare: new snapshots wait for it between BeginChange, then a full fence, then a look at the
-  // clock; and EndChange.
+  // For what takes long to prepare: new snapshots wait for it between BeginChange, then a full fence, then a look at
+  // the clock; and EndChange.
   bool TryEnterToPrepare(Arena& arena) {
     if (!TryEnter(arena)) return false;
     Announce(arena, arena.activity.load(std::memory_order_relaxed) & ~Arena::kInChange);
@@ -64,8 +65,8 @@ class Gate {
   void WaitForChanges();
 
  private:
-  // Waits for each operation that has this flag now.
-  void WaitWhile(uint64_t flag);
+  // For each arena: until this is true of what it said at first, and says now.
+  void WaitFor(absl::FunctionRef<bool(uint64_t first, uint64_t now)> is_over);
   static void Announce(Arena& arena, uint64_t activity) { arena.activity.store(activity, std::memory_order_release); }
 
   Heap& heap_;

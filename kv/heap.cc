@@ -9,8 +9,7 @@
 namespace sealkv::internal {
 namespace {
 
-constexpr unsigned kRecordGranuleBytes = 16;
-constexpr uint64_t kLeastRoomBytes = 256;   // a segment with less isn't worth remembering
+constexpr uint64_t kLeastRoomBytes = 256;  // a segment with less isn't worth remembering
 constexpr int kMarkPlaceBits = 24;
 constexpr size_t kSmallRecordBytes = 1024;  // assembled on the stack and copied at once
 
@@ -18,8 +17,7 @@ using HeapLock = std::lock_guard<WriterLock>;
 
 }  // namespace
 
-Heap::Heap(const Image& image, daxfile::Persist& persist, Epochs& epochs, const Versions& versions,
-           uint32_t generation)
+Heap::Heap(const Image& image, daxfile::Persist& persist, Epochs& epochs, const Versions& versions, uint32_t generation)
     : image_(image),
       persist_(persist),
       epochs_(epochs),
@@ -271,8 +269,7 @@ void Heap::FreeSpace(Arena& arena, Offset offset, uint64_t bytes) {
 
 // A small record is put together on the stack and copied at once. Of a large one the value is copied from where it is,
 // but for the lines that it shares with the key and with the padding: no line is written twice.
-void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags,
-                       uint64_t sequence) {
+void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags, uint64_t sequence) {
   const uint64_t head_bytes = ValueOffset(key.size());
   const uint64_t bytes = head_bytes + Pad8(value.size());
   const bool is_small = bytes <= kSmallRecordBytes;
@@ -434,113 +431,6 @@ Heap::Usage Heap::GetUsage() {
   usage.record_bytes_used = static_cast<uint64_t>(std::max<int64_t>(record_bytes, 0));
   usage.bytes_retired = static_cast<uint64_t>(std::max<int64_t>(retired, 0));
   return usage;
-}
-
-// ---- marking
-
-void Heap::BeginMarking() {
-  const HeapLock lock(mutex_);
-  segments_.ScanAll();
-  for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
-    const SegmentState& state = segments_.state(segment);
-    if (state.origin != SegmentState::Origin::kUnknown) continue;
-    // The bits come with the first mark: there may be gigabytes of them in all, and this is somebody's first write.
-    if (state.kind != SegmentKind::kFree) marks_[segment];
-    if (state.kind == SegmentKind::kLarge) segment += state.run_length - 1;
-  }
-}
-
-bool Heap::SetMark(Offset offset, unsigned granule_bytes) {
-  const uint64_t segment = image_.SegmentOf(offset);
-  const auto found = marks_.find(segment);
-  if (found == marks_.end()) return false;
-  const SegmentState& state = segments_.state(segment);
-  if (found->second.empty()) {
-    const unsigned granule = state.kind == SegmentKind::kNodes ? kNodeBytes : kRecordGranuleBytes;
-    found->second.resize(state.kind == SegmentKind::kLarge ? 1 : image_.segment_bytes() / granule);
-  }
-  const uint64_t bit = (Raw(offset) - Raw(image_.SegmentStart(segment))) / granule_bytes;
-  if (bit >= found->second.size() || found->second[bit]) return false;
-  found->second[bit] = true;
-  return true;
-}
-
-bool Heap::ClearMark(Offset offset, unsigned granule_bytes) {
-  const uint64_t segment = image_.SegmentOf(offset);
-  const auto found = marks_.find(segment);
-  if (found == marks_.end()) return false;
-  const uint64_t bit = (Raw(offset) - Raw(image_.SegmentStart(segment))) / granule_bytes;
-  if (bit >= found->second.size() || !found->second[bit]) return false;
-  found->second[bit] = false;
-  return true;
-}
-
-void Heap::MarkNode(Offset node) {
-  if (!SetMark(node, kNodeBytes)) return;
-  segments_.state(image_.SegmentOf(node)).live_bytes += kNodeBytes;
-  marked_node_bytes_.Add(kNodeBytes);
-}
-
-void Heap::MarkRecord(Offset record, uint64_t bytes) {
-  if (!SetMark(record, kRecordGranuleBytes)) return;
-  const uint64_t segment = image_.SegmentOf(record);
-  SegmentState& state = segments_.state(segment);
-  state.live_bytes += static_cast<int64_t>(bytes);
-  marked_record_bytes_.Add(static_cast<int64_t>(bytes));
-  const uint64_t end =
-      std::min(Raw(record) + bytes - Raw(image_.SegmentStart(segment)), image_.segment_bytes());  // damaged: beyond
-  if (state.kind == SegmentKind::kRecords) state.tail = std::max(state.tail, static_cast<uint32_t>(end));
-}
-
-// A node segment stays one, even if nothing lives in it: a reader may still follow a hint there.
-void Heap::SweepNodes(uint64_t segment) {
-  const MarkBits& marks = marks_[segment];  // empty if nothing was met
-  for (uint64_t i = image_.segment_bytes() / kNodeBytes; i-- > 0;) {
-    if (marks.empty() || !marks[i]) free_nodes_.push_back(image_.SegmentStart(segment) + i * kNodeBytes);
-  }
-}
-
-void Heap::SweepRecords(uint64_t segment) {
-  const SegmentState& state = segments_.state(segment);
-  if (state.live_bytes == 0) {
-    segments_.Release(segment);
-  } else if (state.kind == SegmentKind::kRecords && state.tail < image_.segment_bytes()) {
-    partial_segments_.push_back(segment);
-  }
-}
-
-void Heap::FinishMarking() {
-  const HeapLock lock(mutex_);
-  TryToFinishMarking();
-}
-
-void Heap::TryToFinishMarking() {
-  finish_is_due_ = !epochs_.AreAllReadersFromNow();
-  if (finish_is_due_) return;  // what no mark is on may still be looked at: CollectArenas tries again
-  // What is unlinked but may still be looked at keeps its place until it is freed.
-  const auto mark = [this](const Retired& retired) {
-    if (retired.is_node) {
-      MarkNode(retired.offset);
-    } else {
-      MarkRecord(retired.offset, retired.bytes);
-    }
-  };
-  for (const auto& arena : arenas_) std::for_each(arena->retired.begin(), arena->retired.end(), mark);
-  versions_.ForEachRetained(mark);
-  for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
-    SegmentState& state = segments_.state(segment);
-    if (state.origin != SegmentState::Origin::kUnknown || state.kind == SegmentKind::kFree) continue;
-    const uint32_t run_length = state.run_length;
-    for (uint32_t i = 0; i < run_length; ++i) segments_.state(segment + i).origin = SegmentState::Origin::kCounted;
-    if (state.kind == SegmentKind::kNodes) {
-      SweepNodes(segment);
-    } else {
-      SweepRecords(segment);
-    }
-    segment += run_length - 1;
-  }
-  marks_.clear();
-  space_is_known_ = true;
 }
 
 }  // namespace sealkv::internal

@@ -139,6 +139,7 @@ class Heap {
   void WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags, uint64_t sequence);
   absl::Status NoSpace(uint64_t bytes) const;
 
+  static constexpr unsigned kRecordGranuleBytes = 16;
   static constexpr size_t kReclaimBatch = 64;
   static constexpr uint64_t kNoSegment = Arena::kNoSegment;
   // As many nodes go to an arena at once, and from one that has twice as many.

@@ -7,25 +7,25 @@
 
 namespace sealkv::internal {
 
-absl::Status KeyChanges::Fold(KeyChange& into, const KeyChange& next) {
+void KeyChanges::Fold(KeyChange& into, const KeyChange& next) {
   using Kind = KeyChange::Kind;
   if (next.kind != Kind::kAdd) {
     into = next;
-    return absl::OkStatus();
+    return;
   }
   if (into.kind == Kind::kAdd) {
     into.delta += next.delta;
-    return absl::OkStatus();
+    return;
   }
   uint64_t sum = 0;
-  if (into.kind == Kind::kPut) {
-    if (into.value.size() != sizeof(sum)) return absl::FailedPreconditionError("Add needs a value of 8 bytes");
-    std::memcpy(&sum, into.value.data(), sizeof(sum));
+  if (into.kind == Kind::kBadAdd || (into.kind == Kind::kPut && into.value.size() != sizeof(sum))) {
+    into.kind = Kind::kBadAdd;
+    return;
   }
+  if (into.kind == Kind::kPut) std::memcpy(&sum, into.value.data(), sizeof(sum));
   sum += next.delta;
   into.kind = Kind::kPut;
   into.value = sums_.emplace_back(reinterpret_cast<const char*>(&sum), sizeof(sum));
-  return absl::OkStatus();
 }
 
 // By the first slice, which nearly always decides, in one comparison of integers.
@@ -48,8 +48,13 @@ absl::Status KeyChanges::SortAndFold() {
     const KeyChange& change = changes_[at.index];
     if (folded.empty() || folded.back().key != change.key) {
       folded.push_back(change);
-    } else if (absl::Status status = Fold(folded.back(), change); !status.ok()) {
-      return status;
+    } else {
+      Fold(folded.back(), change);
+    }
+  }
+  for (const KeyChange& change : folded) {
+    if (change.kind == KeyChange::Kind::kBadAdd) {
+      return absl::FailedPreconditionError("Add needs a value of 8 bytes");
     }
   }
   changes_ = std::move(folded);

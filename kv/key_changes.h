@@ -1,5 +1,5 @@
-// What is to become of a key: the sum of all that a batch does to it. A batch comes down to a list of these, one for each
-// of its keys, in key order.
+// What is to become of a key: the sum of all that a batch does to it. A batch comes down to a list of these, one for
+// each of its keys, in key order.
 #ifndef SEALKV_KV_KEY_CHANGES_H_
 #define SEALKV_KV_KEY_CHANGES_H_
 
@@ -15,7 +15,9 @@
 namespace sealkv::internal {
 
 struct KeyChange {
-  enum class Kind : uint8_t { kPut, kDelete, kAdd };
+  // kBadAdd: an addition to a value that isn't 8 bytes. Only while it is being worked out: what follows may make it
+  // void.
+  enum class Kind : uint8_t { kPut, kDelete, kAdd, kBadAdd };
   std::string_view key;
   Kind kind;
   std::string_view value;  // kPut
@@ -33,7 +35,7 @@ class KeyChanges {
   const std::vector<KeyChange>& list() const { return changes_; }
 
  private:
-  absl::Status Fold(KeyChange& into, const KeyChange& next);
+  void Fold(KeyChange& into, const KeyChange& next);
 
   std::vector<KeyChange> changes_;
   std::deque<std::string> sums_;  // values that were worked out here

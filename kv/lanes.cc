@@ -2,6 +2,8 @@
 
 #include <sched.h>
 
+#include <bit>
+#include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -13,17 +15,12 @@
 namespace sealkv::internal {
 namespace {
 
-absl::Status DamagedBlob(Offset offset) {
-  return absl::DataLossError(absl::StrCat("store damaged at offset ", Raw(offset),
-                                          ": a committed batch can't be read, so part of it may be missing. Run "
-                                          "`kvdump check`, or save what can be saved with `kvdump salvage`."));
-}
-
 // The chunk at an offset, if there can be one, and it is whole.
 const RedoChunk* ChunkAt(const Image& image, Offset offset) {
   const uint64_t at = Raw(offset);
   const uint64_t size = image.size_bytes();
-  if (at % 8 != 0 || at < Raw(image.SegmentStart(image.header_segments())) || at + sizeof(RedoChunk) > size) {
+  if (at % 8 != 0 || at < Raw(image.SegmentStart(image.header_segments())) || at >= size ||
+      size - at < sizeof(RedoChunk)) {
     return nullptr;
   }
   const auto* const chunk = reinterpret_cast<const RedoChunk*>(image.base() + at);
@@ -38,18 +35,28 @@ bool CanBeRedone(const Image& image, const RedoWord& word) {
          Raw(word.where) <= image.size_bytes() - sizeof(uint64_t);
 }
 
-// All chunks of a blob; or a damaged one's offset.
-absl::Status ReadBlob(const Image& image, Offset first, std::vector<const RedoChunk*>* chunks) {
-  for (Offset offset = first; offset != Offset::kNone;) {
+std::string Hex(uint64_t number) { return absl::StrCat("0x", absl::Hex(number)); }
+
+// Adds the chunks of the blob that a lane names. Empty, or why that can't be done.
+std::string ReadLane(const Image& image, uint64_t index, std::vector<const RedoChunk*>* chunks) {
+  const LaneWord word(Node::Load(image.superblock().lanes[index].word));
+  if (!word.IsWellFormed(index)) {
+    return std::popcount(word.raw()) == 1 ? "with one bit set, which no batch has: most likely none was committed there"
+                                          : "whose check doesn't fit";
+  }
+  uint64_t count = 0;
+  for (Offset offset = word.blob(); offset != Offset::kNone;) {
     const RedoChunk* const chunk = ChunkAt(image, offset);
-    if (chunk == nullptr || chunks->size() > image.size_bytes() / sizeof(RedoChunk)) return DamagedBlob(offset);
+    if (chunk == nullptr) return absl::StrCat("and at ", Hex(Raw(offset)), " is no part of a batch");
     for (uint64_t i = 0; i < chunk->count; ++i) {
-      if (!CanBeRedone(image, chunk->words()[i])) return DamagedBlob(offset);
+      if (!CanBeRedone(image, chunk->words()[i]))
+        return absl::StrCat("and the part of a batch at ", Hex(Raw(offset)), " leads out of the store");
     }
+    if (++count > image.size_bytes() / sizeof(RedoChunk)) return "and its batch has no end";
     chunks->push_back(chunk);
     offset = Offset{chunk->next};
   }
-  return absl::OkStatus();
+  return "";
 }
 
 }  // namespace
@@ -72,34 +79,61 @@ size_t Lanes::Take() {
 
 bool HasCommittedLanes(const Image& image) {
   for (const Superblock::Lane& lane : image.superblock().lanes) {
-    if (Node::Load(lane.blob) != 0) return true;
+    if (!LaneWord(Node::Load(lane.word)).is_free()) return true;
   }
   return false;
 }
 
-// All is read before anything is stored: what is stored may not damage what is to be read.
-absl::Status RedoCommittedLanes(const Image& image, daxfile::Persist& persist) {
-  if (!HasCommittedLanes(image)) return absl::OkStatus();
-  std::vector<const RedoChunk*> chunks;
-  for (const Superblock::Lane& lane : image.superblock().lanes) {
-    if (absl::Status status = ReadBlob(image, Offset{lane.blob}, &chunks); !status.ok()) return status;
+CommittedBatches::CommittedBatches(const Image& image) : image_(image) {
+  for (uint64_t index = 0; index < Superblock::kLanes; ++index) {
+    uint64_t& lane = image.superblock().lanes[index].word;
+    const LaneWord word(Node::Load(lane));
+    if (word.is_free()) continue;
+    const size_t chunks_before = chunks_.size();
+    if (const std::string why = ReadLane(image, index, &chunks_); !why.empty()) {
+      chunks_.resize(chunks_before);
+      damaged_.push_back({image.OffsetOf(&lane), absl::StrCat("the lane says ", Hex(word.raw()), ", ", why)});
+      continue;
+    }
+    lanes_.push_back(&lane);
+    ++count_;
   }
-  for (const RedoChunk* const chunk : chunks) {
+}
+
+absl::Status CommittedBatches::status() const {
+  if (damaged_.empty()) return absl::OkStatus();
+  const DamagedLane& first = damaged_.front();
+  return absl::DataLossError(
+      absl::StrCat("store damaged at offset ", Raw(first.at), ": ", first.why,
+                   ". A committed batch may be missing in part. Run `kvdump check`, or save what "
+                   "can be saved with `kvdump salvage`."));
+}
+
+absl::Status CommittedBatches::Finish(daxfile::Persist& persist) {
+  if (lanes_.empty()) return persist.status();
+  for (const RedoChunk* const chunk : chunks_) {
     for (uint64_t i = 0; i < chunk->count; ++i) {
       const RedoWord& redo = chunk->words()[i];
-      auto* const word = reinterpret_cast<uint64_t*>(image.base() + Raw(redo.where));
+      auto* const word = reinterpret_cast<uint64_t*>(image_.base() + Raw(redo.where));
       persist.Store(word, redo.value);
       persist.Flush(word);
     }
   }
   persist.Fence();
-  for (Superblock::Lane& lane : image.superblock().lanes) {
-    if (lane.blob == 0) continue;
-    persist.Store(&lane.blob, 0);
-    persist.Flush(&lane.blob);
+  // If it can't be made sure that the words are durable (msync fails) the lanes must go on to name them.
+  if (!persist.is_ok()) return persist.status();
+  for (uint64_t* const lane : lanes_) {
+    persist.Store(lane, LaneWord::kFreeRaw);
+    persist.Flush(lane);
   }
-  persist.Fence();
   return persist.status();
+}
+
+absl::Status RedoCommittedLanes(const Image& image, daxfile::Persist& persist) {
+  if (!HasCommittedLanes(image)) return absl::OkStatus();
+  CommittedBatches batches(image);
+  if (absl::Status status = batches.status(); !status.ok()) return status;
+  return batches.Finish(persist);
 }
 
 }  // namespace sealkv::internal

@@ -1,8 +1,8 @@
 // Batches: many words of the store change as one, whatever happens. What they are to be is written to a blob first; the
-// commit is one store, of the blob's offset, into a lane: one of a few words in the superblock. Then the words are
-// stored, and when they are durable the lane is cleared. After a crash in between, the store is opened by doing it again,
-// which changes nothing where it was done already. Whoever is about to change one of the words waits until the lane is
-// clear, durably: what is done again must not undo anything.
+// commit is one store, of the blob's offset, into a lane: one of a few words in the superblock (kv/lane_word.h). Then
+// the words are stored, and when they are durable the lane is cleared. After a crash in between, the store is opened by
+// doing it again, which changes nothing where it was done already. Whoever is about to change one of the words waits
+// until the lane is clear, durably: what is done again must not undo anything.
 //
 // Prior art: the redo log of libpmemobj's transactions (ulog), and "intentions lists" (Lampson, Sturgis, 1976).
 //
@@ -19,11 +19,13 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "daxfile/persist.h"
 #include "kv/image.h"
+#include "kv/lane_word.h"
 #include "kv/reference.h"
 
 namespace sealkv::internal {
@@ -58,10 +60,39 @@ class Lanes {
   std::atomic<bool> is_taken_[Superblock::kLanes] = {};
 };
 
-// Whether a committed batch is to be done again before the store is read.
+// Whether a committed batch is to be done again before the store is read; or can't be, for its lane is damaged.
 bool HasCommittedLanes(const Image& image);
-// Does it, and clears the lanes. DataLoss, and nothing was changed: a blob is damaged. Nothing is done, and nothing is
-// flushed, where no lane is set; else the cost is that of the batches.
+
+// A lane that is set, and names no batch that could be done again.
+struct DamagedLane {
+  Offset at;  // of its word
+  std::string why;
+};
+
+// The batches that the lanes name. All of them are read before anything is stored: what is stored may not damage what
+// is to be read. Lanes have no word in common, so what one of them names may be done again whatever the others are.
+class CommittedBatches {
+ public:
+  explicit CommittedBatches(const Image& image);
+
+  uint64_t count() const { return count_; }  // those that can be done again
+  const std::vector<DamagedLane>& damaged() const { return damaged_; }
+  // OK, or DataLoss: the first of the damaged ones.
+  absl::Status status() const;
+  // Does them again, and clears their lanes, which is durable after the caller's next fence: nothing else may be
+  // written before that. Lanes that are damaged stay. Nothing is flushed where there is nothing to do; else the cost is
+  // that of the batches, and a fence.
+  absl::Status Finish(daxfile::Persist& persist);
+
+ private:
+  const Image& image_;
+  std::vector<const RedoChunk*> chunks_;
+  std::vector<uint64_t*> lanes_;
+  uint64_t count_ = 0;
+  std::vector<DamagedLane> damaged_;
+};
+
+// Finishes all of them, as CommittedBatches::Finish; DataLoss, and nothing was changed: one is damaged.
 absl::Status RedoCommittedLanes(const Image& image, daxfile::Persist& persist);
 
 }  // namespace sealkv::internal

@@ -227,6 +227,9 @@ class LockWord {
  public:
   constexpr explicit LockWord(uint64_t raw) : raw_(raw) {}
   constexpr uint64_t raw() const { return raw_; }
+  // As they stand, in whichever generation.
+  constexpr uint64_t version() const { return (raw_ & kVersionBits) / kVersionUnit; }
+  constexpr uint64_t generation() const { return raw_ >> 32; }
   // Whether is_locked or is_obsolete is worth asking.
   constexpr bool may_be_held() const { return (raw_ & (kLocked | kObsolete)) != 0; }
   constexpr bool is_locked(uint32_t generation) const { return Has(kLocked, generation); }
@@ -262,6 +265,7 @@ class LockWord {
   static constexpr uint64_t kClaimed = 4;
   static constexpr uint64_t kVersioned = 8;
   static constexpr uint64_t kVersionUnit = 16;
+  static constexpr uint64_t kVersionBits = 0xfffffff0;
 
   // Generation 0 is a reader of a store that nobody writes: no word is of it.
   constexpr bool OfGeneration(uint32_t generation) const { return generation != 0 && raw_ >> 32 == generation; }
@@ -269,7 +273,6 @@ class LockWord {
     return (raw_ & bits) != 0 && OfGeneration(generation);
   }
   constexpr uint64_t Free(uint32_t generation) const {
-    constexpr uint64_t kVersionBits = 0xfffffff0;
     const uint64_t kept = OfGeneration(generation) ? raw_ & kVersioned : 0;
     return uint64_t{generation} << 32 | (raw_ & kVersionBits) | kept;
   }
@@ -280,6 +283,8 @@ static_assert(LockWord(0).Locked(7).is_locked(7) && !LockWord(0).Locked(7).is_lo
 static_assert(LockWord(0).Claimed(7).Locked(7).Unlocked().is_free(7));
 static_assert(!LockWord(0).Claimed(7).may_be_held() && !LockWord(0).Claimed(7).is_free(7));
 static_assert(LockWord(0).Locked(7).WithVersions(true).Unlocked().is_versioned(7));
+static_assert(LockWord(0).Locked(7).WithVersions(true).Unlocked().Claimed(7).version() == 1);
+static_assert(LockWord(0xffffffff).Locked(7).version() == 0xfffffff && LockWord(0).Locked(7).generation() == 7);
 static_assert(!LockWord(0).Locked(7).WithVersions(true).Unlocked().Locked(8).WithVersions(false).is_versioned(8));
 
 struct alignas(kNodeBytes) Node {

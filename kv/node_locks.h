@@ -1,6 +1,6 @@
-// The locks of nodes, one in each (LockWord in kv/node.h). A writer takes a node as he saw it: the same instruction that
-// locks it finds out whether it has changed since. Letting go is a plain store, for a locked instruction would wait for
-// the commit's own fence; who wants to sleep pays for that with a heavy fence (kv/asymmetric_fence.h).
+// The locks of nodes, one in each (LockWord in kv/node.h). A writer takes a node as he saw it: the same instruction
+// that locks it finds out whether it has changed since. Letting go is a plain store, for a locked instruction would
+// wait for the commit's own fence; who wants to sleep pays for that with a heavy fence (kv/asymmetric_fence.h).
 //
 // Nobody who holds a node waits for another one: he lets go of all that he holds, waits, and starts again. So there is
 // no order in which nodes are to be taken, and no deadlock.
@@ -48,8 +48,8 @@ class NodeLocks {
     WakeIfWaited(node, INT_MAX);
   }
 
-  // Waits until the node may be taken, or has become obsolete, or for a while: the memory may be used for something else
-  // by the time. Holds nothing, and is in no epoch.
+  // Waits until the node may be taken, or has become obsolete, or for a while: the memory may be used for something
+  // else by the time. Holds nothing, and is in no epoch.
   void WaitUntilFree(const Node& node);
 
   uint32_t generation() const { return generation_; }

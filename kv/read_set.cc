@@ -12,8 +12,8 @@ absl::Status Conflict(std::string_view key) {
   constexpr size_t kMostShown = 64;
   const absl::string_view shown(key.data(), std::min(key.size(), kMostShown));
   return absl::AbortedError(absl::StrCat("somebody else has changed what this transaction has read, at or near key \"",
-                                         absl::CHexEscape(shown),
-                                         key.size() > kMostShown ? "…" : "", "\". Nothing was done: try again."));
+                                         absl::CHexEscape(shown), key.size() > kMostShown ? "…" : "",
+                                         "\". Nothing was done: try again."));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What a transaction has read, and whether it is still so when its writes become visible: then it could have run at that
-// moment, as a whole. Keys that weren't there, and ranges without them, are part of it.
+// What a transaction has read, and whether it is still so when its writes become visible: then it could have run at
+// that moment, as a whole. Keys that weren't there, and ranges without them, are part of it.
 //
 // Compare looks at the store as it is, and remembers the leaves that it looked at, with their versions; a leaf that
 // somebody else is about to change counts as changed. When these versions are looked at again (IsStillTrue), all that

@@ -179,19 +179,30 @@ absl::StatusOr<DamagedImage> OpenDamagedImage(daxfile::DaxFile& file) {
         absl::StrCat(file.path(), ": ends before the first key could be (", file_bytes, " bytes): nothing is left."));
   }
   damaged.image = Image(file.data(), geometry);
-  if (identity.ok() && damaged.caveats.empty() && file.lock_fd() >= 0) {
-    if (absl::Status status = FinishForReading(file, damaged.image); !status.ok()) {
-      damaged.caveats.push_back(std::string(status.message()));
-    }
+  const CommittedBatches batches(damaged.image);
+  if (!batches.damaged().empty()) {
+    damaged.may_lack_batches = true;
+    damaged.caveats.push_back(absl::StrCat("a batch that was committed may be missing in part (lane at offset ",
+                                           Raw(batches.damaged().front().at), ": ", batches.damaged().front().why,
+                                           batches.damaged().size() > 1 ? "; and others" : "", ")"));
+  }
+  if (file.lock_fd() >= 0) {
+    if (absl::Status status = FinishWhatCanBeRead(file, damaged.image); !status.ok()) return status;
   }
   return damaged;
 }
 
 absl::Status FinishForReading(daxfile::DaxFile& file, const Image& image) {
-  if (!HasCommittedLanes(image)) return absl::OkStatus();
+  if (absl::Status status = CommittedBatches(image).status(); !status.ok()) return status;
+  return FinishWhatCanBeRead(file, image);
+}
+
+absl::Status FinishWhatCanBeRead(daxfile::DaxFile& file, const Image& image) {
+  CommittedBatches batches(image);
+  if (batches.count() == 0) return absl::OkStatus();
   if (absl::Status status = file.MakePrivate(); !status.ok()) return status;
   daxfile::Persist private_memory(daxfile::Persist::Mode::kCpu);
-  return RedoCommittedLanes(image, private_memory);
+  return batches.Finish(private_memory);
 }
 
 uint32_t BeginGeneration(const Image& image, daxfile::Persist& persist) {

@@ -35,13 +35,17 @@ struct DamagedImage {
   Image image;
   uint64_t capacity_bytes = 0;       // of the whole store
   std::vector<std::string> caveats;  // what is wrong, and what was assumed
+  bool may_lack_batches = false;     // one that was committed can't be read: a part of it may be missing, anywhere
 };
+// Of a file (not of memory) batches that were committed are finished, in memory of this process alone.
 // FailedPrecondition: an undamaged superblock of another version, or nothing left behind the header.
 absl::StatusOr<DamagedImage> OpenDamagedImage(daxfile::DaxFile& file);
 
 // For who reads a store that nobody writes meanwhile: does again, in memory of this process alone, what a writer had
-// committed and not finished when he died (kv/lanes.h). The file stays as it is.
+// committed and not finished when he died (kv/lanes.h). The file stays as it is. DataLoss: a lane is damaged.
 absl::Status FinishForReading(daxfile::DaxFile& file, const Image& image);
+// The same for who looks for damage: what can be finished is.
+absl::Status FinishWhatCanBeRead(daxfile::DaxFile& file, const Image& image);
 
 // Begins a new generation and returns it. Cost: 1 line, 1 fence.
 uint32_t BeginGeneration(const Image& image, daxfile::Persist& persist);

@@ -137,9 +137,7 @@ absl::StatusOr<bool> PutRecovered(Store& target, const SalvageOptions& options, 
 
 RecoveredKey::RecoveredKey(uint64_t slice, uint64_t value, Offset at, LockWord lock)
     : slice_(U64KeyBytes(slice)), value_(std::bit_cast<std::array<char, 8>>(value)), at_(at) {
-  const uint64_t generation = lock.raw() >> 32;
-  const uint64_t version = lock.raw() >> 2 & ((uint64_t{1} << 30) - 1);
-  sequence_ = generation << kGenerationShift | version;
+  sequence_ = lock.generation() << kGenerationShift | lock.version();
 }
 
 absl::StatusOr<SalvageReport> Salvage(const Image& damaged, Store& target, const SalvageOptions& options) {

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "daxfile/file_lock.h"
 #include "kv/epoch.h"
@@ -123,6 +124,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Attach(daxfile::DaxFile file) {
   if (!file.read_only()) {
     if (absl::Status status = internal::RedoCommittedLanes(*image, file.persist()); !status.ok()) return status;
   }
+  // Its fence is also the one after which lanes are clear for good.
   const uint32_t generation = file.read_only() ? 0 : internal::BeginGeneration(*image, file.persist());
   if (absl::Status status = file.persist().status(); !status.ok()) return status;
   file.AdmitReaders();  // there is a store now
@@ -210,6 +212,8 @@ absl::Status Store::Write(const WriteBatch& batch) {
   internal::KeyChanges changes;
   changes.Reserve(batch.size());
   for (const WriteBatch::Operation& operation : batch.operations_) {
+    // There is no such key.
+    if (operation.kind == WriteBatch::Kind::kDelete && operation.key_bytes > kMaxKeyBytes) continue;
     const Kind kind = operation.kind == WriteBatch::Kind::kPut      ? Kind::kPut
                       : operation.kind == WriteBatch::Kind::kDelete ? Kind::kDelete
                                                                     : Kind::kAdd;
@@ -221,6 +225,10 @@ absl::Status Store::Write(const WriteBatch& batch) {
 
 absl::Status Store::DeleteRange(Range range) { return impl_->DeleteRange(std::move(range)); }
 
+absl::Status Store::BulkLoad(const std::function<bool(std::string_view* key, std::string_view* value)>& next) {
+  return impl_->Load(next);
+}
+
 absl::StatusOr<std::unique_ptr<Transaction>> Store::Begin() {
   absl::StatusOr<std::shared_ptr<const internal::OpenSnapshot>> open = impl_->NewSnapshot();
   if (!open.ok()) return open.status();
@@ -231,9 +239,17 @@ absl::StatusOr<std::unique_ptr<Transaction>> Store::Begin() {
 // Who was turned back often waits for his turn among those to whom it happened too.
 absl::Status Store::Transact(const std::function<absl::Status(Transaction&)>& body) {
   constexpr int kMostTurnedBack = 16;
+  // One that runs in another one's body doesn't wait for the turn that it has.
+  static thread_local bool has_turn = false;
   std::unique_lock<internal::WriterLock> turn(impl_->patience(), std::defer_lock);
+  const absl::Cleanup let_go = [&] {
+    if (turn.owns_lock()) has_turn = false;
+  };
   for (int turned_back = 0;; ++turned_back) {
-    if (turned_back == kMostTurnedBack) turn.lock();
+    if (turned_back == kMostTurnedBack && !has_turn) {
+      turn.lock();
+      has_turn = true;
+    }
     absl::StatusOr<std::unique_ptr<Transaction>> transaction = Begin();
     if (!transaction.ok()) return transaction.status();
     if (absl::Status status = body(**transaction); !status.ok()) return status;

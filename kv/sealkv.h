@@ -16,7 +16,10 @@
 // Opening takes constant time, however the store was left and however large it is.
 //
 // THREADS. Every method of Store may be called by any number of threads. Readers take no lock and never block a writer;
-// one writer works at a time, the others wait. An Iterator or a PinnedValue belongs to one thread at a time.
+// writers lock the nodes that they change, most often one leaf, from before the commit until it is durable, and so
+// block those who come by these. Operations, batches, snapshots and transactions are strictly serializable: each has
+// its effect at one moment between its call and its return. An Iterator, a PinnedValue or a Transaction belongs to one
+// thread at a time.
 //
 // PROCESSES. One process may have a store open for writing, and any number may have it open for reading (read_only) at
 // the same time; in whatever order they come, go, or are killed. They need no more than the permission to read the
@@ -110,8 +113,8 @@ class PinnedValue {
   std::string_view view_;
 };
 
-// Walks keys in order, in both directions. Not on any key until the first Seek. Sees one state of the store: that of its
-// snapshot, or, if it was made by the Store, the one when it was made; for it is a snapshot too, and costs what one
+// Walks keys in order, in both directions. Not on any key until the first Seek. Sees one state of the store: that of
+// its snapshot, or, if it was made by the Store, the one when it was made; for it is a snapshot too, and costs what one
 // costs for as long as it lives. (In a process that has the store open for reading only, while another one writes, it
 // sees each leaf of the tree as it was when the iterator reached it.) Must not outlive the Store.
 class Iterator {
@@ -132,10 +135,11 @@ class Iterator {
 };
 
 // One state of the store: everything that was written before OpenSnapshot returned, and nothing that is written after
-// it. Takes a microsecond or less to open, whatever the store holds, and blocks nobody. While it is open, writers keep
-// what it needs: a copy, in DRAM, of each of the tree's nodes (256 bytes) that is written to, and the records that are
-// replaced or deleted; once for each, however often that happens. This goes when the last snapshot that needs it is
-// closed; Stats say how much it is, and since when the oldest snapshot is open. Cost of reads: (0, 0).
+// it. Takes a microsecond or less to open, whatever the store holds, but for the writes under way, which it waits for;
+// and blocks nobody. While it is open, writers keep what it needs: a copy, in DRAM, of each of the tree's nodes (256
+// bytes) that is written to, and the records that are replaced or deleted; once for each, however often that happens.
+// This goes when the last snapshot that needs it is closed; Stats say how much it is, and since when the oldest
+// snapshot is open. Cost of reads: (0, 0).
 //
 // May be handed from thread to thread, and be read by several at a time. Copies share the snapshot, and so do its
 // iterators; it is closed with the last of them. Must not outlive the Store.
@@ -153,13 +157,14 @@ class Snapshot {
   std::shared_ptr<const internal::OpenSnapshot> open_;
 };
 
-// Changes that are to be made together: all or none of them, for everybody, and after any crash. They take effect in the
-// order given; a key may be changed several times. A batch may be written again, and to several stores.
+// Changes that are to be made together: all or none of them, for everybody, and after any crash. They take effect in
+// the order given; a key may be changed several times. A batch may be written again, and to several stores.
 class WriteBatch {
  public:
   void Put(std::string_view key, std::string_view value);
   void Delete(std::string_view key);  // nothing if the key isn't there
-  // As Store::Add. If the value isn't 8 bytes (FailedPrecondition), nothing of the batch is done.
+  // As Store::Add. If the value isn't 8 bytes (FailedPrecondition), nothing of the batch is done; but one that a later
+  // Put or Delete of the same key makes void isn't looked at.
   void Add(std::string_view key, uint64_t delta);
 
   size_t size() const { return operations_.size(); }  // how many changes
@@ -182,8 +187,8 @@ class WriteBatch {
 // Reads and writes that take effect together, at one moment, or not at all: serializable, ranges and keys that aren't
 // there included. It reads at a snapshot that is opened when it begins (and costs what that costs), and sees its own
 // writes; nobody else does before Commit, which makes sure that all that it has read is still so. Nobody waits for it
-// meanwhile. One that only reads always succeeds. After Commit or Abort every call returns FailedPrecondition. One thread
-// at a time; must not outlive the Store, nor its iterators it.
+// meanwhile. One that only reads always succeeds. After Commit or Abort every call returns FailedPrecondition. One
+// thread at a time; must not outlive the Store, nor its iterators it.
 class Transaction {
  public:
   ~Transaction();  // aborts, if it wasn't committed
@@ -231,10 +236,10 @@ struct Stats {
   uint64_t bytes_retired = 0;      // of these two: replaced or deleted, waiting for readers to leave
   // Snapshots, iterators among them, and what is kept for them.
   uint64_t snapshots_open = 0;
-  double oldest_snapshot_seconds = 0;      // since when the oldest of them is open
-  uint64_t snapshot_bytes_retained = 0;    // in the store: of node_bytes_used and record_bytes_used
+  double oldest_snapshot_seconds = 0;    // since when the oldest of them is open
+  uint64_t snapshot_bytes_retained = 0;  // in the store: of node_bytes_used and record_bytes_used
   uint64_t snapshot_bytes_in_dram = 0;
-  uint64_t generation = 0;         // how often the store has been opened for writing
+  uint64_t generation = 0;  // how often the store has been opened for writing
   // Other processes. Pids are 0 where there is none, or where it isn't known: it may be in another pid namespace.
   int writer_pid = 0;                // who has the store open for writing; perhaps this process
   uint64_t reader_processes = 0;     // that have it open for reading; known to the writer
@@ -291,24 +296,33 @@ class Store {
   absl::StatusOr<uint64_t> CompareAndSwap(std::string_view key, uint64_t expected, uint64_t desired);
 
   // Makes all changes of the batch at once. A batch may be of any size that there is space for: ResourceExhausted, and
-  // nothing was done, if there isn't. Cost, for n changes of small values: some 2 to 4 lines for each, and 4 fences in all
-  // (and one for each segment taken, 2 MiB in a large store); a batch that comes down to one word, 2. Readers who come by
-  // one of its nodes wait for one fence and n stores; writers, for the batch.
+  // nothing was done, if there isn't. Cost, for n changes of small values: some 2 to 4 lines for each, and 4 fences in
+  // all (and one for each segment taken, 2 MiB in a large store); a batch that comes down to one word, 2. Readers who
+  // come by one of its nodes wait for one fence and n stores; writers, for the batch.
   absl::Status Write(const WriteBatch& batch);
 
   // Replaces the value of a key by what `update` makes of it, atomically. `update` is given the value (nothing: the key
   // isn't there) and returns the new one (nothing: the key is deleted, or stays away). It may be called more than once:
   // when somebody else has changed the value meanwhile; no lock is held. Cost: that of Get and of Put.
-  absl::Status Update(std::string_view key, const std::function<std::optional<std::string>(
-                                                std::optional<std::string_view>)>& update);
+  absl::Status Update(std::string_view key,
+                      const std::function<std::optional<std::string>(std::optional<std::string_view>)>& update);
 
   // Deletes all keys of the range at once. Cost: as for a batch of that many deletions.
   absl::Status DeleteRange(Range range);
 
+  // Fills an empty store (else FailedPrecondition) with what `next` gives, key by key, ascending (else
+  // InvalidArgument), until it returns false; the views it sets must be good until it is called again. Full nodes, each
+  // written once; all of it becomes visible, and durable, by one store at the end: before that, and after an error or a
+  // crash, the store is as empty as it was. Other threads may use the store meanwhile; a key that one of them puts
+  // makes the load fail. Memory: 8 bytes a node, and 8 for each of the keys that share one and the same first 8 bytes.
+  // Cost: the lines of the records and nodes, and 2 fences.
+  absl::Status BulkLoad(const std::function<bool(std::string_view* key, std::string_view* value)>& next);
+
   // FailedPrecondition: the store is open for reading only.
   absl::StatusOr<std::unique_ptr<Transaction>> Begin();
   // Runs `body` in a transaction and commits it; again, from the start, for as long as that is Aborted. An error that
-  // `body` returns ends it, and nothing is done.
+  // `body` returns ends it, and nothing is done. After some times others to whom that happens too wait for this one: so
+  // `body` mustn't wait for another thread's Transact.
   absl::Status Transact(const std::function<absl::Status(Transaction&)>& body);
 
   std::unique_ptr<Iterator> NewIterator(Range range = {}) const;

@@ -26,8 +26,14 @@ void Segments::ScanNext() {
   const bool sound = word.IsWellFormed(segment, count());
   const uint32_t run_length = sound ? word.run_length() : 1;
   for (uint32_t i = 0; i < run_length; ++i) {
-    state(segment + i) = {SegmentState::Origin::kUnknown, sound ? word.kind() : SegmentKind::kFree,
-                          i == 0 ? run_length : 0, 0, false, 0, 0, 0};
+    state(segment + i) = {SegmentState::Origin::kUnknown,
+                          sound ? word.kind() : SegmentKind::kFree,
+                          i == 0 ? run_length : 0,
+                          0,
+                          false,
+                          0,
+                          0,
+                          0};
   }
   scanned_ += run_length;
   if (sound) return;

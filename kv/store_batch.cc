@@ -1,8 +1,10 @@
-// Batches, as StoreImpl writes them: each change of a key by the operations of the tree, on copies (kv/change.h), and then
-// one commit for all.
+// Batches, as StoreImpl writes them: each change of a key by the operations of the tree, on copies (kv/change.h), and
+// then one commit for all.
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <deque>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "kv/iterator.h"
@@ -13,30 +15,18 @@ namespace sealkv::internal {
 namespace {
 
 constexpr int kMostTurnedBack = 100;
-// How far ahead of a change its leaf is fetched, and, before that, the hint that leads there.
-constexpr size_t kLeavesAhead = 6;
-constexpr size_t kHintsAhead = 14;
+constexpr size_t kAtOnce = 8;
+
+bool IsWordPut(const KeyChange& change) {
+  return change.kind == KeyChange::Kind::kPut && change.key.size() == kSliceBytes &&
+         change.value.size() == sizeof(uint64_t);
+}
 
 }  // namespace
 
-absl::Status StoreImpl::LocateForBatch(Change& change, std::string_view key, Location* location) {
-  Descent descent;
-  tree_.Descend(key, Purpose::kWrite, descent);
-  if (descent.outcome == Descent::Outcome::kLeaf && !change.IsLeftBehind(descent.node)) {
-    if (!Tree::ClaimLeaf(descent, change)) return Restart();
-    const absl::Status status = tree_.LocateInLeaf(key, descent, change, location);
-    // The batch may have made a layer there.
-    const bool goes_on = location->outcome == Location::Outcome::kFound && location->kind == Kind::kLayer;
-    if (!status.ok() || !goes_on) return status;
-  }
-  absl::Status status = tree_.Locate(key, change, location);
-  if (status.ok() && !Tree::ClaimLast(*location, change)) status = Restart();
-  return status;
-}
-
 absl::Status StoreImpl::ChangeKey(Change& change, const KeyChange& to) {
   Location location;
-  if (absl::Status status = LocateForBatch(change, to.key, &location); !status.ok()) return status;
+  if (absl::Status status = LocateAndClaim(change, to.key, &location); !status.ok()) return status;
   const bool is_found = location.outcome == Location::Outcome::kFound;
   if (to.kind == KeyChange::Kind::kPut) {
     return is_found ? tree_.Update(change, location, to.key, to.value)
@@ -65,20 +55,55 @@ absl::Status StoreImpl::TryWriteBatch(Arena& arena, const KeyChanges& changes, V
   BatchState batch(lanes_);
   Change change(context_, arena, &batch);
   const auto& list = changes.list();
+  batch.Reserve(list.size());
   absl::Status status;
-  for (size_t i = 0; i < list.size() && status.ok(); ++i) {
-    if (i + kHintsAhead < list.size()) tree_.PrefetchHint(list[i + kHintsAhead].key);
-    if (i + kLeavesAhead < list.size()) tree_.PrefetchLeaf(list[i + kLeavesAhead].key);
-    do {
-      status = ChangeKey(change, list[i]);
-    } while (IsAgain(status));
+  for (size_t i = 0; i < list.size() && status.ok(); i += kAtOnce) {
+    status = ChangeKeys(change, std::span(list).subspan(i));
   }
   if (status.ok() && validation != nullptr) status = validation->Compare(change);
   if (status.ok()) {
     status = change.CommitBatch([&] { return validation == nullptr || validation->IsStillTrue(change); });
   }
+  if (status.ok()) {
+    for (const BatchState::HintOffer& offer : batch.hint_offers()) {
+      tree_.hints().Offer(offer.first, offer.last, offer.leaf);
+    }
+  }
   *blocker = change.blocker();
   return status;
+}
+
+// The first few of these. Their leaves are looked for one after the other, so that the cache misses of one overlap with
+// the next one's: a claim is a locked instruction, and would wait for them. Meanwhile what comes next is fetched:
+// hints, and behind them leaves.
+absl::Status StoreImpl::ChangeKeys(Change& change, std::span<const KeyChange> list) {
+  std::array<Descent, kAtOnce> descents;
+  const size_t count = std::min(list.size(), kAtOnce);
+  const auto prefetch_hints = [&](size_t from) {
+    for (size_t i = from; i < std::min(from + kAtOnce, list.size()); ++i) tree_.PrefetchHint(list[i].key);
+  };
+  const auto prefetch_leaves = [&](size_t from) {
+    for (size_t i = from; i < std::min(from + kAtOnce, list.size()); ++i) tree_.PrefetchLeaf(list[i].key);
+  };
+  prefetch_hints(2 * kAtOnce);
+  prefetch_leaves(kAtOnce);
+  for (size_t i = 0; i < count; ++i) {
+    if (IsWordPut(list[i])) tree_.Descend(list[i].key, Purpose::kWrite, descents[i]);
+  }
+  for (size_t i = 0; i < count; ++i) {
+    // What most puts of an 8-byte key and value come down to, in a leaf that the batch comes to for the first time.
+    if (IsWordPut(list[i])) {
+      uint64_t value;
+      std::memcpy(&value, list[i].value.data(), sizeof(value));
+      if (tree_.PutInlineWordInBatch(change, descents[i], list[i].key, value)) continue;
+    }
+    absl::Status status;
+    do {
+      status = ChangeKey(change, list[i]);
+    } while (IsAgain(status));
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* validation) {
@@ -126,26 +151,39 @@ absl::Status StoreImpl::Write(KeyChanges changes) {
 }
 
 // As a transaction that reads the range and deletes what it finds there.
+absl::Status StoreImpl::DeleteRangeOnce(const KeyRange& range, const OpenSnapshot& snapshot, Arena* alone) {
+  std::optional<ReadSet> reads;
+  MakeReadSet(snapshot.view(), &reads);
+  reads->AddRange(range);
+  std::deque<std::string> keys;
+  KeyChanges changes;
+  Cursor cursor(tree_, epochs_, snapshot.view());
+  for (cursor.Seek(range.from); cursor.Valid() && range.Contains(cursor.key()); cursor.Next()) {
+    changes.Append({keys.emplace_back(cursor.key()), KeyChange::Kind::kDelete, {}});
+  }
+  if (!cursor.status().ok()) return cursor.status();
+  if (keys.empty()) return absl::OkStatus();
+  if (alone == nullptr) return WriteChanges(changes, &*reads);
+  const Node* blocker = nullptr;
+  return TryWriteBatch(*alone, changes, &*reads, &blocker);
+}
+
 absl::Status StoreImpl::DeleteRange(Range range) {
   if (!IsWritable()) return NotWritableError();
   auto [lower, upper] = BoundsOf(std::move(range));
-  for (;;) {
-    absl::StatusOr<std::shared_ptr<const OpenSnapshot>> snapshot = NewSnapshot();
+  const KeyRange keys{std::move(lower), std::move(upper)};
+  for (int turned_back = 0; turned_back < kMostTurnedBack; ++turned_back) {
+    const absl::StatusOr<std::shared_ptr<const OpenSnapshot>> snapshot = NewSnapshot();
     if (!snapshot.ok()) return snapshot.status();
-    std::optional<ReadSet> reads;
-    MakeReadSet((*snapshot)->view(), &reads);
-    reads->AddRange({lower, upper});
-    std::deque<std::string> keys;
-    KeyChanges changes;
-    Cursor cursor(tree_, epochs_, (*snapshot)->view());
-    for (cursor.Seek(lower); cursor.Valid() && (!upper.has_value() || cursor.key() < *upper); cursor.Next()) {
-      changes.Append({keys.emplace_back(cursor.key()), KeyChange::Kind::kDelete, {}});
-    }
-    if (!cursor.status().ok()) return cursor.status();
-    if (keys.empty()) return absl::OkStatus();
-    const absl::Status status = WriteChanges(changes, &*reads);
+    const absl::Status status = DeleteRangeOnce(keys, **snapshot, nullptr);
     if (!absl::IsAborted(status)) return status;
   }
+  // The snapshot is closed when the gate is open again: to close one is to go through it.
+  std::shared_ptr<const OpenSnapshot> snapshot;
+  const ClosedGate closed(gate_);
+  const EpochGuard guard(epochs_);
+  snapshot = *NewSnapshot();
+  return DeleteRangeOnce(keys, *snapshot, &heap_.ArenaOf(guard.slot()));
 }
 
 }  // namespace sealkv::internal

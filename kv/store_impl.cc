@@ -5,7 +5,6 @@
 
 #include <cstring>
 #include <mutex>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,8 +16,6 @@
 namespace sealkv::internal {
 namespace {
 
-constexpr unsigned kEntriesPerStep = 256;
-constexpr int kYieldsPerStep = 64;
 // Who was turned back so often goes alone.
 constexpr int kMostTurnedBack = 100;
 
@@ -43,6 +40,7 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
     : file_(std::move(file)),
       image_(image),
       generation_(generation),
+      versions_(image_),
       heap_(image_, file_.persist(), epochs_, versions_, generation),
       gate_(heap_),
       locks_(generation),
@@ -214,20 +212,25 @@ absl::Status StoreImpl::NotWritableError() const {
   return absl::PermissionDeniedError(absl::StrCat(file_.path(), ": the store is open for reading only."));
 }
 
-absl::Status StoreImpl::TryWrite(Arena& arena, std::string_view key, Operation operation, const Node** blocker) {
+absl::Status StoreImpl::LocateAndClaim(Change& change, std::string_view key, Location* location) const {
   Descent descent;
   tree_.Descend(key, Purpose::kWrite, descent);
+  if (descent.outcome == Descent::Outcome::kLeaf && !change.IsLeftBehind(descent.node)) {
+    if (!Tree::ClaimLeaf(descent, change)) return Restart();
+    const absl::Status status = tree_.LocateInLeaf(key, descent, change, location);
+    // A layer there is one that the batch has made, or that damage hid from the descent.
+    const bool goes_on = location->outcome == Location::Outcome::kFound && location->kind == Kind::kLayer;
+    if (!status.ok() || !goes_on) return status;
+  }
+  absl::Status status = tree_.Locate(key, change, location);
+  if (status.ok() && !Tree::ClaimLast(*location, change)) status = Restart();
+  return status;
+}
+
+absl::Status StoreImpl::TryWrite(Arena& arena, std::string_view key, Operation operation, const Node** blocker) {
   Change change(context_, arena);
   Location location;
-  absl::Status status;
-  bool is_claimed = false;
-  if (descent.outcome == Descent::Outcome::kLeaf) {
-    is_claimed = Tree::ClaimLeaf(descent, change);
-    status = is_claimed ? tree_.LocateInLeaf(key, descent, change, &location) : Restart();
-  } else {
-    status = tree_.Locate(key, change, &location);
-    if (status.ok() && !Tree::ClaimLast(location, change)) status = Restart();
-  }
+  absl::Status status = LocateAndClaim(change, key, &location);
   if (status.ok()) status = operation(change, location);
   *blocker = change.blocker();
   return status;
@@ -251,8 +254,8 @@ absl::Status StoreImpl::Write(std::string_view key, Operation operation) {
       }
       scope.ReclaimIfDue();
     }
+    if (IsRestart(status)) status = WriteAlone(key, operation);
     if (status.ok()) return file_.persist().status();
-    if (IsRestart(status)) return WriteAlone(key, operation);
     // There may be space that isn't known yet, or that others hold.
     if (absl::IsResourceExhausted(status) && FindSpace(&has_collected)) continue;
     return status;
@@ -271,7 +274,7 @@ absl::Status StoreImpl::WriteAlone(std::string_view key, Operation operation) {
     status = TryWrite(arena, key, operation, &blocker);
   } while (IsAgain(status) || IsRestart(status));
   Gate::Leave(arena);
-  return status.ok() ? file_.persist().status() : status;
+  return status;
 }
 
 absl::Status StoreImpl::Put(std::string_view key, std::string_view value, bool only_if_absent) {
@@ -348,8 +351,7 @@ void StoreImpl::Rebalance(std::string_view key) {
 }
 
 absl::Status StoreImpl::Update(
-    std::string_view key,
-    const std::function<std::optional<std::string>(std::optional<std::string_view>)>& update) {
+    std::string_view key, const std::function<std::optional<std::string>(std::optional<std::string_view>)>& update) {
   if (key.size() > kMaxKeyBytes) return SizeError(key, 0);
   for (;;) {
     std::string before;
@@ -414,83 +416,6 @@ absl::StatusOr<uint64_t> StoreImpl::CompareAndSwap(std::string_view key, uint64_
   });
   if (!status.ok()) return status;
   return before;
-}
-
-// ---- the background pass
-
-// A small store is counted at once; a large one by a thread.
-void StoreImpl::BeginBackgroundPass() {
-  const std::lock_guard<WriterLock> lock(background_lock_);
-  if (background_has_begun_) return;
-  const bool is_done = StepBackgroundPass();
-  background_has_begun_.store(true, std::memory_order_release);
-  if (is_done) return;
-  try {
-    background_ = std::thread([this] { RunBackgroundPass(); });
-  } catch (const std::system_error&) {
-    while (!StepBackgroundPass()) continue;  // no thread to be had: this write takes longer
-  }
-}
-
-bool StoreImpl::StepBackgroundPass() {
-  const ClosedGate closed(gate_);
-  if (marker_.is_done()) return true;
-  if (!marker_.Step(kEntriesPerStep)) return false;
-  ReleaseNodeSpace();
-  return true;
-}
-
-bool StoreImpl::FindSpace(bool* has_collected) {
-  if (!marker_.is_done()) {
-    while (!StepBackgroundPass()) continue;
-    return true;
-  }
-  // Once: what the attempt takes for its nodes would be released again, and again.
-  if (std::exchange(*has_collected, true)) return false;
-  const ClosedGate closed(gate_);
-  heap_.CollectArenas();
-  ReleaseNodeSpace();
-  return true;
-}
-
-bool StoreImpl::ReleaseNodeSpace() {
-  if (!marker_.status().ok()) return false;
-  heap_.CollectArenas();
-  if (!heap_.HasEmptyNodeSegments()) return false;
-  tree_.hints().Disable();
-  epochs_.Advance();
-  // A reader from before may still follow a hint, or leave one. A call ends soon; a pinned value or an iterator may
-  // stay: then not now.
-  bool nobody_reads = false;
-  for (int i = 0; i < kYieldsPerStep && !nobody_reads; ++i) {
-    if (i > 0 && !WaitInTest()) sched_yield();
-    nobody_reads = epochs_.Oldest() >= epochs_.current();
-  }
-  heap_.CollectArenas();
-  bool has_released = false;
-  if (nobody_reads) {
-    tree_.hints().Clear();
-    has_released = heap_.ReleaseEmptyNodeSegments();
-  }
-  tree_.hints().Enable();
-  return has_released;
-}
-
-void StoreImpl::RunBackgroundPass() {
-  for (bool done = false; !done && !closing_;) {
-    // Writers go first, within reason.
-    for (int i = 0; i < kYieldsPerStep && gate_.IsBusy() && !closing_; ++i) sched_yield();
-    done = StepBackgroundPass();
-  }
-}
-
-absl::Status StoreImpl::WaitUntilSpaceIsKnown() {
-  if (generation_ == 0) return absl::OkStatus();
-  background_has_begun_ = true;
-  while (!StepBackgroundPass()) continue;
-  const ClosedGate closed(gate_);
-  heap_.CollectArenas();
-  return marker_.status();
 }
 
 // Anew each time, where another process may be writing.

@@ -1,10 +1,12 @@
-// What stands behind Store: the mapped file, the tree and heap in it, the way that every write takes, the background pass.
+// What stands behind Store: the mapped file, the tree and heap in it, the way that every write takes, the background
+// pass.
 #ifndef SEALKV_KV_STORE_IMPL_H_
 #define SEALKV_KV_STORE_IMPL_H_
 
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <thread>
 
@@ -49,8 +51,8 @@ class StoreImpl {
   absl::Status Write(KeyChanges changes);
   // Sorted and folded.
   absl::Status WriteChanges(const KeyChanges& changes, Validation* validation);
-  absl::Status Update(std::string_view key, const std::function<std::optional<std::string>(
-                                                std::optional<std::string_view>)>& update);
+  absl::Status Update(std::string_view key,
+                      const std::function<std::optional<std::string>(std::optional<std::string_view>)>& update);
 
   absl::Status Get(std::string_view key, std::string* value) const;
   absl::StatusOr<PinnedValue> GetPinned(std::string_view key) const;
@@ -66,6 +68,7 @@ class StoreImpl {
     reads->emplace(tree_, epochs_, context_, at);
   }
   absl::Status DeleteRange(Range range);
+  absl::Status Load(const std::function<bool(std::string_view* key, std::string_view* value)>& next);
   // For whoever was turned back often.
   WriterLock& patience() { return patience_; }
   std::unique_ptr<Iterator> NewIteratorAt(Range range, std::shared_ptr<const OpenSnapshot> snapshot) const;
@@ -95,6 +98,8 @@ class StoreImpl {
   // One attempt, by whoever is inside of the gate. What it waits for, if it has to, is left in `blocker`.
   absl::Status TryWrite(Arena& arena, std::string_view key, Operation operation, const Node** blocker);
   absl::Status WriteAlone(std::string_view key, Operation operation);
+  // Where the key is or would be, in a leaf that is claimed then.
+  absl::Status LocateAndClaim(Change& change, std::string_view key, Location* location) const;
   bool PutWord(std::string_view key, std::string_view value, bool only_if_absent, const Descent& descent);
   absl::Status PutOtherwise(std::string_view key, std::string_view value, bool only_if_absent);
   void Rebalance(std::string_view key);
@@ -104,8 +109,11 @@ class StoreImpl {
   // Of batches (kv/store_batch.cc).
   absl::Status TryWriteBatch(Arena& arena, const KeyChanges& changes, Validation* validation, const Node** blocker);
   absl::Status WriteChangesAlone(const KeyChanges& changes, Validation* validation);
-  absl::Status LocateForBatch(Change& change, std::string_view key, Location* location);
   absl::Status ChangeKey(Change& change, const KeyChange& to);
+  absl::Status InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step);
+  absl::Status ChangeKeys(Change& change, std::span<const KeyChange> list);
+  // `alone`: the gate is closed.
+  absl::Status DeleteRangeOnce(const KeyRange& range, const OpenSnapshot& snapshot, Arena* alone);
   void RebalanceInBatch(Change& change, std::string_view key);
 
   void BeginBackgroundPass();

@@ -17,7 +17,8 @@
 //   72      56    -                       zero
 //   128     8     generation              counts the opens for writing
 //   136     56    -                       zero
-//   192     64·16 lanes                   each: 8 bytes, offset of the blob of a committed batch or 0 (kv/lanes.h); 56 zero
+//   192     64·16 lanes                   16 lines, each: 8 bytes, the LaneWord of a committed batch (kv/lane_word.h);
+//                                         56 zero
 //   1216    8     epoch                   volatile: of the last or living writer, for readers in other processes
 //                                         (kv/foreign_readers.h)
 //   1224    824   -                       zero
@@ -50,7 +51,7 @@ struct alignas(64) Superblock {
   uint64_t zero_2[7];
 
   struct Lane {
-    uint64_t blob;
+    uint64_t word;
     uint64_t zero[7];
   };
   static constexpr size_t kLanes = 16;
@@ -62,6 +63,7 @@ struct alignas(64) Superblock {
   static constexpr uint64_t kMagic = 0x0a1a564b6c616553;  // "SealKV", then SUB and LF, which text transfers mangle
   static constexpr uint32_t kFormatMajor = 3;
   static constexpr uint32_t kFormatMinor = 0;
+  static constexpr uint64_t kLanesOffset = 192;
   static constexpr uint64_t kSegmentTableOffset = 2048;
   static constexpr uint32_t kMinSegmentBytesLog2 = 12;
   static constexpr uint32_t kMaxSegmentBytesLog2 = 21;
@@ -73,7 +75,7 @@ static_assert(offsetof(Superblock, capacity_bytes) == 16 && offsetof(Superblock,
 static_assert(offsetof(Superblock, segment_count) == 32 && offsetof(Superblock, features_incompatible) == 40);
 static_assert(offsetof(Superblock, store_id) == 48 && offsetof(Superblock, checksum) == 56);
 static_assert(offsetof(Superblock, root) == 64 && offsetof(Superblock, generation) == 128);
-static_assert(offsetof(Superblock, lanes) == 192 && sizeof(Superblock::Lane) == 64);
+static_assert(offsetof(Superblock, lanes) == Superblock::kLanesOffset && sizeof(Superblock::Lane) == 64);
 static_assert(offsetof(Superblock, epoch) == 1216);
 
 }  // namespace sealkv::internal

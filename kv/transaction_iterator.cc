@@ -60,6 +60,7 @@ void TransactionIterator::SeekToLast() {
   base_->SeekToLast();
   const Writes& writes = transaction_.writes();
   SettleDown(upper_.has_value() ? writes.lower_bound(*upper_) : writes.end());
+  covered_->from = is_valid_ ? key_ : lower_;
 }
 
 void TransactionIterator::SeekForPrev(std::string_view sought) {

@@ -1,5 +1,6 @@
-// Walks what a transaction sees: its snapshot, and its own writes laid over that. Whatever it walks over the transaction
-// has read: each walk, from where it was sought to as far as it got, is a range of the read set, and grows with it.
+// Walks what a transaction sees: its snapshot, and its own writes laid over that. Whatever it walks over the
+// transaction has read: each walk, from where it was sought to as far as it got, is a range of the read set, and grows
+// with it.
 #ifndef SEALKV_KV_TRANSACTION_ITERATOR_H_
 #define SEALKV_KV_TRANSACTION_ITERATOR_H_
 

@@ -183,6 +183,8 @@ class Tree {
   }
   // Inserts an 8-byte key. False, and nothing was changed: not without more ado.
   bool InsertInlineWord(const Descent& descent, uint64_t value);
+  // Puts an 8-byte key, in a batch, into a leaf that it doesn't hold yet. False: not without more ado.
+  bool PutInlineWordInBatch(Change& change, const Descent& descent, std::string_view key, uint64_t value);
   // The word is the value: nothing has to be durable before it.
   void StoreInlineWord(uint64_t* word, uint64_t value);
 
@@ -191,13 +193,17 @@ class Tree {
   absl::Status Update(Change& change, Location& location, std::string_view key, std::string_view value);
   absl::Status Erase(Change& change, Location& location);
   // An 8-byte value where it lies; or, in a record that a snapshot may see, in a new one.
-  absl::Status StoreValueWord(Change& change, Location& location, std::string_view key, uint64_t* word,
-                              uint64_t value);
-  static std::string_view BytesOf(const uint64_t& word) {
-    return {reinterpret_cast<const char*>(&word), sizeof(word)};
-  }
+  absl::Status StoreValueWord(Change& change, Location& location, std::string_view key, uint64_t* word, uint64_t value);
+  static std::string_view BytesOf(const uint64_t& word) { return {reinterpret_cast<const char*>(&word), sizeof(word)}; }
   // The 8-byte value of the entry at kFound, or nullptr if its value has another size.
   uint64_t* ValueWord(const Location& location) const;
+
+  // What a new node with these entries holds, but for its lock.
+  static Node ContentOf(unsigned level, std::span<const Entry> entries, PrefixKind prefix_kind, uint64_t prefix_word);
+  // A node's entries in order.
+  static absl::InlinedVector<Entry, kSlots + 1> EntriesOf(const Node& node);
+  // The entry for a key that has a record.
+  static Entry RecordEntry(std::string_view key, Offset record, size_t depth);
 
   // After a delete that has left few entries: one step towards a tree without nearly empty nodes, if there is any to
   // make so many steps above the leaf where the key would be. Again(): there may be more, at `*height` as it is then.
@@ -227,13 +233,10 @@ class Tree {
   // Writes a new node, and returns its reference.
   uint64_t WriteNode(Change& change, unsigned level, std::span<const Entry> entries,
                      PrefixKind prefix_kind = PrefixKind::kNone, uint64_t prefix_word = 0) const;
-  // A node's entries in order.
-  static absl::InlinedVector<Entry, kSlots + 1> EntriesOf(const Node& node);
 
   absl::Status ReplaceRecord(Change& change, Location& location, std::string_view key, std::string_view value);
   // The entry for a new key at this depth; appends its record where it needs one.
   static absl::StatusOr<Entry> MakeEntry(Change& change, std::string_view key, std::string_view value, size_t depth);
-  static Entry RecordEntry(std::string_view key, Offset record, size_t depth);
 
   // ---- growing (kv/tree_grow.cc)
   absl::Status InsertIntoFullLeaf(Change& change, Location& location, std::string_view key, std::string_view value);
@@ -250,9 +253,12 @@ class Tree {
   absl::Status SplitForRoom(Change& change, Path& path, size_t i);
   // Splits the leaf, or what has to be split before it. Again().
   absl::Status MakeRoomInLeaf(Change& change, Location& location);
+  // The leaf was made, and covers these slices.
+  void OfferHint(Change& change, uint64_t first, uint64_t last, uint64_t leaf);
   // Replaces path[i] by `children` in its parent, or by a new root above them.
   void ReplaceByChildren(Change& change, Path& path, size_t i, std::span<const Entry> children);
-  // Whoever makes another node the root of the layer that path[i] is the root of holds this; nothing if the top layer's.
+  // Whoever makes another node the root of the layer that path[i] is the root of holds this; nothing if the top
+  // layer's.
   static bool TakeOwner(Change& change, Path& path, size_t i) { return i == 0 || Take(change, path[i - 1]); }
   void SwingLayerRoot(Change& change, const Path& path, size_t i, uint64_t new_root) const;
 

@@ -1,6 +1,6 @@
 // The commits, and what is written before them. A caller that made anything new reachable has flushed and fenced it
-// before. A commit ends with the fence after which its word is durable; until then the node is locked, and all new nodes
-// that it makes reachable, so that no reader returns what a power cut could take back.
+// before. A commit ends with the fence after which its word is durable; until then the node is locked, and all new
+// nodes that it makes reachable, so that no reader returns what a power cut could take back.
 #include <algorithm>
 #include <cstring>
 
@@ -113,11 +113,51 @@ void Tree::InsertEntry(Change& change, Node& node, Perm perm, unsigned position,
   CommitPerm(change, node, PlaceEntry(change, node, perm, position, entry));
 }
 
+namespace {
+
+// Whether a permutation that may be damaged can be told to name its first free slot.
+bool HasUsableSlot(Perm perm) {
+  if (perm.count() >= kSlots) return false;
+  return Node::IsInPermLine(perm.slot(perm.count())) ? perm.NamesFreeSlotOnce() : perm.IsWellFormed();
+}
+
+// Whether the line of `perm` has a free slot: then nothing has to move to make one.
+bool HasSlotInPermLine(Perm perm) {
+  for (unsigned slot = kFirstSlot; Node::IsInPermLine(slot); ++slot) {
+    if (perm.PositionOf(slot) >= perm.count()) return true;
+  }
+  return false;
+}
+
+// What would be stored is noted. So what is read again must not have been stored meanwhile.
+struct Noting {
+  Change& change;
+  void Store(uint64_t* word, uint64_t value) const { change.Note(word, value); }
+  void Flush(uint64_t*) const {}
+  void Fence() const {}
+};
+
+}  // namespace
+
+bool Tree::PutInlineWordInBatch(Change& change, const Descent& descent, std::string_view key, uint64_t value) {
+  auto& leaf = const_cast<Node&>(*descent.node);
+  if (uint64_t* const word = InlineWord(descent, key)) {
+    if (!change.ClaimForWords(&leaf, descent.version)) return false;
+    change.Note(word, value);
+    return true;
+  }
+  const bool is_new = descent.outcome == Descent::Outcome::kLeaf && descent.range.begin == descent.range.end;
+  if (!is_new || !descent.perm.IsWellFormed() || descent.perm.count() >= kSlots) return false;
+  if (!HasSlotInPermLine(descent.perm) || !change.ClaimForWords(&leaf, descent.version)) return false;
+  Noting writer{change};
+  const Entry entry{descent.slice, Kind::kInline, value};
+  change.Note(&leaf.words[Node::kPermWord], PlaceEntry(writer, leaf, descent.perm, descent.range.begin, entry).raw());
+  return true;
+}
+
 bool Tree::InsertInlineWord(const Descent& descent, uint64_t value) {
   const Perm perm = descent.perm;
-  if (descent.range.begin != descent.range.end || perm.count() >= kSlots) return false;
-  const bool is_in_line = Node::IsInPermLine(perm.slot(perm.count()));
-  if (!(is_in_line ? perm.NamesFreeSlotOnce() : perm.IsWellFormed())) return false;
+  if (descent.range.begin != descent.range.end || !HasUsableSlot(perm)) return false;
   auto& leaf = const_cast<Node&>(*descent.node);
   Directly writer{persist_};
   const Entry entry{descent.slice, Kind::kInline, value};
@@ -125,8 +165,7 @@ bool Tree::InsertInlineWord(const Descent& descent, uint64_t value) {
   return true;
 }
 
-uint64_t Tree::WriteNode(Change& change, unsigned level, std::span<const Entry> entries, PrefixKind prefix_kind,
-                         uint64_t prefix_word) const {
+Node Tree::ContentOf(unsigned level, std::span<const Entry> entries, PrefixKind prefix_kind, uint64_t prefix_word) {
   Node fresh{};
   const Perm perm = Perm::ForNew(static_cast<unsigned>(entries.size()));
   Kinds kinds(level, prefix_kind);
@@ -139,7 +178,12 @@ uint64_t Tree::WriteNode(Change& change, unsigned level, std::span<const Entry> 
   fresh.words[Node::kPermWord] = perm.raw();
   fresh.words[Node::kKindsWord] = kinds.raw();
   fresh.words[Node::kPrefixWord] = prefix_word;
-  return Raw(image_.OffsetOf(change.WriteNode(fresh)));
+  return fresh;
+}
+
+uint64_t Tree::WriteNode(Change& change, unsigned level, std::span<const Entry> entries, PrefixKind prefix_kind,
+                         uint64_t prefix_word) const {
+  return Raw(image_.OffsetOf(change.WriteNode(ContentOf(level, entries, prefix_kind, prefix_word))));
 }
 
 absl::InlinedVector<Entry, kSlots + 1> Tree::EntriesOf(const Node& node) {

@@ -104,8 +104,16 @@ absl::Status Tree::AppendAtRightEdge(Change& change, Location& location, std::st
     change.Fence();
     SwingLayerRoot(change, path, root, new_root);
   }
-  if (is_top_layer && !change.is_batch()) hints_.Offer(entry->slice, kUnbounded, Offset{new_leaf});
+  if (is_top_layer) OfferHint(change, entry->slice, kUnbounded, new_leaf);
   return absl::OkStatus();
+}
+
+void Tree::OfferHint(Change& change, uint64_t first, uint64_t last, uint64_t leaf) {
+  if (BatchState* const batch = change.batch()) {
+    batch->hint_offers().push_back({first, last, Offset{leaf}});
+  } else {
+    hints_.Offer(first, last, Offset{leaf});
+  }
 }
 
 void Tree::LowerBound(Change& change, Node& leaf, uint64_t bound) {
@@ -153,9 +161,9 @@ absl::Status Tree::SplitNode(Change& change, Path& path, size_t i, std::span<con
   const uint64_t lowest_slice = path[i].lowest_slice;
   const Entry children[] = {{lowest_slice, Kind::kEndsWith0, left}, {middle, Kind::kEndsWith0, right}};
   ReplaceByChildren(change, path, i, children);
-  if (has_bound && !change.is_batch()) {
-    hints_.Offer(lowest_slice, middle - 1, Offset{left});
-    if (bound != 0) hints_.Offer(middle, std::max(entries.back().slice, bound - 1), Offset{right});
+  if (has_bound) {
+    OfferHint(change, lowest_slice, middle - 1, left);
+    if (bound != 0) OfferHint(change, middle, std::max(entries.back().slice, bound - 1), right);
   }
   return absl::OkStatus();
 }

@@ -86,8 +86,7 @@ absl::Status Tree::MergeWithSibling(Change& change, Path& path, size_t i) {
     entries.insert(entries.end(), right_entries.begin(), right_entries.end());
     change.Begin();
     const bool has_bound = left.level() == 0 && path[i].depth == 0;
-    const uint64_t merged =
-        WriteNode(change, left.level(), entries, PrefixKind::kNone, has_bound ? right.bound() : 0);
+    const uint64_t merged = WriteNode(change, left.level(), entries, PrefixKind::kNone, has_bound ? right.bound() : 0);
     WriteFreeSlot(change, *parent.node, perm, {parent.node->slice(left_slot), Kind::kEndsWith0, merged});
     change.Fence();
     change.Replaces(path[i].home);
@@ -114,8 +113,7 @@ absl::Status Tree::ShrinkLayer(Change& change, Path& path, size_t i, unsigned* h
   if (has_prefix && !change.ReserveNodes(1).ok()) return absl::OkStatus();
   change.Begin();
   if (has_prefix) {
-    new_root =
-        WriteNode(change, child.node->level(), EntriesOf(*child.node), kinds.prefix(), root.node->prefix_word());
+    new_root = WriteNode(change, child.node->level(), EntriesOf(*child.node), kinds.prefix(), root.node->prefix_word());
     change.Fence();
     change.Replaces(child.home);
   }

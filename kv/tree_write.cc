@@ -33,8 +33,8 @@ absl::Status Tree::DamagedUnlessChanged(const PathStep& step, const Change& chan
   return IsCurrent(step, change) ? Damaged(step.home, what) : Restart();
 }
 
-// Walks down to the leaf where the key belongs, hand over hand (kv/descent.h); then finds its place among the entries of
-// its slice.
+// Walks down to the leaf where the key belongs, hand over hand (kv/descent.h); then finds its place among the entries
+// of its slice.
 absl::Status Tree::Locate(std::string_view key, Change& change, Location* location) const {
   Path& path = location->path;
   path.clear();
@@ -49,7 +49,8 @@ absl::Status Tree::Locate(std::string_view key, Change& change, Location* locati
   bool is_layer_root = true;
   unsigned level_bound = kMaxLevel + 1;
   for (;;) {
-    Node* const held = change.FindHeld(home);
+    // Whatever is held isn't free.
+    Node* const held = version.is_free(generation_) ? nullptr : change.FindHeld(home);
     Node* const node = held != nullptr ? held : home;
     path.push_back({node, home, version, node->perm(), 0, lowest_slice, depth, is_layer_root});
     PathStep& step = path.back();
@@ -226,8 +227,7 @@ absl::Status Tree::ReplaceRecord(Change& change, Location& location, std::string
   const Offset old_record = leaf.node->record(slot).offset();
   const RecordView old_view = image_.RecordAt(old_record);
   if (old_view.is_null()) return Damaged(leaf.home, "a reference to a record leads nowhere");
-  const absl::StatusOr<Offset> record =
-      change.AppendRecord(key, value, kPlainRecord, old_view.header().sequence);
+  const absl::StatusOr<Offset> record = change.AppendRecord(key, value, kPlainRecord, old_view.header().sequence);
   if (!record.ok()) return record.status();
   change.Begin();
   change.Fence();

@@ -1,7 +1,10 @@
 #include "kv/versions.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 #include <mutex>
+#include <new>
 #include <utility>
 
 namespace sealkv::internal {
@@ -22,13 +25,33 @@ bool AnyIn(std::span<const uint64_t> open, uint64_t since, uint64_t until) {
 
 }  // namespace
 
-// One after another: a chain of them may be longer than the stack is deep.
+Versions::Versions(const internal::Image& image)
+    : image_(image),
+      segment_bytes_log2_(static_cast<unsigned>(std::countr_zero(image.segment_bytes()))),
+      segment_mask_(image.segment_bytes() - 1),
+      segments_(static_cast<std::atomic<History*>*>(std::calloc(image.segment_count(), sizeof(History*)))) {
+  if (segments_ == nullptr) throw std::bad_alloc();
+}
+
 Versions::~Versions() {
-  for (Shard& shard : shards_) {
-    for (auto& [node, history] : shard.histories) {
-      while (history.newest != nullptr) history.newest = std::move(history.newest->older);
+  for (uint64_t segment = 0; segment < image_.segment_count(); ++segment) {
+    History* const histories = segments_.get()[segment].load();
+    for (uint64_t i = 0; histories != nullptr && i < image_.segment_bytes() / kNodeBytes; ++i) {
+      for (NodeImage* at = histories[i].newest.load(); at != nullptr;) delete std::exchange(at, at->older);
     }
+    std::free(histories);
   }
+}
+
+Versions::History& Versions::MakeHistory(const Node& node) {
+  if (History* const history = HistoryOf(node)) return *history;
+  std::atomic<History*>& slot = segments_.get()[image_.SegmentOf(image_.OffsetOf(&node))];
+  void* const fresh = std::aligned_alloc(alignof(History), image_.segment_bytes() / kNodeBytes * sizeof(History));
+  if (fresh == nullptr) throw std::bad_alloc();
+  std::memset(fresh, 0, image_.segment_bytes() / kNodeBytes * sizeof(History));
+  History* none = nullptr;
+  if (!slot.compare_exchange_strong(none, static_cast<History*>(fresh), std::memory_order_acq_rel)) std::free(fresh);
+  return *HistoryOf(node);
 }
 
 // ---- changes
@@ -49,28 +72,25 @@ void Versions::Keep(Node& node, Time now) {
   const Lock lock(shard.mutex);
   const uint64_t newest = NewestForWhichToKeep(now);
   if (newest == 0) return KeepNothing();
-  History& history = shard.histories[&node];
+  History& history = MakeHistory(node);
   const uint64_t since = std::exchange(history.written_at, now.clock());
   if (newest <= since) return KeepNothing();
-  auto image = std::make_unique<Image>();
+  auto image = std::make_unique<NodeImage>();
   for (size_t i = 0; i < std::size(node.words); ++i) image->words[i] = Node::Load(node.words[i]);
   image->since = since;
   image->until = now.clock();
-  image->older = std::move(history.newest);
-  history.newest = std::move(image);
+  image->older = history.newest.load(std::memory_order_relaxed);
+  history.newest.store(image.release(), std::memory_order_release);
   shard.images += 1;
   shard.kept[now.clock()].push_back({&node, {0, Offset::kNone, 0, false}, since});
   SetVersioned(node);
 }
 
+// What was kept of another node in this place stays as long as it must: its numbers say for whom it is.
 void Versions::Created(Node& node, Time now) {
-  Shard& shard = ShardOf(node);
-  const Lock lock(shard.mutex);
-  if (NewestForWhichToKeep(now) == 0) return KeepNothing();
-  // What was kept of another node in this place stays as long as it must: its numbers say for whom it is.
-  History& history = shard.histories[&node];
+  const Lock lock(ShardOf(node).mutex);
+  History& history = MakeHistory(node);
   history.made_at = history.written_at = now.clock();
-  shard.kept[now.clock()].push_back({&node, {0, Offset::kNone, 0, false}, now.clock()});
   SetVersioned(node);
 }
 
@@ -80,10 +100,9 @@ void Versions::KeepRoot(const Node* root, Time now) {
 }
 
 uint64_t Versions::MadeAt(const Node& node) const {
-  const Shard& shard = ShardOf(node);
-  const Lock lock(shard.mutex);
-  const auto found = shard.histories.find(&node);
-  return found != shard.histories.end() ? found->second.made_at : 0;
+  const Lock lock(ShardOf(node).mutex);
+  const History* const history = HistoryOf(node);
+  return history != nullptr ? history->made_at : 0;
 }
 
 bool Versions::Retain(const Retired& object, uint64_t since, Time now) {
@@ -131,8 +150,12 @@ std::optional<Versions::Closed> Versions::Close(uint64_t number) {
   const uint64_t oldest = open_.empty() ? ~uint64_t{0} : open_.front().number;
   std::erase_if(old_roots_, [oldest](const OldRoot& old) { return old.until < oldest; });
   if (kept_count_.load(std::memory_order_seq_cst) == 0) return std::nullopt;
-  Closed closed{open_.empty() ? 0 : number, clock, {}};
-  for (const OpenSnapshot& snapshot : open_) closed.open.push_back(snapshot.number);
+  // What came since the snapshot before this one: also what a change that this one came before has kept late.
+  Closed closed{0, clock, {}};
+  for (const OpenSnapshot& snapshot : open_) {
+    if (snapshot.number < number) closed.first = snapshot.number + 1;
+    closed.open.push_back(snapshot.number);
+  }
   return closed;
 }
 
@@ -143,8 +166,7 @@ void Versions::LetGo(const Closed& closed, absl::FunctionRef<void(const Retired&
     while (bucket != shard.kept.end() && bucket->first <= closed.last) {
       std::vector<Kept>& all = bucket->second;
       const size_t before = all.size();
-      std::erase_if(all,
-                    [&](const Kept& kept) { return !StaysKept(shard, bucket->first, kept, closed.open, retire); });
+      std::erase_if(all, [&](const Kept& kept) { return !StaysKept(shard, bucket->first, kept, closed.open, retire); });
       kept_count_.fetch_sub(before - all.size(), std::memory_order_relaxed);
       bucket = all.empty() ? shard.kept.erase(bucket) : std::next(bucket);
     }
@@ -164,46 +186,39 @@ void Versions::ForEachRetained(absl::FunctionRef<void(const Retired&)> visit) co
 
 bool Versions::StaysKept(Shard& shard, uint64_t until, const Kept& kept, std::span<const uint64_t> open,
                          absl::FunctionRef<void(const Retired&)> retire) {
+  if (AnyIn(open, kept.since, until)) return true;
   if (kept.node == nullptr) {
-    if (AnyIn(open, kept.since, until)) return true;
     shard.retained_bytes -= kept.object.bytes;
     retire(kept.object);
     return false;
   }
-  const auto found = shard.histories.find(kept.node);
-  if (found == shard.histories.end()) return false;
-  History& history = found->second;
-  if (kept.since < until) {
-    if (AnyIn(open, kept.since, until)) return true;
-    for (std::unique_ptr<Image>* link = &history.newest; *link != nullptr; link = &(*link)->older) {
-      if ((*link)->until != until) continue;
-      *link = std::move((*link)->older);
-      shard.images -= 1;
-      break;
-    }
+  History* const history = HistoryOf(*kept.node);
+  NodeImage* newer = nullptr;
+  NodeImage* image = history->newest.load(std::memory_order_relaxed);
+  while (image->until != until) newer = std::exchange(image, image->older);
+  if (newer == nullptr) {
+    history->newest.store(image->older, std::memory_order_release);
+  } else {
+    newer->older = image->older;
   }
-  // Of a node that was last written before all snapshots there is nothing to know.
-  if (history.newest == nullptr && (open.empty() || history.written_at < open.front())) {
-    shard.histories.erase(found);
-    return false;
-  }
-  // The news of its making, while there is somebody older; else an image will see to the history.
-  return kept.since == until && (history.newest == nullptr || (!open.empty() && open.front() <= until));
+  delete image;
+  shard.images -= 1;
+  return false;
 }
 
 // ---- readers
 
 bool Versions::Find(const Node& node, uint64_t snapshot, Node* image) const {
-  const Shard& shard = ShardOf(node);
-  const Lock lock(shard.mutex);
-  const auto found = shard.histories.find(&node);
-  if (found == shard.histories.end()) return false;
-  const Image* seen = nullptr;
-  for (const Image* at = found->second.newest.get(); at != nullptr && at->until >= snapshot; at = at->older.get()) {
+  const Lock lock(ShardOf(node).mutex);
+  const History* const history = HistoryOf(node);
+  if (history == nullptr) return false;
+  const NodeImage* seen = nullptr;
+  for (const NodeImage* at = history->newest.load(std::memory_order_relaxed); at != nullptr && at->until >= snapshot;
+       at = at->older) {
     seen = at;
   }
   if (seen == nullptr) return false;
-  for (size_t i = 0; i < std::size(seen->words); ++i) image->words[i] = seen->words[i];
+  std::memcpy(image->words, seen->words, sizeof(seen->words));
   return true;
 }
 
@@ -219,7 +234,7 @@ Versions::Usage Versions::GetUsage() const {
   }
   for (const Shard& shard : shards_) {
     const Lock lock(shard.mutex);
-    usage.node_images_bytes += shard.images * sizeof(Image);
+    usage.node_images_bytes += shard.images * sizeof(NodeImage);
     usage.retained_bytes += shard.retained_bytes;
   }
   return usage;

@@ -25,23 +25,29 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "kv/arena.h"
+#include "kv/image.h"
 #include "kv/node.h"
 #include "kv/writer_lock.h"
 
 namespace sealkv::internal {
 
 class Versions {
+  // Of memory that is zero at first, and costs nothing before it is touched.
+  struct FreeMemory {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+
  public:
-  Versions() = default;
+  explicit Versions(const internal::Image& image);
   ~Versions();
   Versions(const Versions&) = delete;
   Versions& operator=(const Versions&) = delete;
@@ -101,6 +107,19 @@ class Versions {
   // something (LockWord::is_versioned).
   bool Find(const Node& node, uint64_t snapshot, Node* image) const;
 
+  // For whoever is going to read the node at a snapshot: first what says whether there is something for him, and later
+  // that.
+  void PrefetchHistory(const Node& node) const {
+    if (const History* const history = HistoryOf(node)) __builtin_prefetch(history);
+  }
+  void PrefetchImage(const Node& node) const {
+    const History* const history = HistoryOf(node);
+    if (history == nullptr) return;
+    const auto* const at = reinterpret_cast<const char*>(history->newest.load(std::memory_order_relaxed));
+    if (at == nullptr) return;
+    for (size_t line = 0; line < sizeof(NodeImage); line += 64) __builtin_prefetch(at + line);
+  }
+
   struct Usage {
     uint64_t snapshots_open = 0;
     double oldest_age_seconds = 0;
@@ -110,27 +129,28 @@ class Versions {
   Usage GetUsage() const;
 
  private:
-  struct Image {
+  struct NodeImage {
     uint64_t words[kNodeBytes / sizeof(uint64_t)];
     uint64_t since = 0;
     uint64_t until = 0;
-    std::unique_ptr<Image> older;
+    NodeImage* older = nullptr;
   };
-  // A node that was written to, or made, while a snapshot was open.
-  struct History {
-    uint64_t made_at = 0;
-    uint64_t written_at = 0;
-    std::unique_ptr<Image> newest;
+  // Of a node that was written to, or made, while a snapshot was open: when it was last, and what is kept of it. What
+  // happens to it while none is open isn't known here, nor does it matter to anybody.
+  struct alignas(32) History {
+    std::atomic<NodeImage*> newest;  // read without the shard's lock by prefetches only
+    uint64_t made_at;
+    uint64_t written_at;
   };
+  // The histories of a segment's nodes. Made when the first is needed.
   // What may be let go of when a snapshot is closed, by the clock when it came here (`until`).
   struct Kept {
-    const Node* node;  // an image of this, or (since == until) the news that it was made then; or
+    const Node* node;  // an image of this; or
     Retired object;    // this
     uint64_t since;
   };
   struct alignas(64) Shard {
     mutable WriterLock mutex;
-    absl::flat_hash_map<const Node*, History> histories;
     std::map<uint64_t, std::vector<Kept>> kept;
     uint64_t images = 0;
     uint64_t retained_bytes = 0;
@@ -150,9 +170,21 @@ class Versions {
   uint64_t NewestForWhichToKeep(Time now);
   void KeepNothing();
   // Lets go of it if nobody needs it. Whether it stays.
-  static bool StaysKept(Shard& shard, uint64_t until, const Kept& kept, std::span<const uint64_t> open,
-                    absl::FunctionRef<void(const Retired&)> retire);
+  bool StaysKept(Shard& shard, uint64_t until, const Kept& kept, std::span<const uint64_t> open,
+                 absl::FunctionRef<void(const Retired&)> retire);
 
+  // nullptr: none of its segment's nodes has one.
+  History* HistoryOf(const Node& node) const {
+    const uint64_t at = Raw(image_.OffsetOf(&node));
+    History* const histories = segments_.get()[at >> segment_bytes_log2_].load(std::memory_order_acquire);
+    return histories == nullptr ? nullptr : &histories[(at & segment_mask_) / kNodeBytes];
+  }
+  History& MakeHistory(const Node& node);
+
+  const internal::Image& image_;
+  const unsigned segment_bytes_log2_;
+  const uint64_t segment_mask_;
+  std::unique_ptr<std::atomic<History*>[], FreeMemory> segments_;
   std::atomic<uint64_t> time_{2};         // Time
   std::atomic<uint64_t> newest_open_{0};  // 0: none
   std::atomic<uint64_t> kept_count_{0};   // in all shards

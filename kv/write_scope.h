@@ -57,11 +57,11 @@ class WriteScope {
   void Enter() {
     is_inside_ = true;
     while (!(kind_ == Kind::kChanges ? store_.gate_.TryEnter(arena_) : store_.gate_.TryEnterToPrepare(arena_)))
-        [[unlikely]] {
-      guard_.Pause();
-      store_.gate_.WaitUntilOpen();
-      guard_.Resume(store_.epochs_);
-    }
+      [[unlikely]] {
+        guard_.Pause();
+        store_.gate_.WaitUntilOpen();
+        guard_.Resume(store_.epochs_);
+      }
   }
 
   StoreImpl& store_;

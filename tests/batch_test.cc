@@ -73,6 +73,14 @@ TEST(BatchTest, ABatchThatCannotBeDoneChangesNothing) {
   ASSERT_OK(store->Write(batch)) << "nothing to do";
   EXPECT_EQ(*store->Exists("a"), false);
   EXPECT_EQ(*store->Exists("z"), false);
+  // What is void needn't be possible.
+  batch.Add("text", 1);
+  batch.Put("text", "five!");
+  batch.Add("text", 1);
+  EXPECT_EQ(store->Write(batch).code(), absl::StatusCode::kFailedPrecondition);
+  batch.Delete("text");
+  ASSERT_OK(store->Write(batch));
+  EXPECT_EQ(*store->Exists("text"), false);
   ASSERT_OK(store->WaitUntilSpaceIsKnown());
   EXPECT_TRUE(testing::IsClean(store.memory().span()));
   ASSERT_OK(store->Put("b", "there is space for this"));

@@ -111,6 +111,8 @@ struct Independent {
 constexpr Independent kIndependent[] = {
     {"Release", "fence", "Release", "store", "what is given back could be reached from nowhere before"},
     {"Release", "fence", "StoreCommitWord", "store", "what is given back could be reached from nowhere before"},
+    {"BeginGeneration", "fence", "Release", "store", "what is given back could be reached from nowhere before"},
+    {"Take", "fence", "Release", "store", "the segment just taken was good for nothing, and is given back"},
     {"StoreCommitWord", "fence", "Take", "store", "nothing lies in the new segment yet"},
     {"StoreCommitWord", "fence", "StoreCommitWord", "store",
      "a clean-up after a delete: alone it makes the same keys go as the delete before it"},

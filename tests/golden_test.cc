@@ -1,21 +1,31 @@
-// Stores of earlier versions can be read. tests/golden/ holds one for each version of the format: the bytes of a small
-// store in which everything that the format knows occurs. They are never regenerated, for then they would prove
-// nothing; a new version of the format adds a file (1.0 was never released):
-//   bazel run //tests:golden_test -- --regenerate="$PWD/tests/golden/v2_1.txt"
+// Stores of earlier versions can be read. tests/golden/ holds two for each version of the format: the bytes of a small
+// store in which everything that the format knows occurs; and those of one whose writer died in the middle of a batch.
+// They are never regenerated, for then they would prove nothing; a new version of the format adds two (1.0 and 2.0 were
+// never released):
+//   bazel run //tests:golden_test -- --regenerate="$PWD/tests/golden/v3_1"
 //
 // The files are text: first the size, then the lines of 32 bytes that aren't all zero, as `offset hexadecimal-bytes`.
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdio>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 #include <string_view>
 
+#include "absl/cleanup/cleanup.h"
 #include "gtest/gtest.h"
 #include "kv/check.h"
 #include "kv/image.h"
+#include "kv/lanes.h"
 #include "kv/sealkv.h"
 #include "tests/check_clean.h"
 #include "tests/crash/shape.h"
+#include "tests/half_batch.h"
 #include "tests/memory_store.h"
 #include "tests/model.h"
 #include "tests/status.h"
@@ -70,6 +80,46 @@ void WriteContents(Store& store, Model* model) {
   put("large", large);
 }
 
+// More of the same, before a batch is written: values enough for one that has a blob of several parts.
+void WriteContentsBeforeBatch(Store& store, Model* model) {
+  WriteContents(store, model);
+  for (char end = 'f'; end <= 'n'; ++end) {
+    for (const char* layer :
+         {"no more ", "a prefix of 8 by", "the prefix of this is in a record of 32.", "new to it", "another"}) {
+      EXPECT_OK(store.Put(std::string(layer) + end, "layer"));
+      (*model)[std::string(layer) + end] = "layer";
+    }
+  }
+}
+
+// A batch of every kind of change: values in place and not, keys that come and go, layers made, a new root. The
+// model is what was there before.
+WriteBatch MakeBatch(Model* model) {
+  WriteBatch batch;
+  for (auto& [key, value] : *model) {
+    if (value.size() == sizeof(uint64_t)) {
+      batch.Add(key, 7);
+      value = WordValue(testing::WordOf(value) + 7);
+    } else {
+      batch.Put(key, "by the batch");
+      value = "by the batch";
+    }
+  }
+  const auto put = [&](const std::string& key, const std::string& value) {
+    batch.Put(key, value);
+    (*model)[key] = value;
+  };
+  for (uint64_t i = 40; i < 64; ++i) put(U64Key(i * 37 % 64), WordValue(i));
+  for (uint64_t i = 0; i < 120; ++i) put(U64Key(5000 + i), WordValue(i));
+  for (const char end : {'a', 'b', 'c', 'd', 'e', 'f'}) put(std::string("new layer") + end, "by the batch");
+  for (const std::string key : {"ee", "a tie ofa", "no more a", "shortened, and the other"}) {
+    batch.Delete(key);
+    model->erase(key);
+  }
+  return batch;
+}
+constexpr uint64_t kWordsStored = 60;  // before the writer died
+
 std::string ToText(const Memory& memory) {
   std::ostringstream text;
   text << "size " << memory.size() << "\n";
@@ -98,10 +148,12 @@ void FromText(const std::string& path, const Memory& memory) {
   }
 }
 
+std::string PathOf(std::string_view name) { return "tests/golden/" + std::string(name) + ".txt"; }
+
 class GoldenTest : public ::testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    ASSERT_NO_FATAL_FAILURE(FromText(std::string("tests/golden/") + GetParam() + ".txt", memory_));
+    ASSERT_NO_FATAL_FAILURE(FromText(PathOf(GetParam()), memory_));
     // What should be there, from a store of today.
     testing::MemoryStore today(kMemoryBytes);
     ASSERT_OK(today.Format());
@@ -155,20 +207,111 @@ TEST_P(GoldenTest, GoesOnWorking) {
   EXPECT_TRUE(testing::IsClean(memory_.span()));
 }
 
-INSTANTIATE_TEST_SUITE_P(, GoldenTest, ::testing::Values("v2_0"),
+INSTANTIATE_TEST_SUITE_P(, GoldenTest, ::testing::Values("v3_0"),
                          [](const auto& info) { return std::string(info.param); });
 
-int Regenerate(const char* path) {
-  testing::MemoryStore store(kMemoryBytes);
+// A file as a writer left it who died when a batch was committed: its lane names it, and some of its words are stored.
+class GoldenBatchTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    ASSERT_NO_FATAL_FAILURE(FromText(PathOf(std::string(GetParam()) + "_batch"), memory_));
+    testing::MemoryStore today(kMemoryBytes);
+    ASSERT_OK(today.Format());
+    WriteContentsBeforeBatch(*today, &contents_);
+    (void)MakeBatch(&contents_);
+  }
+
+  Memory memory_{kMemoryBytes};
+  Model contents_;
+};
+
+TEST_P(GoldenBatchTest, HasABatchOfSeveralPartsAndHalfOfItsWords) {
+  const internal::Image image(memory_.data());
+  const internal::CommittedBatches batches(image);
+  EXPECT_OK(batches.status());
+  ASSERT_EQ(batches.count(), 1u);
+  uint64_t parts = 0, stored = 0, all = 0;
+  bool has_root = false;
+  for (const internal::Superblock::Lane& lane : image.superblock().lanes) {
+    for (auto part = internal::LaneWord(lane.word).blob(); part != internal::Offset::kNone; ++parts) {
+      const auto& chunk = *reinterpret_cast<const internal::RedoChunk*>(image.base() + Raw(part));
+      for (uint64_t i = 0; i < chunk.count; ++i, ++all) {
+        const internal::RedoWord& redo = chunk.words()[i];
+        stored += *reinterpret_cast<const uint64_t*>(image.base() + Raw(redo.where)) == redo.value;
+        has_root |= Raw(redo.where) == offsetof(internal::Superblock, root);
+      }
+      part = internal::Offset{chunk.next};
+    }
+  }
+  EXPECT_GE(parts, 2u);
+  EXPECT_EQ(stored, kWordsStored);
+  EXPECT_GE(all, 2 * kWordsStored);
+  EXPECT_TRUE(has_root);
+}
+
+TEST_P(GoldenBatchTest, IsFinishedByWhoeverOpensItForWriting) {
+  {
+    const absl::StatusOr<std::unique_ptr<Store>> store = Store::Attach(daxfile::DaxFile::OverMemory(memory_.span()));
+    ASSERT_OK(store);
+    EXPECT_TRUE(testing::ScansAs(**store, contents_));
+    EXPECT_TRUE(testing::GetsAs(**store, contents_));
+    EXPECT_FALSE(internal::HasCommittedLanes(internal::Image(memory_.data())));
+    while (!contents_.empty()) {
+      ASSERT_OK((*store)->Delete(contents_.begin()->first));
+      contents_.erase(contents_.begin());
+      ASSERT_OK((*store)->Put("no more " + std::to_string(contents_.size()), "and on"));
+      ASSERT_OK((*store)->Delete("no more " + std::to_string(contents_.size())));
+    }
+  }
+  EXPECT_TRUE(testing::IsClean(memory_.span()));
+}
+
+TEST_P(GoldenBatchTest, IsReadAsAWholeAndLeftAsItIs) {
+  const std::string path = ::testing::TempDir() + "/golden_batch." + std::to_string(getpid());
+  const std::string bytes(reinterpret_cast<const char*>(memory_.data()), memory_.size());
+  std::ofstream(path, std::ios::binary) << bytes;
+  const absl::Cleanup remove = [&] { std::filesystem::remove(path); };
+  {
+    const absl::StatusOr<std::unique_ptr<Store>> store =
+        Store::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
+    ASSERT_OK(store);
+    EXPECT_TRUE(testing::ScansAs(**store, contents_));
+    EXPECT_TRUE(testing::GetsAs(**store, contents_));
+  }
+  std::ifstream file(path, std::ios::binary);
+  EXPECT_TRUE(std::string(std::istreambuf_iterator<char>(file), {}) == bytes);
+}
+
+INSTANTIATE_TEST_SUITE_P(, GoldenBatchTest, ::testing::Values("v3_0"),
+                         [](const auto& info) { return std::string(info.param); });
+
+bool WriteText(const std::string& path, const Memory& memory) {
+  std::ofstream file(path);
+  file << ToText(memory);
+  file.close();
+  std::printf("%s: %s\n", path.c_str(), file ? "written" : "can't be written");
+  return static_cast<bool>(file);
+}
+
+int Regenerate(const std::string& name) {
   Model contents;
+  testing::MemoryStore store(kMemoryBytes);
   if (!store.Format().ok()) return 1;
   WriteContents(*store, &contents);
   store.Close();
-  std::ofstream file(path);
-  file << ToText(store.memory());
-  file.close();
-  std::printf("%s: %s\n", path, file ? "written" : "can't be written");
-  return file ? 0 : 1;
+  contents.clear();
+  testing::MemoryStore scratch(kMemoryBytes);
+  if (!scratch.Format().ok()) return 1;
+  WriteContentsBeforeBatch(*scratch, &contents);
+  const auto before = [](Store& target) {
+    Model ignored;
+    WriteContentsBeforeBatch(target, &ignored);
+  };
+  const std::string bytes = testing::StoreWithHalfABatch(kMemoryBytes, before, MakeBatch(&contents), kWordsStored);
+  if (bytes.size() != kMemoryBytes) return 1;
+  const Memory with_batch(kMemoryBytes);
+  std::memcpy(with_batch.data(), bytes.data(), bytes.size());
+  return WriteText(name + ".txt", store.memory()) && WriteText(name + "_batch.txt", with_batch) ? 0 : 1;
 }
 
 }  // namespace

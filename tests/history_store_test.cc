@@ -1,4 +1,5 @@
-// Histories of the store itself: every operation it has, by many threads on few keys, checked for strict serializability.
+// Histories of the store itself: every operation it has, by many threads on few keys, checked for strict
+// serializability.
 #include <algorithm>
 #include <cstdint>
 #include <memory>

@@ -121,7 +121,8 @@ const Command kCheckCommand = {
     "STORE [--json]",
     "whether all of the store is as it must be; never writes",
     R"(Walks everything: permutations, order, slices and fingerprints against the records' keys, checksums, references,
-the segment table against what is reachable. Prints each problem with its offset (the first 100; all are counted).
+the segment table against what is reachable. What a writer had committed when he died is looked at as the next one will
+find it. Prints each problem with its offset (the first 100; all are counted).
 
 Needs a store at rest: what a writer is in the middle of looks like damage. While a process has it open for writing this
 ends with 4 and names that process; and nobody can open it for writing while this runs.

@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "daxfile/dax_file.h"
+#include "kv/lane_word.h"
 #include "kv/recovery.h"
 #include "kv/superblock.h"
 #include "tools/command.h"
@@ -30,7 +31,23 @@ struct Info {
   std::string verdict;  // empty: the superblock is sound
 };
 
-// Maps the file without locking it: of the words read here all but two never change. A DAX device has no such way in.
+// What the lanes say. While somebody writes they come and go.
+struct LaneCounts {
+  uint64_t set = 0;
+  uint64_t damaged = 0;
+};
+LaneCounts CountLanes(const Superblock& superblock) {
+  LaneCounts counts;
+  for (uint64_t i = 0; i < Superblock::kLanes; ++i) {
+    const internal::LaneWord word(superblock.lanes[i].word);
+    counts.set += !word.is_free();
+    counts.damaged += !word.IsWellFormed(i);
+  }
+  return counts;
+}
+
+// Maps the file without locking it: of the words read here most never change, and the others are one word each. A DAX
+// device has no such way in.
 absl::StatusOr<daxfile::DaxFile> LookAt(const daxfile::FileReport& report, void** mapping) {
   *mapping = nullptr;
   if (report.tier == daxfile::Tier::kDeviceDax) {
@@ -59,10 +76,18 @@ absl::StatusOr<Info> ReadInfo(const std::string& path) {
   info.has_superblock = file->size_bytes() >= sizeof(Superblock);
   if (info.has_superblock) std::memcpy(&info.superblock, file->data(), sizeof(Superblock));
   info.verdict = std::string(internal::OpenImage(*file).status().message());
+  if (info.verdict.empty() && CountLanes(info.superblock).damaged > 0) info.verdict = "a lane's word is damaged";
   // Messages begin with the path, of which the mapping knows nothing.
   if (absl::StartsWith(info.verdict, file->path() + ": ")) info.verdict.erase(0, file->path().size() + 2);
   info.file = *std::move(report);
   return info;
+}
+
+std::string Describe(const LaneCounts& lanes, bool has_writer) {
+  if (lanes.damaged > 0) return absl::StrCat("DAMAGED: ", lanes.damaged, " lanes; see `kvdump check`");
+  if (has_writer) return absl::StrCat(lanes.set, " being written");
+  if (lanes.set == 0) return "none waits to be finished";
+  return absl::StrCat(lanes.set, " committed, and finished by whoever opens the store next");
 }
 
 bool IsStore(const Info& info) { return info.has_superblock && info.superblock.magic == Superblock::kMagic; }
@@ -95,6 +120,7 @@ void PrintForPeople(const Info& info, Output& output) {
   output.Write(Row("root", absl::StrCat("node at ", HexNumber(superblock.root))));
   output.Write(Row("opened for writing",
                    absl::StrCat(WithCommas(superblock.generation), superblock.generation == 1 ? " time" : " times")));
+  output.Write(Row("batches", Describe(CountLanes(superblock), info.file.has_writer)));
 }
 
 void PrintJson(const Info& info, Output& output) {
@@ -123,6 +149,9 @@ void PrintJson(const Info& info, Output& output) {
     json["header_segments"] = superblock.header_segments;
     json["root"] = superblock.root;
     json["generation"] = superblock.generation;
+    const LaneCounts lanes = CountLanes(superblock);
+    json["batches_committed"] = lanes.set - lanes.damaged;
+    json["lanes_damaged"] = lanes.damaged;
   }
   output.Write(json.dump(2) + "\n");
 }
@@ -148,7 +177,8 @@ const Command kInfoCommand = {
     "info",
     "STORE [--json]",
     "what the file and its superblock say",
-    R"(Prints the file's durability tier and why it has that, and the superblock: format, geometry, root.
+    R"(Prints the file's durability tier and why it has that, and the superblock: format, geometry, root, and whether a batch
+waits that its writer had committed and not finished when he died.
 
   --json        the same for programs
 

@@ -49,7 +49,12 @@ void List(const SalvageReport& report, bool were_put, bool is_hex, Output& outpu
   }
 }
 
-void Summarise(const SalvageReport& report, bool were_put, const std::string& path, const std::string& new_path) {
+bool IsAll(const SalvageReport& report, const DamagedImage& damaged) {
+  return report.lost.empty() && report.recovered.empty() && !damaged.may_lack_batches;
+}
+
+void Summarise(const SalvageReport& report, const DamagedImage& damaged, bool were_put, const std::string& path,
+               const std::string& new_path) {
   std::string text =
       absl::StrCat(Escape(path), ": ", WithCommas(report.keys_from_tree), " keys saved from the tree, ",
                    WithCommas(report.recovered.size()), " recovered from the heap and perhaps stale",
@@ -60,8 +65,11 @@ void Summarise(const SalvageReport& report, bool were_put, const std::string& pa
                     "What was recovered is as it was written once, but may have been deleted or replaced since: "
                     "look through the list.\n");
   }
-  absl::StrAppend(&text, report.lost.empty() && report.recovered.empty() ? "nothing is lost; " : "",
-                  "the new store is ", Escape(new_path), "\n");
+  if (damaged.may_lack_batches) {
+    absl::StrAppend(&text, "Of what was written last a part may be missing, or old: see the warning.\n");
+  }
+  absl::StrAppend(&text, IsAll(report, damaged) ? "nothing is lost; " : "", "the new store is ", Escape(new_path),
+                  "\n");
   std::fputs(text.c_str(), stderr);
 }
 
@@ -132,10 +140,10 @@ absl::StatusOr<int> Run(const Args& args) {
   }
   // The list comes last: a reader of it that goes away ends the program.
   if (absl::Status status = target->Finish(); !status.ok()) return status;
-  Summarise(*report, were_put, path, new_path);
+  Summarise(*report, *damaged, were_put, path, new_path);
   List(*report, were_put, args.Has("hex"), *list);
   if (absl::Status status = list->Close(); !status.ok()) return status;
-  return report->lost.empty() && report->recovered.empty() ? kExitOk : kExitNo;
+  return IsAll(*report, *damaged) ? kExitOk : kExitNo;
 }
 
 constexpr Flag kFlags[] = {{"lost", 0, true},     {"trusted-only"},  {"hex"},
@@ -149,7 +157,8 @@ const Command kSalvageCommand = {
     "saves what can be saved of a damaged store into a new one",
     R"(Reads the damaged STORE, which is never changed, and writes the store NEW, which must not exist yet and appears when it is
 complete. STORE may have a damaged superblock or segment table, be cut short, or lie on a device that reports bad blocks.
-No process may have it open for writing, nor can one open it for that meanwhile.
+No process may have it open for writing, nor can one open it for that meanwhile. A batch that a writer had committed when
+he died is saved as a whole, if it can be read; else a warning says that a part of it may be missing.
 
 First the tree is walked, around all damage. Where keys are lost that way, the rest of the file is searched for them. What is
 found there is as it was written once, but a delete leaves no trace in it, and an older value may be what is left: it is put

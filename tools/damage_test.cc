@@ -100,6 +100,101 @@ TEST_P(DamageTest, ReadsOfADamagedStoreGiveOnlyStatusErrors) {
   });
 }
 
+// ---- at a snapshot
+
+// Writes enough to change most of the sample's nodes.
+void WriteSome(Store& store, const Sample& sample) {
+  size_t count = 0;
+  for (const auto& [key, value] : sample.model) {
+    ++count;
+    if (count % 4 == 0) (void)store.Put(key + "x", value);
+    if (count % 4 == 1) (void)store.Put(key, value + "more");
+    if (count % 4 == 2) (void)store.Delete(key);
+  }
+}
+
+// What a snapshot sees is no less what was written when everything has changed since.
+TEST_P(DamageTest, WhatTheCheckerCallsSoundIsReadAsWrittenAtASnapshot) {
+  ForEachCase(kCasesPerSample / 2, [](daxfile::DaxFile file, const Sample& sample) {
+    const absl::StatusOr<internal::Image> image = internal::OpenImage(file);
+    if (!image.ok()) return;
+    const internal::CheckReport report = internal::Check(*image);
+    if (!report.is_sound()) return;
+    const absl::StatusOr<std::unique_ptr<Store>> store = Store::Attach(std::move(file));
+    ASSERT_OK(store);
+    const absl::StatusOr<Snapshot> snapshot = (*store)->OpenSnapshot();
+    ASSERT_OK(snapshot);
+    WriteSome(**store, sample);
+    const std::unique_ptr<Iterator> at = snapshot->NewIterator();
+    uint64_t count = 0;
+    for (at->SeekToFirst(); at->Valid(); at->Next(), ++count) {
+      ExpectAsWritten(at->key(), at->value(), sample);
+      const absl::StatusOr<std::string> value = snapshot->Get(at->key());
+      ASSERT_OK(value);
+      EXPECT_EQ(*value, at->value());
+    }
+    EXPECT_OK(at->status());
+    EXPECT_EQ(count, report.keys);
+  });
+}
+
+// Before writes and behind them, by nodes as they are and by copies of what they were.
+TEST_P(DamageTest, ReadsAtASnapshotOfADamagedStoreGiveOnlyStatusErrors) {
+  ForEachCase(kCasesPerSample / 2, [](daxfile::DaxFile file, const Sample& sample) {
+    const absl::StatusOr<std::unique_ptr<Store>> store = Store::Attach(std::move(file));
+    if (!store.ok()) return;
+    const absl::StatusOr<Snapshot> snapshot = (*store)->OpenSnapshot();
+    ASSERT_OK(snapshot);
+    for (const bool are_written : {false, true}) {
+      if (are_written) WriteSome(**store, sample);
+      const std::unique_ptr<Iterator> at = snapshot->NewIterator();
+      for (at->SeekToFirst(); at->Valid(); at->Next()) continue;
+      ExpectReadable(at->status());
+      for (at->SeekToLast(); at->Valid(); at->Prev()) continue;
+      ExpectReadable(at->status());
+      size_t count = 0;
+      for (const auto& [key, value] : sample.model) {
+        if (++count % 8 == 0) ExpectReadable(snapshot->Get(key).status());
+        if (count % 32 != 0) continue;
+        ExpectReadable(snapshot->Get(key + "x").status());
+        at->Seek(key + '\0');
+        ExpectReadable(at->status());
+        at->SeekForPrev(key);
+        ExpectReadable(at->status());
+      }
+    }
+  });
+}
+
+// What a transaction has read is read again when it is committed, without the snapshot.
+TEST_P(DamageTest, BatchesAndTransactionsOnADamagedStoreGiveOnlyStatusErrors) {
+  ForEachCase(kCasesPerSample / 2, [](daxfile::DaxFile file, const Sample& sample) {
+    const absl::StatusOr<std::unique_ptr<Store>> store = Store::Attach(std::move(file));
+    if (!store.ok()) return;
+    WriteBatch batch;
+    size_t count = 0;
+    for (const auto& [key, value] : sample.model) {
+      if (++count % 5 == 0) batch.Put(key + "y", value);
+      if (count % 5 == 1) batch.Put(key, value + "more");
+      if (count % 5 == 2) batch.Delete(key);
+      if (batch.size() < 40) continue;
+      (void)(*store)->Write(batch);
+      batch.Clear();
+    }
+    const absl::StatusOr<std::unique_ptr<Transaction>> transaction = (*store)->Begin();
+    ASSERT_OK(transaction);
+    const std::unique_ptr<Iterator> at = (*transaction)->NewIterator();
+    for (at->SeekToFirst(); at->Valid() && count % 64 != 0; at->Next()) ++count;
+    ExpectReadable(at->status());
+    for (const auto& [key, value] : sample.model) {
+      if (++count % 16 == 0) ExpectReadable((*transaction)->Get(key).status());
+      if (count % 32 == 0) (void)(*transaction)->Put(key, "by the transaction");
+    }
+    (void)(*transaction)->Commit();
+    (void)(*store)->DeleteRange({.lower = sample.model.begin()->first + "a"});
+  });
+}
+
 // Whatever a write answers: nothing crashes, nothing hangs, nothing outside the memory is touched.
 void WriteAll(daxfile::DaxFile file, const Sample& sample) {
   const absl::StatusOr<std::unique_ptr<Store>> store = Store::Attach(std::move(file));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "kv/lane_word.h"
 #include "tools/segment_records.h"
 #include "tools/text.h"
 
@@ -12,6 +13,7 @@ namespace {
 using internal::Image;
 using internal::Kind;
 using internal::Kinds;
+using internal::LaneWord;
 using internal::LockWord;
 using internal::Node;
 using internal::Offset;
@@ -81,8 +83,27 @@ std::string PrefixMeaning(const Image& image, const Node& node) {
 
 std::string LockMeaning(LockWord lock) {
   return absl::StrCat("volatile: ", (lock.raw() & 1) != 0 ? "locked" : "unlocked",
-                      (lock.raw() & 2) != 0 ? ", obsolete" : "", ", version ", (lock.raw() & 0xfffffffc) >> 2,
-                      ", generation ", lock.raw() >> 32);
+                      (lock.raw() & 2) != 0 ? ", obsolete" : "", (lock.raw() & 4) != 0 ? ", claimed" : "",
+                      (lock.raw() & 8) != 0 ? ", versioned" : "", ", version ", lock.version(), ", generation ",
+                      lock.generation());
+}
+
+std::string LaneMeaning(const Image& image, uint64_t index) {
+  const LaneWord word(Node::Load(image.superblock().lanes[index].word));
+  if (word.is_free()) return "free";
+  if (!word.IsWellFormed(index)) return "DAMAGED: the check doesn't fit";
+  return absl::StrCat("a batch is committed, by the blob at ", HexNumber(Raw(word.blob())));
+}
+
+// Those that say something.
+std::string LanesForPeople(const Json& lanes) {
+  std::string text;
+  for (const Json& lane : lanes) {
+    if (lane["meaning"] == "free") continue;
+    text += Row(absl::StrCat("lane ", lane["lane"].get<int>(), ", at ", lane["offset"].get<int>()),
+                absl::StrCat(lane["word"].get<std::string>(), "  ", lane["meaning"].get<std::string>()));
+  }
+  return text.empty() ? Row("lanes", "all free: no batch waits to be finished") : text;
 }
 
 Json Word(uint64_t word, const std::string& meaning) { return {{"word", HexNumber(word)}, {"meaning", meaning}}; }
@@ -166,6 +187,15 @@ Json DescribeHeader(const Image& image, Offset offset) {
   page["checksum"] = HexNumber(superblock.checksum);
   page["root"] = HexNumber(superblock.root);
   page["generation"] = superblock.generation;
+  page["lanes"] = Json::array();
+  for (uint64_t i = 0; i < Superblock::kLanes; ++i) {
+    const auto at = Superblock::kLanesOffset + i * sizeof(Superblock::Lane);
+    page["lanes"].push_back({{"lane", i},
+                             {"offset", at},
+                             {"word", HexNumber(superblock.lanes[i].word)},
+                             {"meaning", LaneMeaning(image, i)}});
+  }
+  page["epoch"] = superblock.epoch;
   return page;
 }
 
@@ -174,7 +204,9 @@ std::string PageForPeople(const Json& page) {
       absl::StrCat(page["what"].get<std::string>(), " at ", HexNumber(page["offset"].get<uint64_t>()), "\n");
   for (const auto& [name, field] : page.items()) {
     if (name == "what" || name == "offset" || name == "entries") continue;
-    if (field.is_object()) {
+    if (name == "lanes") {
+      text += LanesForPeople(field);
+    } else if (field.is_object()) {
       std::string word = field["word"].get<std::string>();
       word.resize(std::max<size_t>(word.size(), 20), ' ');
       text += Row(name, absl::StrCat(word, field["meaning"].get<std::string>()));

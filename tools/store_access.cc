@@ -15,7 +15,7 @@ absl::StatusOr<OpenedImage> OpenImageIn(absl::StatusOr<daxfile::DaxFile> file, b
   const absl::StatusOr<internal::Image> image = internal::OpenImage(*file);
   if (!image.ok()) return image.status();
   if (is_at_rest) {
-    if (absl::Status status = internal::FinishForReading(*file, *image); !status.ok()) return status;
+    if (absl::Status status = internal::FinishWhatCanBeRead(*file, *image); !status.ok()) return status;
   }
   return OpenedImage{*std::move(file), *image};
 }

@@ -20,7 +20,8 @@ struct OpenedImage {
   daxfile::DaxFile file;
   internal::Image image;
 };
-// At rest: nobody writes meanwhile. Unavailable, naming the writer, if somebody does.
+// At rest: nobody writes meanwhile. Unavailable, naming the writer, if somebody does. What a writer had committed
+// before he died is in the image, if it can be read.
 absl::StatusOr<daxfile::DaxFile> OpenFileAtRest(const std::string& path);
 absl::StatusOr<OpenedImage> OpenImageAtRest(const std::string& path);
 // What is read may be changing, and make no sense then.

@@ -1,4 +1,5 @@
 // Operations as the contract has them, and as the store does.
+#include <algorithm>
 #include <memory>
 #include <tuple>
 #include <type_traits>
@@ -66,10 +67,18 @@ Answer ApplyToValue(Value& value, const Operation& operation) {
 Answer ApplyTogether(Model& model, const Operation& operation) {
   Model changed = model;
   Answer answer;
-  for (const Operation& part : operation.parts) {
+  for (size_t i = 0; i < operation.parts.size(); ++i) {
+    const Operation& part = operation.parts[i];
     Answer one = ApplyTo(changed, part);
     if (part.action == Action::kDelete) one = {};
-    if (one.code == StatusCode::kFailedPrecondition) return one;
+    if (one.code == StatusCode::kFailedPrecondition) {
+      // In a batch an addition that a later part makes void isn't looked at.
+      const bool is_void =
+          operation.action != Action::kTransact &&
+          std::any_of(operation.parts.begin() + static_cast<ptrdiff_t>(i) + 1, operation.parts.end(),
+                      [&](const Operation& later) { return later.key == part.key && later.action != Action::kAdd; });
+      if (!is_void) return one;
+    }
     if (operation.action == Action::kTransact) answer.parts.push_back(std::move(one));
   }
   model = std::move(changed);
@@ -136,6 +145,19 @@ Answer TransactIn(Store& store, const Operation& operation, const InBetween& in_
   return answer;
 }
 
+Answer BulkLoadInto(Store& store, const Operation& operation, const InBetween& in_between) {
+  auto part = operation.parts.begin();
+  const absl::Status status = store.BulkLoad([&](std::string_view* key, std::string_view* value) {
+    in_between();
+    if (part == operation.parts.end()) return false;
+    *key = part->key;
+    *value = part->value;
+    ++part;
+    return true;
+  });
+  return {status.code()};
+}
+
 Answer UpdateIn(Store& store, const Operation& operation, const InBetween& in_between) {
   const auto update = [&](std::optional<std::string_view> value) -> std::optional<std::string> {
     in_between();
@@ -156,6 +178,9 @@ Answer ApplyTo(Model& model, const Operation& operation) {
         model.erase(model.lower_bound(operation.key), model.lower_bound(operation.value));
       }
       return {};
+    case Action::kBulkLoad:
+      if (!model.empty()) return {StatusCode::kFailedPrecondition};
+      return ApplyTogether(model, operation);
     case Action::kScan:
     case Action::kOpenSnapshot:
     case Action::kOpenIterator:
@@ -200,6 +225,8 @@ Answer ApplyTo(Store& store, const Operation& operation, const std::function<voi
       return TransactIn(store, operation, in_between);
     case Action::kDeleteRange:
       return {store.DeleteRange({.lower = operation.key, .upper = operation.value}).code()};
+    case Action::kBulkLoad:
+      return BulkLoadInto(store, operation, in_between);
     case Action::kScan:
       return ScanOf(store.NewIterator(), in_between);
     default:

@@ -125,7 +125,7 @@ class Explorer {
     const auto& superblock = *reinterpret_cast<const internal::Superblock*>(image_.data());
     if (superblock.magic != internal::Superblock::kMagic) return;
     const uint64_t lanes = std::count_if(std::begin(superblock.lanes), std::end(superblock.lanes),
-                                         [](const auto& lane) { return lane.blob != 0; });
+                                         [](const auto& lane) { return lane.word != 0; });
     shared_.result.redo_images += lanes > 0;
     shared_.result.most_lanes = std::max(shared_.result.most_lanes, lanes);
   }

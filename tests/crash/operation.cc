@@ -38,6 +38,8 @@ std::string Describe(const Operation& operation) {
       return with_parts("Transact {");
     case Action::kDeleteRange:
       return "DeleteRange" + key + " to \"" + testing::Printable(operation.value) + "\"";
+    case Action::kBulkLoad:
+      return with_parts("BulkLoad {");
     case Action::kScan:
       return "Scan";
     case Action::kOpenSnapshot:
@@ -60,6 +62,7 @@ bool MayFindNoSpace(const Operation& operation, bool has_snapshots) {
     case Action::kWrite:
     case Action::kTransact:
     case Action::kDeleteRange:
+    case Action::kBulkLoad:
       return true;
     case Action::kUpdate:
       return operation.number != 1;

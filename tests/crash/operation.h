@@ -34,6 +34,7 @@ enum class Action : uint8_t {
   kWrite,
   kTransact,
   kDeleteRange,
+  kBulkLoad,
   kScan,
   // What is held from one operation to another.
   kOpenSnapshot,
@@ -47,7 +48,7 @@ struct Operation {
   std::string key = {};
   std::string value = {};             // puts, kUpdate; kCompareAndSwap: what is expected; kDeleteRange: the upper bound
   uint64_t number = 0;                // kAdd, kCompareAndSwap; kUpdate: 1: delete
-  std::vector<Operation> parts = {};  // kWrite, kTransact: what is done together
+  std::vector<Operation> parts = {};  // kWrite, kTransact, kBulkLoad: what is done together
 
   bool IsOpening() const { return action <= Action::kRecover; }
 };
@@ -82,6 +83,8 @@ inline Operation Transact(std::vector<Operation> parts) { return {Action::kTrans
 inline Operation DeleteRange(std::string lower, std::string upper) {
   return {Action::kDeleteRange, std::move(lower), std::move(upper)};
 }
+// Of kPut, ascending.
+inline Operation BulkLoad(std::vector<Operation> parts) { return {Action::kBulkLoad, {}, {}, 0, std::move(parts)}; }
 // It is read as a whole when it is closed, and should hold what the store held when it was opened. One at a time.
 inline Operation OpenSnapshot() { return {Action::kOpenSnapshot}; }
 inline Operation OpenIterator() { return {Action::kOpenIterator}; }

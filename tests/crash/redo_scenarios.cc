@@ -18,7 +18,7 @@ namespace {
 size_t CommittedLanes(std::span<const uint64_t> words) {
   const auto& superblock = *reinterpret_cast<const internal::Superblock*>(words.data());
   return std::count_if(std::begin(superblock.lanes), std::end(superblock.lanes),
-                       [](const auto& lane) { return lane.blob != 0; });
+                       [](const auto& lane) { return lane.word != 0; });
 }
 
 // What a crash leaves when so many batches are durably committed, and nothing that is pending reached the memory.

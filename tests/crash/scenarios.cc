@@ -167,6 +167,12 @@ void AddLayers(std::vector<Scenario>* all) {
                   .setup = PutBehind("", "123456789A") + PutBehind(eight + eight, "abcd"),
                   .operations = PutBehind(eight + eight, "e"),
                   .happened = LayerMade});
+  all->push_back({.kind = "layers made, one after the other",
+                  .setup = PutNumbers(1, 14),
+                  .operations = PutBehind("a layer:", "abcde", 1) + PutBehind("b layer:", "abcde", 1) +
+                                PutBehind("c layer:", "abcde", 1) + PutBehind("d layer:", "abcde", 1),
+                  .happened = LayerMade,
+                  .times = 4});
   all->push_back({.kind = "prefix shortened, inline",
                   .setup = PutBehind(eight + eight, "abcde"),
                   .operations = {Put(eight + "8 other bytes", "x"), Put(eight + "8", 1)},

@@ -131,6 +131,19 @@ void AddBatches(Scenarios* all) {
                   .lanes = 1});
 }
 
+void AddBulkLoads(Scenarios* all) {
+  all->push_back({.kind = "writers: a bulk load under readers",
+                  .setup = {Put("k", 1), Delete("k")},
+                  .threads = {{BulkLoad(PutNumbers(1, 30) + PutBehind("8 bytes:", "abcdef"))},
+                              {Get(U64Key(3)), Scan(), Get("8 bytes:a")},
+                              {OpenSnapshot(), Get(U64Key(30)), Close()}}});
+  all->push_back({.kind = "writers: a bulk load beside puts",
+                  .setup = {Put("k", 1), Delete("k")},
+                  .threads = {{BulkLoad(PutNumbers(1, 20))},
+                              {PutNumber(5, 1), Delete(U64Key(5)), Get(U64Key(6))},
+                              {Scan(), PutNumber(6, 2), Scan()}}});
+}
+
 void AddSnapshots(Scenarios* all) {
   all->push_back({.kind = "writers: a snapshot in the middle",
                   .setup = PutNumbers(0, 400, 10) + Operations{Put("k", 0)},
@@ -222,6 +235,7 @@ std::vector<ConcurrentScenario> WriterScenarios() {
   AddInserts(&all);
   AddMerges(&all);
   AddBatches(&all);
+  AddBulkLoads(&all);
   AddSnapshots(&all);
   AddHints(&all);
   AddFull(&all);

@@ -1,0 +1,111 @@
+// Bulk load, as StoreImpl does it: the caller's input is asked for outside of the gate, for it may take its time.
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kv/bulk_load.h"
+#include "kv/store_impl.h"
+#include "kv/write_scope.h"
+
+namespace sealkv::internal {
+namespace {
+
+// Pairs that are kept until they are taken.
+class Pairs {
+ public:
+  void Add(std::string_view key, std::string_view value) {
+    const size_t key_end = bytes_.size() + key.size();
+    ends_.push_back({key_end, key_end + value.size()});
+    bytes_.append(key).append(value);
+  }
+  size_t size() const { return ends_.size(); }
+  bool is_full() const { return size() >= 64 || bytes_.size() >= (size_t{1} << 20); }
+  std::string_view key(size_t i) const {
+    const size_t begin = i == 0 ? 0 : ends_[i - 1].value;
+    return std::string_view(bytes_).substr(begin, ends_[i].key - begin);
+  }
+  std::string_view value(size_t i) const {
+    return std::string_view(bytes_).substr(ends_[i].key, ends_[i].value - ends_[i].key);
+  }
+  void Clear() {
+    bytes_.clear();
+    ends_.clear();
+  }
+
+ private:
+  struct Ends {
+    size_t key;
+    size_t value;
+  };
+  std::string bytes_;
+  std::vector<Ends> ends_;
+};
+
+// As many as go in at once. False: these are the last.
+absl::StatusOr<bool> Fill(Pairs& pairs,
+                          const std::function<bool(std::string_view* key, std::string_view* value)>& next) {
+  pairs.Clear();
+  while (!pairs.is_full()) {
+    std::string_view key, value;
+    if (!next(&key, &value)) return false;
+    if (!SizesFit(key, value.size())) return SizeError(key, value.size());
+    pairs.Add(key, value);
+  }
+  return true;
+}
+
+}  // namespace
+
+// One step, again while there may be space for it, or others are in the way.
+absl::Status StoreImpl::InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step) {
+  bool has_collected = false;
+  for (;;) {
+    absl::Status status;
+    {
+      WriteScope scope(*this, WriteScope::Kind::kPrepares);
+      status = step(scope.arena());
+      scope.ReclaimIfDue();
+    }
+    if (IsRestart(status)) continue;
+    if (absl::IsResourceExhausted(status) && FindSpace(&has_collected)) continue;
+    return status;
+  }
+}
+
+absl::Status StoreImpl::Load(const std::function<bool(std::string_view* key, std::string_view* value)>& next) {
+  if (!IsWritable()) return NotWritableError();
+  if (!background_has_begun_.load(std::memory_order_acquire)) BeginBackgroundPass();
+  const Node* const root = tree_.Root();
+  if (root == nullptr || !IsEmptyRoot(*root)) return StoreIsNotEmpty();
+  BulkLoad load(context_);
+  Pairs pairs;
+  absl::Status status;
+  for (bool has_more = true; has_more && status.ok();) {
+    const absl::StatusOr<bool> filled = Fill(pairs, next);
+    has_more = filled.ok() && *filled;
+    status = filled.status();
+    size_t taken = 0;
+    if (!status.ok()) break;
+    status = InBulkLoad([&](Arena& arena) {
+      absl::Status added;
+      for (; taken < pairs.size() && added.ok(); taken += added.ok()) {
+        added = load.Add(arena, pairs.key(taken), pairs.value(taken));
+      }
+      return added;
+    });
+  }
+  if (status.ok()) {
+    status = InBulkLoad([&](Arena& arena) {
+      Gate::BeginChange(arena);
+      const absl::Status committed = load.Commit(arena);
+      Gate::EndChange(arena);
+      return committed;
+    });
+  }
+  if (status.ok()) return file_.persist().status();
+  WriteScope scope(*this, WriteScope::Kind::kPrepares);
+  load.Abort(scope.arena());
+  return status;
+}
+
+}  // namespace sealkv::internal
