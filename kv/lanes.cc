@@ -15,19 +15,6 @@
 namespace sealkv::internal {
 namespace {
 
-// The chunk at an offset, if there can be one, and it is whole.
-const RedoChunk* ChunkAt(const Image& image, Offset offset) {
-  const uint64_t at = Raw(offset);
-  const uint64_t size = image.size_bytes();
-  if (at % 8 != 0 || at < Raw(image.SegmentStart(image.header_segments())) || at >= size ||
-      size - at < sizeof(RedoChunk)) {
-    return nullptr;
-  }
-  const auto* const chunk = reinterpret_cast<const RedoChunk*>(image.base() + at);
-  const uint64_t most = (size - at - sizeof(RedoChunk)) / sizeof(RedoWord);
-  return chunk->count <= most && RedoChecksum(*chunk) == chunk->checksum ? chunk : nullptr;
-}
-
 bool CanBeRedone(const Image& image, const RedoWord& word) {
   const uint64_t header_bytes = Raw(image.SegmentStart(image.header_segments()));
   const bool is_root = Raw(word.where) == offsetof(Superblock, root);
@@ -46,7 +33,7 @@ std::string ReadLane(const Image& image, uint64_t index, std::vector<const RedoC
   }
   uint64_t count = 0;
   for (Offset offset = word.blob(); offset != Offset::kNone;) {
-    const RedoChunk* const chunk = ChunkAt(image, offset);
+    const RedoChunk* const chunk = RedoChunkAt(image, offset);
     if (chunk == nullptr) return absl::StrCat("and at ", Hex(Raw(offset)), " is no part of a batch");
     for (uint64_t i = 0; i < chunk->count; ++i) {
       if (!CanBeRedone(image, chunk->words()[i]))
@@ -60,6 +47,18 @@ std::string ReadLane(const Image& image, uint64_t index, std::vector<const RedoC
 }
 
 }  // namespace
+
+const RedoChunk* RedoChunkAt(const Image& image, Offset offset) {
+  const uint64_t at = Raw(offset);
+  const uint64_t size = image.size_bytes();
+  if (at % 8 != 0 || at < Raw(image.SegmentStart(image.header_segments())) || at >= size ||
+      size - at < sizeof(RedoChunk)) {
+    return nullptr;
+  }
+  const auto* const chunk = reinterpret_cast<const RedoChunk*>(image.base() + at);
+  const uint64_t most = (size - at - sizeof(RedoChunk)) / sizeof(RedoWord);
+  return chunk->count <= most && RedoChecksum(*chunk) == chunk->checksum ? chunk : nullptr;
+}
 
 uint64_t RedoChecksum(const RedoChunk& chunk) {
   return XXH3_64bits(&chunk.next, chunk.bytes() - offsetof(RedoChunk, next));

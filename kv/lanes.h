@@ -48,6 +48,8 @@ struct RedoChunk {
 static_assert(sizeof(RedoChunk) == 24);
 
 uint64_t RedoChecksum(const RedoChunk& chunk);
+// The chunk at an offset; nullptr if none can be there, or it isn't whole.
+const RedoChunk* RedoChunkAt(const Image& image, Offset offset);
 
 // Which lanes are in use, by the threads of this process. Volatile.
 class Lanes {

@@ -289,10 +289,11 @@ class Store {
 
   // Adds to an 8-byte value, read as an unsigned integer in the machine's byte order (little-endian), wrapping, and
   // returns the sum. A key that isn't there counts as 0 and is put. Cost: (1, 1) if the key is there.
-  // FailedPrecondition: the value isn't 8 bytes.
+  // FailedPrecondition: the value isn't 8 bytes. ResourceExhausted: the key isn't there, or a snapshot is open, and
+  // there is no space for a new value.
   absl::StatusOr<uint64_t> Add(std::string_view key, uint64_t delta);
   // Sets an 8-byte value to `desired` if it is `expected`; returns what it was (== expected: done). Cost: (1, 1).
-  // NotFound; FailedPrecondition: the value isn't 8 bytes.
+  // NotFound; FailedPrecondition: the value isn't 8 bytes; ResourceExhausted: as for Add.
   absl::StatusOr<uint64_t> CompareAndSwap(std::string_view key, uint64_t expected, uint64_t desired);
 
   // Makes all changes of the batch at once. A batch may be of any size that there is space for: ResourceExhausted, and

@@ -1,5 +1,6 @@
 // A process is killed at any moment, thousands of times over, while several of its threads write and one reads; and
-// the store holds what each had acknowledged, what was in flight whole or not at all, and what the reader was shown.
+// the store holds what each had acknowledged, what was in flight whole or not at all (batches and transactions of many
+// keys too), and what the reader was shown.
 //
 //   bazel-bin/tests/kill_test                          what the test suite runs: some 2,500 kills
 //   bazel-bin/tests/kill_test --minutes=60 --seed=7    store after store, of many sizes, for so long
@@ -45,6 +46,8 @@ void Kill(const Plan& plan, uint64_t default_kills) {
   std::printf("%s\n", lives.Summary().c_str());
   if (kills < 1000) return;  // too few to expect anything of them
   EXPECT_GT(lives.tally().in_flight_there, 0u);
+  EXPECT_GT(lives.tally().together_in_flight, 0u);
+  EXPECT_GT(lives.tally().batches_to_finish, 0u);
 }
 
 TEST(KillTest, TierVolatile) {

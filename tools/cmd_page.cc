@@ -1,5 +1,6 @@
 // kvdump page: one structure of the file, decoded.
 #include "absl/strings/str_cat.h"
+#include "kv/lanes.h"
 #include "tools/command.h"
 #include "tools/output.h"
 #include "tools/page.h"
@@ -41,6 +42,7 @@ absl::StatusOr<nlohmann::ordered_json> Describe(const Image& image, Offset offse
                                                    " by the table: say --as=node or --as=record"));
   }
   if (kind == "node") return DescribeNode(image, Offset{Raw(offset) / internal::kNodeBytes * internal::kNodeBytes});
+  if (kind == "record" && internal::RedoChunkAt(image, offset) != nullptr) return DescribeRedoChunk(image, offset);
   if (kind == "record") return DescribeRecord(image, as.has_value() ? offset : RecordAround(image, run, offset));
   return absl::InvalidArgumentError(absl::StrCat("--as=", kind, ": a page is a node or a record"));
 }
@@ -73,7 +75,7 @@ const Command kPageCommand = {
     "STORE OFFSET|root [--as=node|record] [--json]",
     "one node, record or word of the header, decoded",
     R"(Decodes what lies at OFFSET (decimal, or 0x… as `kvdump check` prints it), or the root node. An offset inside a node
-or record shows the whole of it. What it is, the segment table tells; --as overrules that. While a process has the store
+or record shows the whole of it; one at which a part of a batch begins shows that. What it is, the segment table tells; --as overrules that. While a process has the store
 open for writing, what lies there may be changing.
 
   --as=node|record  read it as that

@@ -3,6 +3,7 @@
 // what still says something.
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -11,6 +12,7 @@
 #include "tests/model.h"
 #include "tests/status.h"
 #include "tools/testing/run_tool.h"
+#include "tools/text.h"
 
 namespace sealkv::testing {
 namespace {
@@ -19,6 +21,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using tools::ToHex;
 
 constexpr int kKeys = 100;
 
@@ -79,6 +82,28 @@ TEST_F(KvdumpBatchTest, InfoAndPageTellThatOneWaits) {
   EXPECT_EQ(page["lanes"][0]["offset"], 192);
   EXPECT_EQ(page["lanes"][1]["meaning"], "free");
   EXPECT_TRUE(page.contains("epoch"));
+}
+
+TEST_F(KvdumpBatchTest, TheBlobIsShownAndRecordsBehindItAreFound) {
+  const std::string word = nlohmann::json::parse(RunKvdump({"page", path_, "0", "--json"}).out)["lanes"][0]["word"];
+  const std::string blob = "0x" + word.substr(word.size() - 8);
+  const auto page = nlohmann::json::parse(RunKvdump({"page", path_, blob, "--json"}).out);
+  EXPECT_EQ(page["what"], "part of a batch");
+  EXPECT_GE(page["count"], 40);
+  EXPECT_EQ(page["words"].size(), page["count"]);
+  EXPECT_THAT(RunKvdump({"page", path_, blob}).out, HasSubstr("becomes 0x"));
+  // Of both batches: the blob of the first lies in between.
+  std::multiset<std::string> found;
+  for (const auto& segment : nlohmann::json::parse(RunKvdump({"records", path_, "--json"}).out)) {
+    if (segment["kind"] != "records") continue;
+    const std::string number = std::to_string(segment["segment"].get<int>());
+    const auto records = nlohmann::json::parse(RunKvdump({"records", path_, number, "--json"}).out);
+    for (const auto& record : records["records"]) found.insert(record["key_hex"].get<std::string>());
+    EXPECT_THAT(records["ended"].get<std::string>(), Not(HasSubstr("no record can be")));
+  }
+  EXPECT_EQ(found.count(ToHex("new")), 1u);
+  EXPECT_EQ(found.count(ToHex(KeyOf(1))), 2u);
+  EXPECT_EQ(found.count(ToHex(KeyOf(kKeys - 2))), 2u);
 }
 
 TEST_F(KvdumpBatchTest, AllOfItIsThereForEveryCommand) {

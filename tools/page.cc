@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "kv/lane_word.h"
+#include "kv/lanes.h"
 #include "tools/segment_records.h"
 #include "tools/text.h"
 
@@ -157,6 +158,20 @@ Json DescribeRecord(const Image& image, Offset offset) {
   return page;
 }
 
+Json DescribeRedoChunk(const Image& image, Offset offset) {
+  const internal::RedoChunk& chunk = *internal::RedoChunkAt(image, offset);
+  Json page = {{"what", "part of a batch"}, {"offset", Raw(offset)}};
+  page["checksum"] = Word(chunk.checksum, "holds");
+  page["next"] = Word(chunk.next, chunk.next == 0 ? "the last part" : "where the next part is");
+  page["count"] = chunk.count;
+  page["words"] = Json::array();
+  for (uint64_t i = 0; i < chunk.count; ++i) {
+    page["words"].push_back({{"where", Raw(chunk.words()[i].where)}, {"what", HexNumber(chunk.words()[i].value)}});
+  }
+  page["bytes"] = chunk.bytes();
+  return page;
+}
+
 Json DescribeHeader(const Image& image, Offset offset) {
   const Superblock& superblock = image.superblock();
   if (Raw(offset) >= Superblock::kSegmentTableOffset) {
@@ -206,6 +221,11 @@ std::string PageForPeople(const Json& page) {
     if (name == "what" || name == "offset" || name == "entries") continue;
     if (name == "lanes") {
       text += LanesForPeople(field);
+    } else if (name == "words") {
+      for (const Json& word : field) {
+        text +=
+            Row(HexNumber(word["where"].get<uint64_t>()), absl::StrCat("becomes ", word["what"].get<std::string>()));
+      }
     } else if (field.is_object()) {
       std::string word = field["word"].get<std::string>();
       word.resize(std::max<size_t>(word.size(), 20), ' ');

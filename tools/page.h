@@ -14,6 +14,8 @@ namespace sealkv::tools {
 nlohmann::ordered_json DescribeHeader(const internal::Image& image, internal::Offset offset);
 nlohmann::ordered_json DescribeNode(const internal::Image& image, internal::Offset node);
 nlohmann::ordered_json DescribeRecord(const internal::Image& image, internal::Offset record);
+// A part of a batch's blob; there must be one (kv/lanes.h).
+nlohmann::ordered_json DescribeRedoChunk(const internal::Image& image, internal::Offset chunk);
 
 // Such an object as aligned lines.
 std::string PageForPeople(const nlohmann::ordered_json& page);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "kv/check_record.h"
+#include "kv/lanes.h"
 #include "tools/text.h"
 
 namespace sealkv::tools {
@@ -55,7 +56,11 @@ bool SegmentRecords::Next() {
     why_ended_ = "a large run holds one record";
     return false;
   }
-  const uint64_t room = Raw(end_) - Raw(next_);
+  // A batch's blob lies among records, until the segment is used anew.
+  for (const internal::RedoChunk* chunk; (chunk = internal::RedoChunkAt(image_, next_)) != nullptr;) {
+    next_ = next_ + chunk->bytes();
+  }
+  const uint64_t room = Raw(next_) < Raw(end_) ? Raw(end_) - Raw(next_) : 0;
   if (room < sizeof(RecordHeader)) {
     why_ended_ = "the segment is full";
     return false;

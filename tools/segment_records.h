@@ -1,4 +1,5 @@
-// The records of one segment, found without the tree: each begins where the one before ends.
+// The records of one segment, found without the tree: each begins where the one before ends, or behind the blobs that
+// batches have left there.
 #ifndef SEALKV_TOOLS_SEGMENT_RECORDS_H_
 #define SEALKV_TOOLS_SEGMENT_RECORDS_H_
 

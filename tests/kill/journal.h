@@ -57,8 +57,10 @@ struct Journal {
   Life life;
   alignas(64) std::atomic<uint64_t> progress{0};  // in Life::moment's unit for kTest
   std::atomic<bool> is_open{false};
+  std::atomic<bool> has_failed{false};  // and has said why, or is about to
   std::atomic<bool> pass_is_through{false};
   alignas(64) std::array<std::atomic<uint64_t>, kCounters.size()> shown{};  // the highest sums a reader was shown
+  std::atomic<uint64_t> shown_by_twins{0};
   std::array<WriterNotes, kMostWriters> writers;
   std::array<std::atomic<uint32_t>, 1 << kTrailsLog2> deaths{};  // by trail, over all lives
 };

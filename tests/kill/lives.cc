@@ -55,6 +55,7 @@ std::string Lives::Next() {
   journal_->pass_is_through = false;
   std::string complaint = Victim(journal_).AwaitDeath(pauses);
   ++count_;
+  if (complaint.empty() && journal_->has_failed) complaint = "the victim found something wrong; what it said is above";
   if (complaint.empty()) complaint = oracle_.Judge(journal_);
   if (complaint.empty()) return "";
   is_evidence_ = true;
@@ -70,13 +71,14 @@ std::string Lives::Summary() const {
   const auto trails = std::count_if(journal_->deaths.begin(), journal_->deaths.end(),
                                     [](const std::atomic<uint32_t>& deaths) { return deaths > 0; });
   return absl::StrFormat(
-      "tier %s, seed %d: %d kills, %d operations (%d found no space), %d in flight, %d of these there; killed before "
+      "tier %s, seed %d: %d kills, %d operations (%d found no space), %d in flight, %d of these there (of batches and "
+      "transactions %d, %d there; %d to be finished by the next open); killed before "
       "the store was open %d, before an operation ended %d, during the background pass %d, at %d different trails; %d "
       "keys, %d segments at "
       "most; %.0f kills/s",
-      tier_, plan_.seed, count_, all.operations, all.no_space, all.in_flight, all.in_flight_there, all.before_open,
-      all.before_end, all.during_pass, trails, oracle_.keys(), all.most_segments,
-      static_cast<double>(count_) / seconds);
+      tier_, plan_.seed, count_, all.operations, all.no_space, all.in_flight, all.in_flight_there,
+      all.together_in_flight, all.together_there, all.batches_to_finish, all.before_open, all.before_end,
+      all.during_pass, trails, oracle_.keys(), all.most_segments, static_cast<double>(count_) / seconds);
 }
 
 }  // namespace sealkv::kill

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "daxfile/dax_file.h"
 #include "kv/check.h"
+#include "kv/lanes.h"
 #include "kv/recovery.h"
 #include "tests/check_clean.h"
 
@@ -108,98 +109,138 @@ std::string Oracle::CatchUp(Journal& journal) {
   return "";
 }
 
+std::optional<std::string> Oracle::InModel(std::string_view key) const {
+  const auto found = model_.find(key);
+  return found == model_.end() ? std::nullopt : std::optional<std::string>(found->second);
+}
+
 void Oracle::Apply(const Operation& operation) {
-  const auto found = model_.find(operation.key);
-  std::optional<std::string> before;
-  if (found != model_.end()) before = std::move(found->second);
-  std::optional<std::string> after = After(operation, before);
-  if (found == model_.end()) {
-    if (after.has_value()) model_.emplace(operation.key, *std::move(after));
-  } else if (after.has_value()) {
-    found->second = *std::move(after);
-  } else {
-    model_.erase(found);
+  for (const std::string_view key : operation.keys) {
+    std::optional<std::string> after = After(operation, InModel(key));
+    if (after.has_value()) {
+      model_[std::string(key)] = *std::move(after);
+    } else if (const auto found = model_.find(key); found != model_.end()) {
+      model_.erase(found);
+    }
   }
+}
+
+void Oracle::NoteInFlight(const Operation& operation, bool is_there) {
+  const bool is_together = operation.together != Operation::Together::kNo;
+  ++tally_.in_flight;
+  tally_.in_flight_there += is_there;
+  tally_.together_in_flight += is_together;
+  tally_.together_there += is_together && is_there;
 }
 
 std::string Oracle::Settle(const Store& store) {
   for (const InFlight& in_flight : in_flight_) {
-    if (in_flight.operation.counter.has_value()) continue;
-    if (std::string complaint = SettleOwnKey(store, in_flight); !complaint.empty()) return complaint;
+    if (!in_flight.operation.is_of_own_keys()) continue;
+    if (std::string complaint = SettleOwnKeys(store, in_flight); !complaint.empty()) return complaint;
   }
   for (size_t counter = 0; counter < kCounters.size(); ++counter) {
     if (std::string complaint = SettleCounter(store, counter); !complaint.empty()) return complaint;
   }
-  return "";
+  return SettleTwins(store);
 }
 
-std::string Oracle::SettleOwnKey(const Store& store, const InFlight& in_flight) {
+// All of its keys are as before, or all as they were to be.
+std::string Oracle::SettleOwnKeys(const Store& store, const InFlight& in_flight) {
   const Operation& operation = in_flight.operation;
-  const absl::StatusOr<std::optional<std::string>> value = Find(store, operation.key);
-  if (!value.ok()) return absl::StrCat(Printable(operation.key), ": ", value.status().ToString());
-  const auto found = model_.find(operation.key);
-  const std::optional<std::string> before =
-      found == model_.end() ? std::nullopt : std::optional<std::string>(found->second);
-  const std::optional<std::string> after = After(operation, before);
-  if (*value != before && *value != after) {
+  bool may_be_there = true, may_be_missing = true;
+  for (const std::string_view key : operation.keys) {
+    const absl::StatusOr<std::optional<std::string>> value = Find(store, key);
+    if (!value.ok()) return absl::StrCat(Printable(key), ": ", value.status().ToString());
+    const std::optional<std::string> before = InModel(key);
+    const std::optional<std::string> after = After(operation, before);
+    may_be_there &= *value == after;
+    may_be_missing &= *value == before;
+    if (may_be_there || may_be_missing) continue;
     return absl::StrCat("in flight, operation ", in_flight.number, " of writer ", in_flight.writer, " (",
-                        Describe(operation), "): found ", Show(*value), ", allowed is ", Show(before), " or ",
-                        Show(after));
+                        Describe(operation), "): found ", Printable(key), " with ", Show(*value), ", allowed is ",
+                        Show(before), " or ", Show(after), operation.keys.size() > 1 ? ", for all keys alike" : "");
   }
-  if (before == after) return "";
-  ++tally_.in_flight;
-  if (*value == before) return "";
-  ++tally_.in_flight_there;
-  Apply(operation);
+  if (may_be_there && may_be_missing) return "";
+  NoteInFlight(operation, may_be_there);
+  if (may_be_there) Apply(operation);
   return "";
 }
 
-// Of those in flight any may have been added. Which can be seen by the sum.
 std::string Oracle::SettleCounter(const Store& store, size_t counter) {
   std::vector<const Operation*> adds;
   for (const InFlight& in_flight : in_flight_) {
     if (in_flight.operation.counter == counter) adds.push_back(&in_flight.operation);
   }
-  const absl::StatusOr<std::optional<std::string>> value = Find(store, kCounters[counter]);
-  if (!value.ok()) return absl::StrCat(Printable(kCounters[counter]), ": ", value.status().ToString());
-  if (value->has_value() && (*value)->size() != sizeof(uint64_t))
-    return absl::StrCat(Printable(kCounters[counter]), " torn");
-  const auto found = model_.find(kCounters[counter]);
-  const uint64_t acknowledged = found == model_.end() ? 0 : WordOf(found->second);
+  return SettleSum(store, kCounters[counter], adds);
+}
+
+// The sum of the first says what was added; the others must say the same, as the model then does.
+std::string Oracle::SettleTwins(const Store& store) {
+  std::vector<const Operation*> adds;
+  for (const InFlight& in_flight : in_flight_) {
+    if (in_flight.operation.is_of_twins) adds.push_back(&in_flight.operation);
+  }
+  if (std::string complaint = SettleSum(store, kTwins[0], adds); !complaint.empty()) return complaint;
+  for (const std::string_view twin : kTwins) {
+    const absl::StatusOr<std::optional<std::string>> value = Find(store, twin);
+    if (!value.ok()) return absl::StrCat(Printable(twin), ": ", value.status().ToString());
+    if (*value == InModel(kTwins[0])) continue;
+    return absl::StrCat("twins disagree: ", Printable(twin), " is ", Show(*value), ", and ", Printable(kTwins[0]), " ",
+                        Show(InModel(kTwins[0])));
+  }
+  return "";
+}
+
+// Of those in flight any may have been added. Which can be seen by the sum.
+std::string Oracle::SettleSum(const Store& store, std::string_view key, const std::vector<const Operation*>& adds) {
+  const absl::StatusOr<std::optional<std::string>> value = Find(store, key);
+  if (!value.ok()) return absl::StrCat(Printable(key), ": ", value.status().ToString());
+  if (value->has_value() && (*value)->size() != sizeof(uint64_t)) return absl::StrCat(Printable(key), " torn");
+  const std::optional<std::string> in_model = InModel(key);
+  const uint64_t acknowledged = in_model.has_value() ? WordOf(*in_model) : 0;
   const uint64_t sum = value->has_value() ? WordOf(**value) : 0;
   for (uint64_t subset = 0; subset < uint64_t{1} << adds.size(); ++subset) {
     uint64_t expected = acknowledged;
     for (size_t i = 0; i < adds.size(); ++i) expected += (subset >> i & 1) * adds[i]->word;
     if (expected != sum) continue;
-    tally_.in_flight += adds.size();
     for (size_t i = 0; i < adds.size(); ++i) {
-      if ((subset >> i & 1) == 0) continue;
-      ++tally_.in_flight_there;
-      Apply(*adds[i]);
+      const bool is_there = (subset >> i & 1) != 0;
+      NoteInFlight(*adds[i], is_there);
+      if (is_there) Apply(*adds[i]);
     }
     return "";
   }
-  return absl::StrCat(Printable(kCounters[counter]), " is ", sum, ": acknowledged were ", acknowledged,
-                      ", and none of the ", adds.size(), " additions in flight explain the difference");
+  return absl::StrCat(Printable(key), " is ", sum, ": acknowledged were ", acknowledged, ", and none of the ",
+                      adds.size(), " additions in flight explain the difference");
 }
 
 std::string Oracle::CompareWithModel(const Store& store, const Journal& journal) const {
   if (std::string complaint = Complaint(testing::ScansAs(store, model_)); !complaint.empty()) return complaint;
   if (std::string complaint = Complaint(testing::GetsAs(store, model_)); !complaint.empty()) return complaint;
   for (const Script& script : scripts_) {
-    for (const std::string& key : script.keys()) {
-      const absl::StatusOr<bool> exists = store.Exists(key);
-      if (!exists.ok()) return absl::StrCat(Printable(key), ": ", exists.status().ToString());
-      if (*exists != model_.contains(key)) return absl::StrCat("get and scan disagree about ", Printable(key));
+    for (const std::vector<std::string>* keys : {&script.keys(), &script.group()}) {
+      for (const std::string& key : *keys) {
+        const absl::StatusOr<bool> exists = store.Exists(key);
+        if (!exists.ok()) return absl::StrCat(Printable(key), ": ", exists.status().ToString());
+        if (*exists != model_.contains(key)) return absl::StrCat("get and scan disagree about ", Printable(key));
+      }
     }
   }
+  return CompareSums(journal);
+}
+
+// What a reader was shown is not taken back.
+std::string Oracle::CompareSums(const Journal& journal) const {
+  const auto compare = [&](std::string_view key, uint64_t shown) {
+    const std::optional<std::string> in_model = InModel(key);
+    const uint64_t sum = in_model.has_value() ? WordOf(*in_model) : 0;
+    return sum >= shown ? "" : absl::StrCat(Printable(key), " is ", sum, ", but a reader was shown ", shown);
+  };
   for (size_t counter = 0; counter < kCounters.size(); ++counter) {
-    const auto found = model_.find(kCounters[counter]);
-    const uint64_t sum = found == model_.end() ? 0 : WordOf(found->second);
-    if (const uint64_t shown = journal.shown[counter]; sum < shown)
-      return absl::StrCat(Printable(kCounters[counter]), " is ", sum, ", but a reader was shown ", shown);
+    if (std::string complaint = compare(kCounters[counter], journal.shown[counter]); !complaint.empty())
+      return complaint;
   }
-  return "";
+  return compare(kTwins[0], journal.shown_by_twins);
 }
 
 std::string Oracle::FindLeak(const std::string& path) {
@@ -211,11 +252,16 @@ std::string Oracle::FindLeak(const std::string& path) {
   if (at == MAP_FAILED) return absl::StrCat(path, ": can't be mapped");
   const absl::Cleanup unmap = [&] { munmap(at, bytes); };
   const std::span<std::byte> copy(static_cast<std::byte*>(at), bytes);
-  if (std::string complaint = Complaint(testing::IsClean(copy)); !complaint.empty()) return complaint;
-
+  const uint64_t to_finish = internal::CommittedBatches(internal::Image(copy.data())).count();
+  tally_.batches_to_finish += to_finish;
+  // What opening the store finishes is no damage; what comes of it has to be as sound.
+  if (to_finish == 0) {
+    if (std::string complaint = Complaint(testing::IsClean(copy)); !complaint.empty()) return complaint;
+  }
   const absl::StatusOr<std::unique_ptr<Store>> store = Store::Attach(daxfile::DaxFile::OverMemory(copy));
   if (!store.ok()) return store.status().ToString();
   if (const absl::Status status = (*store)->WaitUntilSpaceIsKnown(); !status.ok()) return status.ToString();
+  if (std::string complaint = Complaint(testing::IsClean(copy)); !complaint.empty()) return complaint;
   const internal::CheckReport report = internal::Check(internal::Image(copy.data()), {.verify_checksums = false});
   const Stats stats = (*store)->GetStats();
   tally_.most_segments = std::max(tally_.most_segments, stats.segments_total - stats.segments_free);

@@ -24,6 +24,7 @@
 #include "tests/kill/death.h"
 #include "tests/kill/journal.h"
 #include "tests/kill/script.h"
+#include "tests/kill/snapshot_reader.h"
 #include "tests/kill/victim.h"
 #include "tests/model.h"
 #include "tests/random.h"
@@ -37,11 +38,6 @@ using testing::Random;
 // Lives take some milliseconds. One that doesn't end is a finding too (a lock of the last life that nobody lets go of,
 // say), and is to be told with its number.
 constexpr unsigned kHangSeconds = 100;
-
-[[noreturn]] void Fail(std::string_view what) {
-  std::fprintf(stderr, "victim: %.*s\n", static_cast<int>(what.size()), what.data());
-  _exit(2);
-}
 
 class VictimProcess {
  public:
@@ -63,6 +59,13 @@ class VictimProcess {
   }
 
  private:
+  // Whoever kills this process before it has ended by itself is told too.
+  [[noreturn]] void Fail(std::string_view what) {
+    journal_->has_failed = true;
+    std::fprintf(stderr, "victim: %.*s\n", static_cast<int>(what.size()), what.data());
+    _exit(2);
+  }
+
   absl::StatusOr<std::unique_ptr<Store>> Open() {
     const char* path = life_.store_path.data();
     if (life_.killer == Killer::kTest) return Store::Open(path, {.weakest_tier = daxfile::Tier::kVolatile});
@@ -104,10 +107,15 @@ class VictimProcess {
     Die();
   }
 
-  // Gets, pins and scans in turn. Sums only grow, from one life to the next too.
+  // Gets, pins and scans in turn, and at snapshots now and then. Sums only grow, from one life to the next too.
   void Read() {
     Random random(life_.seed + life_.number);
+    SnapshotReader snapshots(*store_, *journal_, life_.writers);
     for (;;) {
+      if (random.OneIn(8)) {
+        const auto meanwhile = [&] { Scan(random.Below(kCounters.size()), random.Between(1, 200)); };
+        if (const std::string complaint = snapshots.Read(meanwhile); !complaint.empty()) Fail(complaint);
+      }
       const size_t counter = random.Below(kCounters.size());
       const std::string_view key = kCounters[counter];
       if (random.OneIn(3)) {
