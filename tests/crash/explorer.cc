@@ -33,6 +33,7 @@ struct Shared {
   std::unordered_set<uint64_t> seen;
   std::unordered_set<uint64_t> seen_with_expectation;
   bool is_stopped = false;
+  std::vector<uint64_t> judged_at_depth;
 
   // An image, and the memory that its recovery is recorded in: one of each for every depth, not a new one each time.
   struct Memories {
@@ -56,6 +57,7 @@ class Explorer {
         expectation_(expectation),
         options_(options),
         depth_(depth),
+        limits_(depth == 0 ? options.limits : options.recovery_limits),
         shared_(shared),
         model_(recording.log.initial_words, options.platform),
         memories_(shared.MemoriesOf(depth, recording.log.initial_words.size() * kWordBytes)),
@@ -91,7 +93,7 @@ class Explorer {
     ++shared_.result.points;
     const uint64_t expectation_hash = testing::Random(expectation_.version()).Next();
     const bool is_complete =
-        ForEachCrashImage(model_, options_.limits, options_.seed ^ at_, [&](const CrashImage& image) {
+        ForEachCrashImage(model_, limits_, options_.seed ^ at_, [&](const CrashImage& image) {
           const bool is_new = shared_.seen.insert(image.hash).second;
           shared_.result.images += is_new;
           if (depth_ > 0) shared_.result.recovery_images += is_new;
@@ -108,7 +110,9 @@ class Explorer {
     const uint64_t number = shared_.result.judgements;
     if (number % 2 == 0) SpoilLockWords();
     CountLanes();
-    if (depth_ < options_.recovery_crashes && testing::Random(number).OneIn(options_.recovery_one_in)) {
+    ++shared_.judged_at_depth[depth_];
+    if (depth_ < options_.recovery_crashes && testing::Random(number).OneIn(options_.recovery_one_in) &&
+        shared_.judged_at_depth[depth_ + 1] <= shared_.judged_at_depth[depth_]) {
       TryRecoveryCrashes();
     }
     alarm(options_.most_seconds_per_image);
@@ -187,6 +191,7 @@ class Explorer {
   Expectation& expectation_;
   const ExploreOptions& options_;
   const unsigned depth_;  // crashes of recovery above
+  const ImageLimits& limits_;
   Shared& shared_;
   DurabilityModel model_;
   Shared::Memories& memories_;
@@ -219,6 +224,7 @@ Exploration& Exploration::operator+=(const Exploration& other) {
 Exploration Explore(const Recording& recording, const ExploreOptions& options) {
   const double begin = CpuSeconds();
   Shared shared;
+  shared.judged_at_depth.resize(options.recovery_crashes + 1);
   const std::unique_ptr<Expectation> expectation = recording.NewExpectation();
   Explorer(recording, *expectation, options, 0, shared).Run();
   shared.result.seconds = CpuSeconds() - begin;

@@ -17,9 +17,11 @@ struct ExploreOptions {
   ImageLimits limits;
   // Also after each store; else only before and after each fence, and at the end of each operation.
   bool at_each_store = true;
-  // How often recovery is crashed, one crash in the recovery from the other, for one in so many images.
+  // How often recovery is crashed, one crash in the recovery from the other, for one in so many images; for fewer where
+  // recoveries have so much to write that they would leave more images than what they recover from.
   unsigned recovery_crashes = 0;
   uint64_t recovery_one_in = 1;
+  ImageLimits recovery_limits = {.exhaustive_images = 256, .line_contents = 3, .random_images = 16};
   bool stop_at_first_failure = false;
   // Ends the process by SIGALRM if the judgement of one image takes longer: mutants may hang. 0: no limit.
   unsigned most_seconds_per_image = 0;
