@@ -14,13 +14,14 @@ size_t SharedPrefixBytes(std::string_view first, std::string_view last, size_t s
   return shared / kSliceBytes * kSliceBytes;
 }
 
+// Of the top layer: there are no keys.
+bool IsEmptyRoot(const Node& root) { return root.is_leaf() && root.perm().count() == 0; }
+
 }  // namespace
 
 absl::Status StoreIsNotEmpty() {
   return absl::FailedPreconditionError("a bulk load needs an empty store, and there are keys in this one. Use Write.");
 }
-
-bool IsEmptyRoot(const Node& root) { return root.is_leaf() && root.perm().count() == 0; }
 
 absl::StatusOr<uint64_t> BulkLoad::WriteNode(Arena& arena, const Node& content) {
   if (absl::Status status = context_.heap.ReserveNodes(arena, 1); !status.ok()) return status;

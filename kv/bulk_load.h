@@ -23,8 +23,6 @@
 
 namespace sealkv::internal {
 
-// Whether the top layer's root says that there are no keys.
-bool IsEmptyRoot(const Node& root);
 absl::Status StoreIsNotEmpty();
 
 class BulkLoad {

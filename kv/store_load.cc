@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kv/bulk_load.h"
+#include "kv/cursor.h"
 #include "kv/store_impl.h"
 #include "kv/write_scope.h"
 
@@ -75,8 +76,13 @@ absl::Status StoreImpl::InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step)
 absl::Status StoreImpl::Load(const std::function<bool(std::string_view* key, std::string_view* value)>& next) {
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) BeginBackgroundPass();
-  const Node* const root = tree_.Root();
-  if (root == nullptr || !IsEmptyRoot(*root)) return StoreIsNotEmpty();
+  {
+    // As a reader: a key that isn't durable yet is no reason to refuse.
+    Cursor cursor(tree_, epochs_);
+    cursor.SeekToFirst();
+    if (!cursor.status().ok()) return cursor.status();
+    if (cursor.Valid()) return StoreIsNotEmpty();
+  }
   BulkLoad load(context_);
   Pairs pairs;
   absl::Status status;
