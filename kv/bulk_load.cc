@@ -25,7 +25,7 @@ absl::Status StoreIsNotEmpty() {
 
 absl::StatusOr<uint64_t> BulkLoad::WriteNode(Arena& arena, const Node& content) {
   if (absl::Status status = context_.heap.ReserveNodes(arena, 1); !status.ok()) return status;
-  Node* const node = WriteFreshNode(context_, arena, content);
+  Node* const node = WriteFreshNode(context_, arena, content).home;
   nodes_.push_back(node);
   return Raw(context_.image.OffsetOf(node));
 }

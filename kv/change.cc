@@ -2,14 +2,17 @@
 
 #include <algorithm>
 
+#include "kv/search.h"
+
 namespace sealkv::internal {
 
 // The lock is the one word that somebody may look at: who comes by an old hint sees by it that nothing is to be found
 // here. It was locked for good when the node was retired; or this place was never used.
-Node* TakeLockedNode(const ChangeContext& context, Arena& arena) {
+LockedNode TakeLockedNode(const ChangeContext& context, Arena& arena) {
   Node* const node = context.image.NodeAt(context.heap.TakeNode(arena));
-  context.persist.Store(&node->words[Node::kLockWord], node->lock().LockedAsNew(context.locks.generation()).raw());
-  return node;
+  const LockWord lock = node->lock().LockedAsNew(context.locks.generation());
+  context.persist.Store(&node->words[Node::kLockWord], lock.raw());
+  return {node, lock};
 }
 
 void WriteContent(daxfile::Persist& persist, Node& node, const Node& content) {
@@ -19,9 +22,9 @@ void WriteContent(daxfile::Persist& persist, Node& node, const Node& content) {
   persist.Flush(&node, sizeof(node));
 }
 
-Node* WriteFreshNode(const ChangeContext& context, Arena& arena, const Node& content) {
-  Node* const node = TakeLockedNode(context, arena);
-  WriteContent(context.persist, *node, content);
+LockedNode WriteFreshNode(const ChangeContext& context, Arena& arena, const Node& content) {
+  const LockedNode node = TakeLockedNode(context, arena);
+  WriteContent(context.persist, *node.home, content);
   return node;
 }
 
@@ -47,7 +50,7 @@ std::span<RedoWord> Change::WordsOf(size_t held_index) const {
 
 void Change::MakeCopy(Held& held) const {
   held.place = batch_->NewCopy();
-  for (size_t i = 0; i < std::size(held.place->words); ++i) held.place->words[i] = Node::Load(held.home->words[i]);
+  CopyNode(*held.home, held.place);
   const uint64_t base = Raw(context_.image.OffsetOf(held.home));
   for (RedoWord& redo : WordsOf(static_cast<size_t>(&held - held_.data()))) {
     held.place->words[(Raw(redo.where) - base) / sizeof(uint64_t)] = redo.value;
@@ -73,9 +76,9 @@ void Change::Narrows(const Node* home) {
   if (batch_ != nullptr) held_[*batch_->FindHeld(home)].is_narrowed = true;
 }
 
-void Change::Hold(Node* home, Node* place, bool is_fresh) {
+void Change::Hold(Node* home, Node* place, bool is_fresh, LockWord lock) {
   if (batch_ != nullptr) batch_->NoteHeld(home, static_cast<uint32_t>(held_.size()));
-  held_.push_back({home, place, false, is_fresh});
+  held_.push_back({home, place, false, is_fresh, lock});
 }
 
 Node* Change::Claim(Node* home, LockWord version) {
@@ -89,9 +92,9 @@ Node* Change::Claim(Node* home, LockWord version) {
   Node* place = home;
   if (batch_ != nullptr) {
     place = batch_->NewCopy();
-    for (size_t i = 0; i < std::size(place->words); ++i) place->words[i] = Node::Load(home->words[i]);
+    CopyNode(*home, place);
   }
-  Hold(home, place, /*is_fresh=*/false);
+  Hold(home, place, /*is_fresh=*/false, version.Locked(context_.locks.generation()));
   return place;
 }
 
@@ -110,11 +113,10 @@ Node* Change::Root() const {
 
 Node* Change::WriteNode(const Node& content) {
   if (batch_ == nullptr) {
-    Node* const node = WriteFreshNode(context_, arena_, content);
-    fresh_nodes_.push_back(node);
-    return node;
+    fresh_nodes_.push_back(WriteFreshNode(context_, arena_, content));
+    return fresh_nodes_.back().home;
   }
-  Node* const node = TakeLockedNode(context_, arena_);
+  Node* const node = TakeLockedNode(context_, arena_).home;
   Node* const copy = batch_->NewCopy();
   *copy = content;
   Hold(node, copy, /*is_fresh=*/true);
@@ -162,20 +164,25 @@ void Change::CommitRoot(Node* home) {
 
 // What is new is let go of before its parent is. What is replaced is locked since before the commit, and stays so.
 void Change::Finish() {
-  for (Node* const node : fresh_nodes_) {
-    if (now_.has_snapshots()) context_.versions.Created(*node, now_);
-    context_.locks.Unlock(*node);
+  for (const LockedNode& node : fresh_nodes_) {
+    if (now_.has_snapshots()) context_.versions.Created(*node.home, now_);
+    Unlock(*node.home, node.lock);
   }
   for (const Held& held : held_) {
     if (held.is_replaced) {
       context_.locks.MakeObsolete(*held.home);
       RetireNode(*held.home);
     } else {
-      context_.locks.Unlock(*held.home);
+      Unlock(*held.home, held.lock);
     }
   }
   for (const Offset record : retired_records_) RetireRecord(record);
   Forget();
+}
+
+// Only what is kept for snapshots makes a mark in a lock word while it is locked.
+void Change::Unlock(Node& node, LockWord lock) const {
+  context_.locks.Unlock(node, now_.has_snapshots() ? node.lock() : lock);
 }
 
 void Change::RetireNode(const Node& node) {
@@ -200,7 +207,9 @@ void Change::Abort() {
       context_.locks.Unlock(*held.home);
     }
   }
-  for (const Node* const node : fresh_nodes_) context_.heap.DiscardNode(arena_, context_.image.OffsetOf(node));
+  for (const LockedNode& node : fresh_nodes_) {
+    context_.heap.DiscardNode(arena_, context_.image.OffsetOf(node.home));
+  }
   context_.heap.DiscardRecords(arena_, fresh_records_);
   Forget();
 }

@@ -53,12 +53,16 @@ inline bool IsRestart(const absl::Status& status) {
 inline absl::Status Again() { return absl::Status(absl::StatusCode::kOutOfRange, ""); }
 inline bool IsAgain(const absl::Status& status) { return status.code() == absl::StatusCode::kOutOfRange; }
 
-// A node slot, locked, that holds anything. Needs a reservation.
-Node* TakeLockedNode(const ChangeContext& context, Arena& arena);
+// A node slot, locked, that holds anything; its lock word. Needs a reservation.
+struct LockedNode {
+  Node* home;
+  LockWord lock;
+};
+LockedNode TakeLockedNode(const ChangeContext& context, Arena& arena);
 // All of a node but its lock; durable after the next fence.
 void WriteContent(daxfile::Persist& persist, Node& node, const Node& content);
 // Both: a new node, no part of the tree.
-Node* WriteFreshNode(const ChangeContext& context, Arena& arena, const Node& content);
+LockedNode WriteFreshNode(const ChangeContext& context, Arena& arena, const Node& content);
 
 class Change {
  public:
@@ -165,6 +169,7 @@ class Change {
     Node* place;
     bool is_replaced;
     bool is_fresh;
+    LockWord lock{0};  // but in a batch: what it was locked by
     bool is_narrowed = false;
     bool has_words = false;   // claimed by ClaimForWords
     uint32_t first_word = 0;  // then: of those that it noted
@@ -175,6 +180,7 @@ class Change {
   }
   void StoreCommitWord(uint64_t* word, uint64_t value);
   void Finish();
+  void Unlock(Node& node, LockWord lock) const;
   void Abort();
   void Forget();
   void RetireNode(const Node& node);
@@ -182,7 +188,7 @@ class Change {
   Node* FindHeldInBatch(const Node* home) const;
   std::span<RedoWord> WordsOf(size_t held_index) const;
   void MakeCopy(Held& held) const;
-  void Hold(Node* home, Node* place, bool is_fresh);
+  void Hold(Node* home, Node* place, bool is_fresh, LockWord lock = LockWord(0));
 
   // The steps of a batch's commit.
   struct Blob {
@@ -210,7 +216,7 @@ class Change {
   const Node* blocker_ = nullptr;
   Versions::Time now_;
   mutable absl::InlinedVector<Held, 6> held_;
-  absl::InlinedVector<Node*, 4> fresh_nodes_;
+  absl::InlinedVector<LockedNode, 4> fresh_nodes_;
   absl::InlinedVector<Offset, 3> fresh_records_;
   absl::InlinedVector<Offset, 3> retired_records_;
 };

@@ -102,7 +102,7 @@ void Cursor::Reach(Goal goal, std::string_view key) {
 
 Cursor::Result Cursor::TryReach(Goal goal, std::string_view key) {
   if (goal == Goal::kFirst || goal == Goal::kLast) {
-    if (const Result result = Push(at_snapshot_ ? snapshot_.root : tree_.Root(), nullptr, true, 0);
+    if (const Result result = Push(at_snapshot_ ? snapshot_.root : tree_.Root(), true, 0);
         result != Result::kOk)
       return result;
     const bool backward = goal == Goal::kLast;
@@ -129,14 +129,15 @@ bool Cursor::ReadNode(Frame& frame) const {
     tree_.ReadAt(*frame.home, snapshot_, &frame.node);
     return true;
   }
-  for (size_t i = 0; i < std::size(frame.node.words); ++i) frame.node.words[i] = Node::Load(frame.home->words[i]);
+  CopyNode(*frame.home, &frame.node);
   return Tree::IsUnchanged(*frame.home, frame.version);
 }
 
-Cursor::Result Cursor::Push(const Node* node, const Frame* referrer, bool is_layer_root, size_t depth) {
+Cursor::Result Cursor::Push(const Node* node, bool is_layer_root, size_t depth) {
   if (node == nullptr) return Fail(tree_.image().base(), "a reference to a node leads nowhere");
   node->Prefetch();
-  Frame frame;
+  Frame& frame = frames_.emplace_back();
+  const Frame* const referrer = frames_.size() > 1 ? &frame - 1 : nullptr;
   frame.home = node;
   if (!at_snapshot_) {
     frame.version = tree_.StableVersion(*node);
@@ -167,7 +168,6 @@ Cursor::Result Cursor::Push(const Node* node, const Frame* referrer, bool is_lay
     PrefetchRecords(frame);
     if (leaves_read_ != nullptr) leaves_read_->push_back({node, frame.version});
   }
-  frames_.push_back(frame);  // the referrer may lie elsewhere from now on
   return Result::kOk;
 }
 
@@ -248,12 +248,12 @@ Cursor::Result Cursor::PushChild() {
   }
   if (!IsCurrent(parent)) return Result::kChanged;
   if (child == nullptr) return Fail(parent.home, "a reference to a node leads nowhere");
-  return Push(child, &parent, false, parent.depth);
+  return Push(child, false, parent.depth);
 }
 
 // Goes down to the first entry >= key: the topmost frame is a leaf then, its position perhaps one past its last entry.
 Cursor::Result Cursor::DescendTo(std::string_view key) {
-  if (const Result result = Push(at_snapshot_ ? snapshot_.root : tree_.Root(), nullptr, true, 0); result != Result::kOk)
+  if (const Result result = Push(at_snapshot_ ? snapshot_.root : tree_.Root(), true, 0); result != Result::kOk)
     return result;
   for (;;) {
     Frame& frame = frames_.back();
@@ -285,7 +285,7 @@ Cursor::Result Cursor::DescendTo(std::string_view key) {
     if (const Result result = PositionInLeaf(key, &enters_layer); result != Result::kOk || !enters_layer) return result;
     const size_t depth = frame.depth + kSliceBytes;
     const Node* root = tree_.image().NodeAt(frame.node.child(frame.perm.slot(frame.position)));
-    if (const Result result = Push(root, &frame, true, depth); result != Result::kOk) return result;
+    if (const Result result = Push(root, true, depth); result != Result::kOk) return result;
   }
 }
 
@@ -325,7 +325,7 @@ Cursor::Result Cursor::Settle(Direction direction) {
       const unsigned slot = frame.perm.slot(frame.position);
       if (frame.node.kinds().kind(slot) != Kind::kLayer) return ReadEntry();
       const size_t depth = frame.depth + kSliceBytes;
-      const Result result = Push(tree_.image().NodeAt(frame.node.child(slot)), &frame, true, depth);
+      const Result result = Push(tree_.image().NodeAt(frame.node.child(slot)), true, depth);
       if (result != Result::kOk) return result;
     }
     Frame& entered = frames_.back();

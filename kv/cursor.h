@@ -88,6 +88,7 @@ class Cursor {
   enum class Goal : uint8_t { kFirst, kLast, kAtOrAfter, kAfter, kBefore };
 
   struct Frame {
+    Frame() {}  // and nothing is zeroed that is about to be read
     const Node* home;
     Node node;  // as it was read
     LockWord version{0};
@@ -107,8 +108,8 @@ class Cursor {
   Result Settle(Direction direction);
   Result StepUp(Direction direction);
   Result DescendTo(std::string_view key);
-  // Adds a frame for a child or a layer's root. `referrer` is the frame that leads to it, or nullptr for the root.
-  Result Push(const Node* node, const Frame* referrer, bool is_layer_root, size_t depth);
+  // Adds a frame for the root, or for what the topmost frame leads to: a child or a layer's root.
+  Result Push(const Node* node, bool is_layer_root, size_t depth);
   Result PushChild();
   // For the observer, who is shown what the node holds.
   Result Observe(Frame& frame, const Frame* referrer);

@@ -129,8 +129,9 @@ Offset Heap::TakeNode(Arena& arena) {
   }
   const Offset node{arena.fresh_node};
   arena.fresh_node += kNodeBytes;
-  // The next one is written some operations from now, and then needn't wait for its lines.
-  if (arena.fresh_node < arena.fresh_node_end) image_.NodeAt(Offset{arena.fresh_node})->Prefetch();
+  // Those that the next split takes are written some operations from now, and then needn't wait for their lines.
+  const uint64_t ahead = arena.fresh_node + kNodeBytes;
+  if (ahead < arena.fresh_node_end) image_.NodeAt(Offset{ahead})->Prefetch();
   return node;
 }
 

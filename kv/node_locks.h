@@ -34,8 +34,11 @@ class NodeLocks {
   void UnlockForReaders(Node& node) {
     Store(node, node.lock().Unlocked().Claimed(generation_), std::memory_order_release);
   }
-  void Unlock(Node& node) {
-    Store(node, node.lock().Unlocked(), std::memory_order_release);
+  void Unlock(Node& node) { Unlock(node, node.lock()); }
+  // By who knows what he has made of the lock word, which shares a line with entries: to read a line that is on its way
+  // back to memory is to wait for it.
+  void Unlock(Node& node, LockWord locked) {
+    Store(node, locked.Unlocked(), std::memory_order_release);
     WakeIfWaited(node);
   }
   void Unclaim(Node& node) {

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
+#include <iterator>
 
 #include "kv/avx512_begin.inc"
 #include "kv/search_avx512.h"
@@ -16,6 +18,12 @@ SliceRange FindSliceAvx512(const Node& node, Perm perm, uint64_t slice) {
 }
 unsigned FindChildAvx512(const Node& node, Perm perm, uint64_t slice) {
   return Avx512Search::FindChild(node, perm, slice);
+}
+void CopyNodeAvx512(const Node& from, Node* to) {
+  constexpr size_t kLineWords = sizeof(__m512i) / sizeof(uint64_t);
+  for (size_t i = 0; i < std::size(from.words); i += kLineWords) {
+    _mm512_store_si512(&to->words[i], _mm512_load_si512(&from.words[i]));
+  }
 }
 
 }  // namespace
@@ -36,6 +44,11 @@ SliceRange FindSlice(const Node& node, Perm perm, uint64_t slice) {
 
 unsigned FindChild(const Node& node, Perm perm, uint64_t slice) {
   return kHasAvx512 ? FindChildAvx512(node, perm, slice) : ScalarSearch::FindChild(node, perm, slice);
+}
+
+void CopyNode(const Node& from, Node* to) {
+  if (kHasAvx512) return CopyNodeAvx512(from, to);
+  for (size_t i = 0; i < std::size(from.words); ++i) to->words[i] = Node::Load(from.words[i]);
 }
 
 }  // namespace sealkv::internal

@@ -58,6 +58,9 @@ extern const bool kHasAvx512;
 // By the best that the CPU has, for what isn't a descent.
 SliceRange FindSlice(const Node& node, Perm perm, uint64_t slice);
 unsigned FindChild(const Node& node, Perm perm, uint64_t slice);
+// Copies a node that may be changing: each word is read whole. What is written in vectors can be searched in vectors
+// without delay, which words that were stored one by one can't.
+void CopyNode(const Node& from, Node* to);
 
 }  // namespace sealkv::internal
 

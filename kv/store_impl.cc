@@ -290,7 +290,7 @@ absl::Status StoreImpl::Put(std::string_view key, std::string_view value, bool o
     auto& leaf = const_cast<Node&>(*descent.node);
     if (descent.outcome == Descent::Outcome::kLeaf && locks_.TryLock(leaf, descent.version)) [[likely]] {
       const bool is_done = !versions_.Now().has_snapshots() && PutWord(key, value, only_if_absent, descent);
-      locks_.Unlock(leaf);
+      locks_.Unlock(leaf, descent.version.Locked(generation_));
       if (is_done) return file_.persist().status();
     }
   }

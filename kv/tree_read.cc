@@ -100,7 +100,7 @@ void Tree::ReadAt(const Node& node, const SnapshotView& at, Node* content) const
   for (;;) {
     const LockWord version = StableVersion(node);
     if (version.is_versioned(generation_) && at.versions->Find(node, at.number, content)) return;
-    for (size_t i = 0; i < std::size(node.words); ++i) content->words[i] = Node::Load(node.words[i]);
+    CopyNode(node, content);
     if (IsUnchanged(node, version)) return;
   }
 }
