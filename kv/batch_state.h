@@ -25,8 +25,10 @@ class BatchState {
     return &copies_.back()[used_++ % kCopiesAtOnce];
   }
 
-  void NoteHeld(const Node* home, uint32_t index) { index_of_[home] = index; }
-  // Its place among what the change holds.
+  // Those that the change holds, one after the other, are noted when one of them is looked for.
+  size_t noted() const { return noted_; }
+  void NoteHeld(const Node* home) { index_of_[home] = noted_++; }
+  // Its place among them.
   const uint32_t* FindHeld(const Node* home) const {
     const auto found = index_of_.find(home);
     return found != index_of_.end() ? &found->second : nullptr;
@@ -43,8 +45,6 @@ class BatchState {
   };
   std::vector<HintOffer>& hint_offers() { return hint_offers_; }
 
-  void Reserve(size_t nodes) { index_of_.reserve(nodes); }
-
   // The root of the top layer, if the batch changes that.
   Node* root() const { return root_; }
   void set_root(Node* home) { root_ = home; }
@@ -56,6 +56,7 @@ class BatchState {
   std::vector<std::unique_ptr<Node[]>> copies_;
   size_t used_ = 0;
   absl::flat_hash_map<const Node*, uint32_t> index_of_;
+  uint32_t noted_ = 0;
   std::vector<RedoWord> words_;
   std::vector<HintOffer> hint_offers_;
   Node* root_ = nullptr;

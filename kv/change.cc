@@ -28,8 +28,18 @@ LockedNode WriteFreshNode(const ChangeContext& context, Arena& arena, const Node
   return node;
 }
 
+void Change::Reserve(size_t nodes) {
+  held_.reserve(nodes);
+  batch_->words().reserve(4 * nodes);
+}
+
+const uint32_t* Change::IndexOfHeld(const Node* home) const {
+  while (batch_->noted() < held_.size()) batch_->NoteHeld(held_[batch_->noted()].home);
+  return batch_->FindHeld(home);
+}
+
 Node* Change::FindHeldInBatch(const Node* home) const {
-  const uint32_t* const index = batch_->FindHeld(home);
+  const uint32_t* const index = IndexOfHeld(home);
   if (index == nullptr) return nullptr;
   Held& held = held_[*index];
   if (held.place == nullptr) MakeCopy(held);
@@ -68,16 +78,15 @@ bool Change::ClaimForWords(Node* home, LockWord version) {
 
 bool Change::IsLeftBehind(const Node* home) const {
   if (batch_ == nullptr) return false;
-  const uint32_t* const index = batch_->FindHeld(home);
+  const uint32_t* const index = IndexOfHeld(home);
   return index != nullptr && (held_[*index].is_replaced || held_[*index].is_narrowed);
 }
 
 void Change::Narrows(const Node* home) {
-  if (batch_ != nullptr) held_[*batch_->FindHeld(home)].is_narrowed = true;
+  if (batch_ != nullptr) held_[*IndexOfHeld(home)].is_narrowed = true;
 }
 
 void Change::Hold(Node* home, Node* place, bool is_fresh, LockWord lock) {
-  if (batch_ != nullptr) batch_->NoteHeld(home, static_cast<uint32_t>(held_.size()));
   held_.push_back({home, place, false, is_fresh, lock});
 }
 
@@ -132,7 +141,7 @@ absl::StatusOr<Offset> Change::AppendRecord(std::string_view key, std::string_vi
 
 void Change::Replaces(const Node* home) {
   if (batch_ != nullptr) {
-    held_[*batch_->FindHeld(home)].is_replaced = true;
+    held_[*IndexOfHeld(home)].is_replaced = true;
     return;
   }
   for (Held& held : held_) {

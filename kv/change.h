@@ -76,6 +76,8 @@ class Change {
   Change(const Change&) = delete;
   Change& operator=(const Change&) = delete;
 
+  // Of a batch, that is going to change so many keys.
+  void Reserve(size_t nodes);
   bool is_batch() const { return batch_ != nullptr; }
   BatchState* batch() const { return batch_; }
   Arena& arena() const { return arena_; }
@@ -185,6 +187,8 @@ class Change {
   void Forget();
   void RetireNode(const Node& node);
   void RetireRecord(Offset record);
+  // In a batch: its place in held_.
+  const uint32_t* IndexOfHeld(const Node* home) const;
   Node* FindHeldInBatch(const Node* home) const;
   std::span<RedoWord> WordsOf(size_t held_index) const;
   void MakeCopy(Held& held) const;

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 #include <cstring>
-#include <deque>
+#include <forward_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,10 +35,16 @@ class KeyChanges {
   const std::vector<KeyChange>& list() const { return changes_; }
 
  private:
+  struct Sorted {
+    uint64_t slice;
+    uint32_t index;
+  };
+  bool IsBefore(const Sorted& a, const Sorted& b) const;
+  void Sort(std::vector<Sorted>& order) const;
   void Fold(KeyChange& into, const KeyChange& next);
 
   std::vector<KeyChange> changes_;
-  std::deque<std::string> sums_;  // values that were worked out here
+  std::forward_list<std::string> sums_;  // values that were worked out here
 };
 
 }  // namespace sealkv::internal

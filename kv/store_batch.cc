@@ -55,7 +55,7 @@ absl::Status StoreImpl::TryWriteBatch(Arena& arena, const KeyChanges& changes, V
   BatchState batch(lanes_);
   Change change(context_, arena, &batch);
   const auto& list = changes.list();
-  batch.Reserve(list.size());
+  change.Reserve(list.size());
   absl::Status status;
   for (size_t i = 0; i < list.size() && status.ok(); i += kAtOnce) {
     status = ChangeKeys(change, std::span(list).subspan(i));
