@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
-#include <iterator>
 
 #include "kv/avx512_begin.inc"
 #include "kv/search_avx512.h"
@@ -19,10 +18,10 @@ SliceRange FindSliceAvx512(const Node& node, Perm perm, uint64_t slice) {
 unsigned FindChildAvx512(const Node& node, Perm perm, uint64_t slice) {
   return Avx512Search::FindChild(node, perm, slice);
 }
-void CopyNodeAvx512(const Node& from, Node* to) {
+void CopyNodeWordsAvx512(const uint64_t* from, uint64_t* to) {
   constexpr size_t kLineWords = sizeof(__m512i) / sizeof(uint64_t);
-  for (size_t i = 0; i < std::size(from.words); i += kLineWords) {
-    _mm512_store_si512(&to->words[i], _mm512_load_si512(&from.words[i]));
+  for (size_t i = 0; i < sizeof(Node) / sizeof(uint64_t); i += kLineWords) {
+    _mm512_store_si512(to + i, _mm512_load_si512(from + i));
   }
 }
 
@@ -46,9 +45,9 @@ unsigned FindChild(const Node& node, Perm perm, uint64_t slice) {
   return kHasAvx512 ? FindChildAvx512(node, perm, slice) : ScalarSearch::FindChild(node, perm, slice);
 }
 
-void CopyNode(const Node& from, Node* to) {
-  if (kHasAvx512) return CopyNodeAvx512(from, to);
-  for (size_t i = 0; i < std::size(from.words); ++i) to->words[i] = Node::Load(from.words[i]);
+void CopyNodeWords(const uint64_t* from, uint64_t* to) {
+  if (kHasAvx512) return CopyNodeWordsAvx512(from, to);
+  for (size_t i = 0; i < sizeof(Node) / sizeof(uint64_t); ++i) to[i] = Node::Load(from[i]);
 }
 
 }  // namespace sealkv::internal

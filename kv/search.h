@@ -60,7 +60,9 @@ SliceRange FindSlice(const Node& node, Perm perm, uint64_t slice);
 unsigned FindChild(const Node& node, Perm perm, uint64_t slice);
 // Copies a node that may be changing: each word is read whole. What is written in vectors can be searched in vectors
 // without delay, which words that were stored one by one can't.
-void CopyNode(const Node& from, Node* to);
+// Both are aligned to lines.
+void CopyNodeWords(const uint64_t* from, uint64_t* to);
+inline void CopyNode(const Node& from, Node* to) { CopyNodeWords(from.words, to->words); }
 
 }  // namespace sealkv::internal
 

@@ -7,6 +7,8 @@
 #include <new>
 #include <utility>
 
+#include "kv/search.h"
+
 namespace sealkv::internal {
 namespace {
 
@@ -35,12 +37,30 @@ Versions::Versions(const internal::Image& image)
 
 Versions::~Versions() {
   for (uint64_t segment = 0; segment < image_.segment_count(); ++segment) {
-    History* const histories = segments_.get()[segment].load();
-    for (uint64_t i = 0; histories != nullptr && i < image_.segment_bytes() / kNodeBytes; ++i) {
-      for (NodeImage* at = histories[i].newest.load(); at != nullptr;) delete std::exchange(at, at->older);
-    }
-    std::free(histories);
+    std::free(segments_.get()[segment].load());
   }
+}
+
+Versions::NodeImage* Versions::Shard::NewImage() {
+  if (free_images == nullptr) {
+    image_memory.push_back(std::make_unique_for_overwrite<NodeImage[]>(kImagesAtOnce));
+    AddFree(image_memory.back().get());
+  }
+  images += 1;
+  return std::exchange(free_images, free_images->older);
+}
+
+void Versions::Shard::Free(NodeImage* image) {
+  images -= 1;
+  image->older = std::exchange(free_images, image);
+  if (images > 0 || image_memory.size() <= kMostMemoryKept) return;
+  image_memory.resize(kMostMemoryKept);
+  free_images = nullptr;
+  for (const auto& memory : image_memory) AddFree(memory.get());
+}
+
+void Versions::Shard::AddFree(NodeImage* memory) {
+  for (size_t i = 0; i < kImagesAtOnce; ++i) memory[i].older = std::exchange(free_images, &memory[i]);
 }
 
 Versions::History& Versions::MakeHistory(const Node& node) {
@@ -75,13 +95,12 @@ void Versions::Keep(Node& node, Time now) {
   History& history = MakeHistory(node);
   const uint64_t since = std::exchange(history.written_at, now.clock());
   if (newest <= since) return KeepNothing();
-  auto image = std::make_unique<NodeImage>();
-  for (size_t i = 0; i < std::size(node.words); ++i) image->words[i] = Node::Load(node.words[i]);
+  NodeImage* const image = shard.NewImage();
+  CopyNodeWords(node.words, image->words);
   image->since = since;
   image->until = now.clock();
   image->older = history.newest.load(std::memory_order_relaxed);
-  history.newest.store(image.release(), std::memory_order_release);
-  shard.images += 1;
+  history.newest.store(image, std::memory_order_release);
   shard.kept[now.clock()].push_back({&node, {0, Offset::kNone, 0, false}, since});
   SetVersioned(node);
 }
@@ -166,7 +185,11 @@ void Versions::LetGo(const Closed& closed, absl::FunctionRef<void(const Retired&
     while (bucket != shard.kept.end() && bucket->first <= closed.last) {
       std::vector<Kept>& all = bucket->second;
       const size_t before = all.size();
-      std::erase_if(all, [&](const Kept& kept) { return !StaysKept(shard, bucket->first, kept, closed.open, retire); });
+      constexpr size_t kAhead = 8;
+      std::erase_if(all, [&](const Kept& kept) {
+        if (&all.back() - &kept >= ptrdiff_t{kAhead}) PrefetchKept(*(&kept + kAhead));
+        return !StaysKept(shard, bucket->first, kept, closed.open, retire);
+      });
       kept_count_.fetch_sub(before - all.size(), std::memory_order_relaxed);
       bucket = all.empty() ? shard.kept.erase(bucket) : std::next(bucket);
     }
@@ -182,6 +205,10 @@ void Versions::ForEachRetained(absl::FunctionRef<void(const Retired&)> visit) co
       }
     }
   }
+}
+
+void Versions::PrefetchKept(const Kept& kept) const {
+  if (kept.node != nullptr) __builtin_prefetch(HistoryOf(*kept.node));
 }
 
 bool Versions::StaysKept(Shard& shard, uint64_t until, const Kept& kept, std::span<const uint64_t> open,
@@ -201,8 +228,7 @@ bool Versions::StaysKept(Shard& shard, uint64_t until, const Kept& kept, std::sp
   } else {
     newer->older = image->older;
   }
-  delete image;
-  shard.images -= 1;
+  shard.Free(image);
   return false;
 }
 
@@ -218,7 +244,7 @@ bool Versions::Find(const Node& node, uint64_t snapshot, Node* image) const {
     seen = at;
   }
   if (seen == nullptr) return false;
-  std::memcpy(image->words, seen->words, sizeof(seen->words));
+  CopyNodeWords(seen->words, image->words);
   return true;
 }
 

@@ -111,13 +111,16 @@ class Versions {
   // that.
   void PrefetchHistory(const Node& node) const {
     if (const History* const history = HistoryOf(node)) __builtin_prefetch(history);
+    __builtin_prefetch(&ShardOf(node), /*for writing*/ 1);
   }
   void PrefetchImage(const Node& node) const {
     const History* const history = HistoryOf(node);
     if (history == nullptr) return;
-    const auto* const at = reinterpret_cast<const char*>(history->newest.load(std::memory_order_relaxed));
-    if (at == nullptr) return;
-    for (size_t line = 0; line < sizeof(NodeImage); line += 64) __builtin_prefetch(at + line);
+    const NodeImage* const newest = history->newest.load(std::memory_order_relaxed);
+    if (newest == nullptr) return;
+    for (size_t word = 0; word < sizeof(NodeImage) / sizeof(uint64_t); word += 8) {
+      __builtin_prefetch(reinterpret_cast<const uint64_t*>(newest) + word);
+    }
   }
 
   struct Usage {
@@ -129,11 +132,11 @@ class Versions {
   Usage GetUsage() const;
 
  private:
-  struct NodeImage {
+  struct alignas(64) NodeImage {
     uint64_t words[kNodeBytes / sizeof(uint64_t)];
-    uint64_t since = 0;
-    uint64_t until = 0;
-    NodeImage* older = nullptr;
+    uint64_t since;
+    uint64_t until;
+    NodeImage* older;  // of those that are free: the next
   };
   // Of a node that was written to, or made, while a snapshot was open: when it was last, and what is kept of it. What
   // happens to it while none is open isn't known here, nor does it matter to anybody.
@@ -149,11 +152,21 @@ class Versions {
     Retired object;    // this
     uint64_t since;
   };
+  // Images come and go by the hundred thousand. When there are none, little of their memory stays.
   struct alignas(64) Shard {
+    static constexpr size_t kImagesAtOnce = 64;
+    static constexpr size_t kMostMemoryKept = 8;  // times 20 KiB
+
+    NodeImage* NewImage();
+    void Free(NodeImage* image);
+    void AddFree(NodeImage* memory);
+
     mutable WriterLock mutex;
     std::map<uint64_t, std::vector<Kept>> kept;
     uint64_t images = 0;
     uint64_t retained_bytes = 0;
+    NodeImage* free_images = nullptr;
+    std::vector<std::unique_ptr<NodeImage[]>> image_memory;
   };
   struct OpenSnapshot {
     uint64_t number;
@@ -169,6 +182,8 @@ class Versions {
   // The caller is going to keep something, if this is new enough; or keeps nothing.
   uint64_t NewestForWhichToKeep(Time now);
   void KeepNothing();
+  // What letting go of this is going to look at.
+  void PrefetchKept(const Kept& kept) const;
   // Lets go of it if nobody needs it. Whether it stays.
   bool StaysKept(Shard& shard, uint64_t until, const Kept& kept, std::span<const uint64_t> open,
                  absl::FunctionRef<void(const Retired&)> retire);
