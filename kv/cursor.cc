@@ -102,8 +102,7 @@ void Cursor::Reach(Goal goal, std::string_view key) {
 
 Cursor::Result Cursor::TryReach(Goal goal, std::string_view key) {
   if (goal == Goal::kFirst || goal == Goal::kLast) {
-    if (const Result result = Push(at_snapshot_ ? snapshot_.root : tree_.Root(), true, 0);
-        result != Result::kOk)
+    if (const Result result = Push(at_snapshot_ ? snapshot_.root : tree_.Root(), true, 0); result != Result::kOk)
       return result;
     const bool backward = goal == Goal::kLast;
     if (backward) frames_.back().position = static_cast<int>(frames_.back().perm.count()) - 1;

@@ -1,11 +1,10 @@
 // Lanes where fences can fail. This program's msync() stands in for libc's.
-#include "kv/lanes.h"
-
 #include <cerrno>
 #include <cstddef>
 
 #include "gtest/gtest.h"
 #include "kv/image.h"
+#include "kv/lanes.h"
 #include "kv/superblock.h"
 #include "tests/memory_store.h"
 #include "tests/status.h"

@@ -331,6 +331,17 @@ class Store {
   // FailedPrecondition: the store is open for reading only.
   absl::StatusOr<Snapshot> OpenSnapshot() const;
 
+  // Makes a copy of the store, as it is at one moment, while others go on writing: a new store at `path`, of
+  // `capacity_bytes` (0: as large as this one), its nodes full and without what is dead in this one. It appears there
+  // when it is whole, and durable; until then it is beside it (`path`.PID.part), where a crash may leave it. Opens a
+  // snapshot for as long as it takes, which retains what is replaced meanwhile. `go_on` is told how many keys are
+  // copied, every thousand or so, and at the end; false ends it (Cancelled).
+  // Errors: AlreadyExists; those of Create; ResourceExhausted: it doesn't fit; DataLoss: what is read is damaged;
+  // FailedPrecondition: this store is open for reading only, beside a writer, and so can't be seen at one moment.
+  // A failure leaves no file.
+  absl::Status Checkpoint(std::string_view path, const Options& options,
+                          const std::function<bool(uint64_t keys)>& go_on = nullptr) const;
+
   Stats GetStats() const;
 
   // Waits until the background pass that finds reusable space after an open is through. Nobody needs to call this: it

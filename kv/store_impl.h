@@ -58,6 +58,8 @@ class StoreImpl {
   absl::StatusOr<PinnedValue> GetPinned(std::string_view key) const;
   absl::StatusOr<bool> Exists(std::string_view key) const;
   std::unique_ptr<Iterator> NewIterator(Range range);
+  // Open for reading, while another process may write.
+  bool is_beside_writer() const { return live_reader_ != nullptr; }
 
   absl::StatusOr<std::shared_ptr<const OpenSnapshot>> NewSnapshot();
   void CloseSnapshot(uint64_t number);

@@ -4,9 +4,9 @@
 #include "absl/strings/str_cat.h"
 #include "kv/recovery.h"
 #include "kv/salvage.h"
+#include "kv/unfinished_store.h"
 #include "tools/bus_errors.h"
 #include "tools/command.h"
-#include "tools/new_store.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/store_access.h"
@@ -114,7 +114,7 @@ absl::StatusOr<int> Run(const Args& args) {
   for (const std::string& caveat : damaged->caveats) {
     std::fprintf(stderr, "kvdump: warning: %s: %s\n", Escape(path).c_str(), caveat.c_str());
   }
-  const absl::StatusOr<Options> options = NewStoreOptions(args, *damaged);
+  absl::StatusOr<Options> options = NewStoreOptions(args, *damaged);
   if (!options.ok()) return options.status();
   const std::optional<std::string> list_path = args.Value("lost");
   absl::StatusOr<Output> list = list_path.has_value() ? Output::ToFile(*list_path) : Output();
@@ -122,7 +122,8 @@ absl::StatusOr<int> Run(const Args& args) {
 
   CatchInterrupts();
   Progress progress;
-  absl::StatusOr<UnfinishedStore> target = UnfinishedStore::Create(new_path, *options, progress);
+  options->progress = FillProgress(internal::UnfinishedStore::TemporaryPath(new_path), progress);
+  absl::StatusOr<internal::UnfinishedStore> target = internal::UnfinishedStore::Create(new_path, *options);
   if (!target.ok()) return target.status();
   const absl::StatusOr<SalvageReport> report =
       internal::Salvage(damaged->image, target->store(),

@@ -29,6 +29,7 @@ extern const Command kScanCommand;
 extern const Command kPageCommand;
 extern const Command kRecordsCommand;
 extern const Command kSalvageCommand;
+extern const Command kBackupCommand;
 
 }  // namespace sealkv::tools
 

@@ -28,8 +28,8 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-const std::vector<std::string> kCommands = {"info", "stat", "check", "salvage", "dump",
-                                            "load", "get",  "scan",  "page",    "records"};
+const std::vector<std::string> kCommands = {"info", "stat", "check", "backup", "salvage", "dump",
+                                            "load", "get",  "scan",  "page",   "records"};
 
 Options FastOptions(uint64_t capacity_bytes = 1 << 20) {
   Options options;
@@ -143,7 +143,7 @@ TEST_F(KvdumpTest, AMissingFileIsASystemError) {
   for (const std::string& command : kCommands) {
     if (command == "load") continue;
     const std::string argument = command == "get" ? "key" : "0";
-    const bool takes_two = command == "get" || command == "page" || command == "salvage";
+    const bool takes_two = command == "get" || command == "page" || command == "salvage" || command == "backup";
     const ToolResult result = RunKvdump(takes_two ? std::vector<std::string>{command, path_, argument}
                                                   : std::vector<std::string>{command, path_});
     EXPECT_EQ(result.exit_code, 4) << command;
@@ -536,6 +536,24 @@ TEST_F(KvdumpTest, AnInterruptedLoadKeepsWholePairs) {
   EXPECT_THAT(result.out, HasSubstr("then interrupted"));
   EXPECT_EQ(RunKvdump({"check", path_}).exit_code, 0);
   for (const auto& [key, value] : ContentOf(path_)) EXPECT_EQ(value, key == "k1" ? "v1" : "v2");
+}
+
+TEST_F(KvdumpTest, BackupCopiesAStoreAtRest) {
+  CreateWords();
+  const std::string copy = folder_ + "copy";
+  const std::vector<std::string> command = {"backup", "--tier=volatile", "--emulate-on-dram", path_, copy};
+  {
+    const std::unique_ptr<Store> writer = Open(path_);
+    const ToolResult busy = RunKvdump(command);
+    EXPECT_EQ(busy.exit_code, 4);
+    EXPECT_THAT(busy.err, HasSubstr("process " + std::to_string(getpid())));
+  }
+  const ToolResult done = RunKvdump(command);
+  EXPECT_EQ(done.exit_code, 0) << done.err;
+  EXPECT_THAT(done.err, HasSubstr("4 keys copied"));
+  EXPECT_EQ(ContentOf(copy), ContentOf(path_));
+  EXPECT_EQ(RunKvdump({"check", copy}).exit_code, 0);
+  EXPECT_EQ(RunKvdump(command).exit_code, 4) << "it is there already";
 }
 
 }  // namespace

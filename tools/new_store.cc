@@ -1,78 +1,10 @@
 #include "tools/new_store.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <utility>
-
-#include "absl/strings/str_cat.h"
-#include "daxfile/sealing.h"
-#include "daxfile/sync_directory.h"
-
 namespace sealkv::tools {
-namespace {
-
-absl::Status IsThereAlready(const std::string& path) {
-  return absl::AlreadyExistsError(
-      absl::StrCat(path, ": is there already. Name a file that doesn't exist, or remove it."));
-}
-
-// 0, or why not.
-int RenameWithoutReplacing(const std::string& from, const std::string& to) {
-  return renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0 ? 0 : errno;
-}
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Store>> CreateStore(const std::string& path, Options options, Progress& progress) {
   options.progress = FillProgress(path, progress);
   return Store::Create(path, options);
-}
-
-UnfinishedStore::UnfinishedStore(std::string path, std::string temporary_path, std::unique_ptr<Store> store)
-    : path_(std::move(path)), temporary_path_(std::move(temporary_path)), store_(std::move(store)) {}
-
-UnfinishedStore::UnfinishedStore(UnfinishedStore&& other) noexcept
-    : path_(std::move(other.path_)),
-      temporary_path_(std::exchange(other.temporary_path_, "")),
-      store_(std::move(other.store_)) {}
-
-UnfinishedStore::~UnfinishedStore() {
-  store_.reset();
-  if (!temporary_path_.empty()) daxfile::RemoveFile(temporary_path_).IgnoreError();
-}
-
-absl::StatusOr<UnfinishedStore> UnfinishedStore::Create(const std::string& path, const Options& options,
-                                                        Progress& progress) {
-  struct stat info;
-  if (lstat(path.c_str(), &info) == 0) return IsThereAlready(path);
-  std::string temporary = absl::StrCat(path, ".", getpid(), ".part");
-  absl::StatusOr<std::unique_ptr<Store>> store = CreateStore(temporary, options, progress);
-  if (!store.ok()) return store.status();
-  return UnfinishedStore(path, std::move(temporary), *std::move(store));
-}
-
-absl::Status UnfinishedStore::Finish() {
-  const bool lasts = store_->GetStats().tier != daxfile::Tier::kVolatile;
-  store_.reset();
-  int error = RenameWithoutReplacing(temporary_path_, path_);
-  if (error == EPERM) {
-    // What the kernel says of a sealed file. Whoever opens the store for writing seals it again.
-    if (absl::Status status = daxfile::UnsealFile(temporary_path_); !status.ok()) return status;
-    error = RenameWithoutReplacing(temporary_path_, path_);
-  }
-  // A filesystem that doesn't know the flag: a link doesn't replace anything either.
-  if (error == EINVAL) error = link(temporary_path_.c_str(), path_.c_str()) == 0 ? 0 : errno;
-  if (error == EEXIST) return IsThereAlready(path_);
-  if (error != 0)
-    return absl::UnavailableError(absl::StrCat(path_, ": can't be given its name: ", std::strerror(error)));
-  unlink(temporary_path_.c_str());  // of the link; after a rename there is nothing
-  temporary_path_.clear();
-  return lasts ? daxfile::SyncDirectoryOf(path_) : absl::OkStatus();
 }
 
 }  // namespace sealkv::tools

@@ -15,27 +15,6 @@ namespace sealkv::tools {
 // Store::Create. Interrupted while it writes zeros, it removes the file and ends the program.
 absl::StatusOr<std::unique_ptr<Store>> CreateStore(const std::string& path, Options options, Progress& progress);
 
-// A store that appears under its name only when it is finished; until then it has another beside it.
-class UnfinishedStore {
- public:
-  // AlreadyExists if there is something of this name.
-  static absl::StatusOr<UnfinishedStore> Create(const std::string& path, const Options& options, Progress& progress);
-  UnfinishedStore(UnfinishedStore&& other) noexcept;
-  UnfinishedStore& operator=(UnfinishedStore&&) = delete;
-  ~UnfinishedStore();  // without Finish(): the store is dropped
-
-  Store& store() { return *store_; }
-  // Closes the store and gives it its name, durably. AlreadyExists: something has taken that meanwhile.
-  absl::Status Finish();
-
- private:
-  UnfinishedStore(std::string path, std::string temporary_path, std::unique_ptr<Store> store);
-
-  std::string path_;
-  std::string temporary_path_;  // empty: there is none
-  std::unique_ptr<Store> store_;
-};
-
 }  // namespace sealkv::tools
 
 #endif  // SEALKV_TOOLS_NEW_STORE_H_

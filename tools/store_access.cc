@@ -38,6 +38,15 @@ absl::StatusOr<OpenedImage> OpenImageAsItIs(const std::string& path) {
       daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true, .live = true}), false);
 }
 
+absl::StatusOr<std::unique_ptr<Store>> OpenStoreAtRest(const std::string& path) {
+  absl::StatusOr<daxfile::DaxFile> file = OpenFileAtRest(path);
+  if (!file.ok()) return file.status();
+  const absl::StatusOr<internal::Image> image = internal::OpenImage(*file);
+  if (!image.ok()) return image.status();
+  if (absl::Status status = internal::FinishForReading(*file, *image); !status.ok()) return status;
+  return Store::Attach(*std::move(file));
+}
+
 absl::StatusOr<std::unique_ptr<Store>> OpenStoreForReading(const std::string& path) {
   Options options;
   options.weakest_tier = daxfile::Tier::kVolatile;

@@ -27,6 +27,9 @@ absl::StatusOr<OpenedImage> OpenImageAtRest(const std::string& path);
 // What is read may be changing, and make no sense then.
 absl::StatusOr<OpenedImage> OpenImageAsItIs(const std::string& path);
 
+// The store, nobody else's meanwhile, and as the next writer would find it.
+absl::StatusOr<std::unique_ptr<Store>> OpenStoreAtRest(const std::string& path);
+
 // The store, for commands that read keys and values.
 absl::StatusOr<std::unique_ptr<Store>> OpenStoreForReading(const std::string& path);
 

@@ -92,14 +92,13 @@ class Explorer {
     if (!is_measured_) return;
     ++shared_.result.points;
     const uint64_t expectation_hash = testing::Random(expectation_.version()).Next();
-    const bool is_complete =
-        ForEachCrashImage(model_, limits_, options_.seed ^ at_, [&](const CrashImage& image) {
-          const bool is_new = shared_.seen.insert(image.hash).second;
-          shared_.result.images += is_new;
-          if (depth_ > 0) shared_.result.recovery_images += is_new;
-          if (shared_.seen_with_expectation.insert(image.hash ^ expectation_hash).second) TryImage(image);
-          return !shared_.is_stopped;
-        });
+    const bool is_complete = ForEachCrashImage(model_, limits_, options_.seed ^ at_, [&](const CrashImage& image) {
+      const bool is_new = shared_.seen.insert(image.hash).second;
+      shared_.result.images += is_new;
+      if (depth_ > 0) shared_.result.recovery_images += is_new;
+      if (shared_.seen_with_expectation.insert(image.hash ^ expectation_hash).second) TryImage(image);
+      return !shared_.is_stopped;
+    });
     shared_.result.points_sampled += !is_complete;
   }
 

@@ -1,0 +1,72 @@
+// Store::Checkpoint: a snapshot's keys, in order, are a bulk load of another store.
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "kv/sealkv.h"
+#include "kv/store_impl.h"
+#include "kv/unfinished_store.h"
+
+namespace sealkv {
+namespace {
+
+constexpr uint64_t kKeysBetweenCalls = 1024;
+
+// The input of a bulk load.
+class Copier {
+ public:
+  Copier(Iterator& from, const std::function<bool(uint64_t)>& go_on) : from_(from), go_on_(go_on) {}
+
+  bool Next(std::string_view* key, std::string_view* value) {
+    copied_ == 0 ? from_.SeekToFirst() : from_.Next();
+    const bool has_more = from_.Valid();
+    if (!has_more || copied_ % kKeysBetweenCalls == kKeysBetweenCalls - 1) {
+      is_stopped_ = go_on_ != nullptr && !go_on_(copied_);
+    }
+    if (!has_more || is_stopped_) return false;
+    *key = from_.key();
+    *value = from_.value();
+    ++copied_;
+    return true;
+  }
+
+  absl::Status status() const {
+    if (is_stopped_) return absl::CancelledError("the copy was stopped");
+    return from_.status();
+  }
+
+ private:
+  Iterator& from_;
+  const std::function<bool(uint64_t)>& go_on_;
+  uint64_t copied_ = 0;
+  bool is_stopped_ = false;
+};
+
+}  // namespace
+
+absl::Status Store::Checkpoint(std::string_view path, const Options& options,
+                               const std::function<bool(uint64_t keys)>& go_on) const {
+  if (impl_->is_beside_writer()) {
+    return absl::FailedPreconditionError(
+        "a copy needs the store as it is at one moment, which only the process that writes it can see: call Checkpoint "
+        "there, or end it.");
+  }
+  Options with_capacity = options;
+  if (with_capacity.capacity_bytes == 0) with_capacity.capacity_bytes = GetStats().capacity_bytes;
+  absl::StatusOr<internal::UnfinishedStore> copy = internal::UnfinishedStore::Create(std::string(path), with_capacity);
+  if (!copy.ok()) return copy.status();
+  const std::unique_ptr<Iterator> all = NewIterator();
+  Copier copier(*all, go_on);
+  const absl::Status loaded = copy->store().BulkLoad(
+      [&copier](std::string_view* key, std::string_view* value) { return copier.Next(key, value); });
+  if (!copier.status().ok()) return copier.status();
+  if (absl::IsResourceExhausted(loaded)) {
+    return absl::ResourceExhaustedError(absl::StrCat("the copy doesn't fit into ", with_capacity.capacity_bytes,
+                                                     " bytes; it was removed. Give it more capacity."));
+  }
+  if (!loaded.ok()) return loaded;
+  return copy->Finish();
+}
+
+}  // namespace sealkv
