@@ -32,7 +32,7 @@ class Compactor {
   Compactor(const Image& image, Heap& heap) : image_(image), heap_(heap) {}
 
   // Moves all that can be moved out of the segment that is least alive, and returns which that is. `relocate` moves the
-  // record at an offset, if anything leads to it. Nothing: there is none in which a tenth or more is dead.
+  // record at an offset, if anything leads to it. Nothing: there is none of which a 64th or more is dead.
   // ResourceExhausted: there is no space for what lives in it.
   absl::StatusOr<std::optional<uint64_t>> EmptyOneSegment(absl::FunctionRef<absl::Status(Offset record)> relocate);
 

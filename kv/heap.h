@@ -145,8 +145,8 @@ class Heap {
   absl::StatusOr<Offset> PlaceLargeRecord(Arena& arena, uint64_t bytes);
   absl::Status TakeAppendSegment(Arena& arena, uint64_t bytes);
   uint64_t FindPartialSegment(uint64_t bytes);  // or kNoSegment
-  // How many free segments are to be left to whoever compacts.
-  uint64_t Reserve(const Arena& arena) const;
+  // The last free segment is for what compaction moves: without one, nothing that dies would make room any more.
+  static uint64_t Reserve(const Arena& arena) { return arena.may_use_reserve ? 0 : 1; }
   std::optional<uint64_t> FindSegmentToEmpty() const;
   // The arena appends to its segment no more.
   void LeaveAppendSegment(Arena& arena);

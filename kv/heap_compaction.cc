@@ -1,5 +1,5 @@
 // What compaction asks of the heap: which segment to empty, and that there is somewhere to go.
-#include <algorithm>
+#include <limits>
 #include <mutex>
 
 #include "kv/heap.h"
@@ -9,20 +9,23 @@ namespace {
 
 using HeapLock = std::lock_guard<WriterLock>;
 
-// Below this much that is dead it costs more to move the rest than it gives.
-constexpr int64_t kLeastDeadPart = 10;
+// With less than this part of it dead, a segment isn't worth what it costs to move the rest, even if it is the last one.
+constexpr int64_t kLeastDeadPart = 64;
 
 }  // namespace
 
 std::optional<uint64_t> Heap::FindSegmentToEmpty() const {
   if (!space_is_known_) return std::nullopt;
   std::optional<uint64_t> found;
-  int64_t least = static_cast<int64_t>(image_.segment_bytes()) * (kLeastDeadPart - 1) / kLeastDeadPart + 1;
+  int64_t least = std::numeric_limits<int64_t>::max();
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
     const SegmentState& state = segments_.state(segment);
     const bool is_candidate = state.kind == SegmentKind::kRecords && state.origin == SegmentState::Origin::kCounted &&
                               !state.is_owned && !state.is_being_emptied && !state.is_kept;
     if (!is_candidate || state.live_bytes >= least) continue;
+    // The room behind its tail isn't dead: so each time something is moved there is less that is, and it ends.
+    const int64_t dead = int64_t{state.tail} - state.live_bytes;
+    if (dead * kLeastDeadPart < static_cast<int64_t>(image_.segment_bytes())) continue;
     least = state.live_bytes;
     found = segment;
   }
@@ -51,12 +54,6 @@ void Heap::EndEmptying(uint64_t segment) {
 bool Heap::IsFree(uint64_t segment) {
   const HeapLock lock(mutex_);
   return segments_.state(segment).origin == SegmentState::Origin::kFree;
-}
-
-// The last free segment is for what is moved, as long as there is something to move.
-uint64_t Heap::Reserve(const Arena& arena) const {
-  if (arena.may_use_reserve || segments_.free_count() > 1 || !segments_.is_all_scanned()) return 0;
-  return FindSegmentToEmpty().has_value() ? 1 : 0;
 }
 
 }  // namespace sealkv::internal

@@ -86,12 +86,14 @@ bool StoreImpl::Compact() {
   for (;;) {
     const absl::StatusOr<std::optional<uint64_t>> emptied =
         compactor.EmptyOneSegment([this](Offset record) { return Relocate(record); });
-    {
+    if (!emptied.ok() || !emptied->has_value()) return false;
+    // A call that may be looking at what was moved ends soon; a pinned value or an iterator may stay.
+    for (int i = 0; i < kYieldsPerStep; ++i) {
+      if (i > 0 && !WaitInTest()) sched_yield();
       const ClosedGate closed(gate_);
       heap_.CollectArenas();
+      if (heap_.IsFree(**emptied)) return true;
     }
-    if (!emptied.ok() || !emptied->has_value()) return false;
-    if (heap_.IsFree(**emptied)) return true;
   }
 }
 
