@@ -9,7 +9,8 @@ namespace {
 
 using HeapLock = std::lock_guard<WriterLock>;
 
-// With less than this part of it dead, a segment isn't worth what it costs to move the rest, even if it is the last one.
+// With less than this part of it dead, a segment isn't worth what it costs to move the rest, even if it is the last
+// one.
 constexpr int64_t kLeastDeadPart = 64;
 
 }  // namespace

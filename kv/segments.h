@@ -28,12 +28,12 @@ struct SegmentState {
   };
   Origin origin;
   SegmentKind kind;
-  uint32_t run_length;  // of the run that begins here; 0 inside one
-  uint32_t tail;        // record segments: bytes appended so far
-  bool is_owned;        // an arena appends to it, or its nodes are being handed out
-  uint64_t taken_at;    // the clock (kv/versions.h) when it held nothing: all in it is younger; 0 if that isn't known
-  uint64_t mark;        // a clock << 24 | a place / 8: what lies from there on is younger than that
-  int64_t live_bytes;   // what the tree refers to, and what is retired but not yet freed; see Arena::appended_bytes
+  uint32_t run_length;    // of the run that begins here; 0 inside one
+  uint32_t tail;          // record segments: bytes appended so far
+  bool is_owned;          // an arena appends to it, or its nodes are being handed out
+  uint64_t taken_at;      // the clock (kv/versions.h) when it held nothing: all in it is younger; 0 if that isn't known
+  uint64_t mark;          // a clock << 24 | a place / 8: what lies from there on is younger than that
+  int64_t live_bytes;     // what the tree refers to, and what is retired but not yet freed; see Arena::appended_bytes
   bool is_being_emptied;  // nothing is appended, and it isn't released, until that is over
   bool is_kept;           // what lives in it could not be moved, the last time that was tried
 };

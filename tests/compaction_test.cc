@@ -142,7 +142,8 @@ TEST_F(CompactionTest, AdditionsGoOnMeanwhile) {
   constexpr int kCounters = 200;
   constexpr uint64_t kAdditions = 200'000;
   const uint64_t keys = Fill("key ") * 3 / 4;
-  for (uint64_t i = keys; store_->Delete("key " + std::to_string(i)).ok(); ++i) model_.erase("key " + std::to_string(i));
+  for (uint64_t i = keys; store_->Delete("key " + std::to_string(i)).ok(); ++i)
+    model_.erase("key " + std::to_string(i));
   std::atomic<bool> is_over{false};
   std::thread adder([&] {
     for (uint64_t i = 0; i < kAdditions; ++i) {
