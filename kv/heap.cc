@@ -90,7 +90,7 @@ absl::Status Heap::ReserveNodes(Arena& arena, unsigned count) {
 // Free nodes, or new ones: these together, one behind the other.
 bool Heap::RefillNodes(Arena& arena) {
   if (free_nodes_.empty() && fresh_node_ == fresh_node_end_) {
-    const std::optional<uint64_t> segment = segments_.Take(SegmentKind::kNodes);
+    const std::optional<uint64_t> segment = segments_.Take(SegmentKind::kNodes, 1, Reserve(arena));
     if (!segment.has_value()) return false;
     fresh_node_ = Raw(image_.SegmentStart(*segment));
     fresh_node_end_ = fresh_node_ + image_.segment_bytes();
@@ -191,7 +191,7 @@ absl::StatusOr<Offset> Heap::PlaceLargeRecord(Arena& arena, uint64_t bytes) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (attempt > 0) Reclaim(arena);
     const HeapLock lock(mutex_);
-    const std::optional<uint64_t> segment = segments_.Take(SegmentKind::kLarge, run_length);
+    const std::optional<uint64_t> segment = segments_.Take(SegmentKind::kLarge, run_length, Reserve(arena));
     if (!segment.has_value()) continue;
     segments_.state(*segment).live_bytes += static_cast<int64_t>(bytes);
     segments_.state(*segment).taken_at = versions_.Now().clock();
@@ -210,7 +210,7 @@ absl::Status Heap::TakeAppendSegment(Arena& arena, uint64_t bytes) {
     }
     const HeapLock lock(mutex_);
     uint64_t next = FindPartialSegment(bytes);
-    if (next == kNoSegment) next = segments_.Take(SegmentKind::kRecords).value_or(kNoSegment);
+    if (next == kNoSegment) next = segments_.Take(SegmentKind::kRecords, 1, Reserve(arena)).value_or(kNoSegment);
     if (next == kNoSegment) continue;
     segments_.state(next).is_owned = true;
     LeaveAppendSegment(arena);
@@ -228,6 +228,7 @@ uint64_t Heap::FindPartialSegment(uint64_t bytes) {
     const SegmentState& state = segments_.state(segment);
     const bool is_partial =
         state.kind == SegmentKind::kRecords && state.origin == SegmentState::Origin::kCounted && !state.is_owned;
+    if (is_partial && state.is_being_emptied) continue;
     const bool has_room = is_partial && state.tail + bytes <= image_.segment_bytes();
     if (is_partial && !has_room) continue;  // there may be room for a smaller one
     partial_segments_.erase(partial_segments_.begin() + static_cast<ptrdiff_t>(i));
@@ -365,6 +366,7 @@ void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes) {
   if (!holds_records || (state.live_bytes < bytes && !state.is_owned)) return;
   if (state.origin != SegmentState::Origin::kCounted && !ClearMark(record, kRecordGranuleBytes)) return;
   state.live_bytes -= bytes;
+  state.is_kept = false;
   arena.record_bytes_used.Add(-bytes);
   if (state.origin != SegmentState::Origin::kCounted) return;
   if (!state.is_owned) {
@@ -378,7 +380,8 @@ void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes) {
 }
 
 void Heap::ReleaseIfEmpty(uint64_t segment) {
-  if (segments_.state(segment).live_bytes == 0) segments_.Release(segment);
+  const SegmentState& state = segments_.state(segment);
+  if (state.live_bytes == 0 && !state.is_being_emptied) segments_.Release(segment);
 }
 
 bool Heap::IsEmptyNodeSegment(uint64_t segment) {

@@ -80,6 +80,18 @@ class Heap {
   // at one, by a hint either: after CollectArenas, LeafHints::Disable and a grace period. Whether there were any.
   bool ReleaseEmptyNodeSegments();
 
+  // ---- compaction (kv/compactor.h)
+
+  struct Emptying {
+    uint64_t segment;
+    uint64_t tail;  // what was appended to it, in bytes
+  };
+  // The record segment that is least alive, if it is worth emptying. Nothing is appended to it, and it isn't released,
+  // before EndEmptying.
+  std::optional<Emptying> BeginEmptying();
+  void EndEmptying(uint64_t segment);
+  bool IsFree(uint64_t segment);
+
   // The background pass after an open (kv/mark.h): counts the live objects of the segments that were in use at open.
   // The gate is closed.
   void BeginMarking();
@@ -133,6 +145,9 @@ class Heap {
   absl::StatusOr<Offset> PlaceLargeRecord(Arena& arena, uint64_t bytes);
   absl::Status TakeAppendSegment(Arena& arena, uint64_t bytes);
   uint64_t FindPartialSegment(uint64_t bytes);  // or kNoSegment
+  // The last free segment is for what compaction moves: without one, nothing that dies would make room any more.
+  static uint64_t Reserve(const Arena& arena) { return arena.may_use_reserve ? 0 : 1; }
+  std::optional<uint64_t> FindSegmentToEmpty() const;
   // The arena appends to its segment no more.
   void LeaveAppendSegment(Arena& arena);
   void SyncSequence(Arena& arena);

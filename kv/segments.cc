@@ -72,7 +72,11 @@ std::optional<uint64_t> Segments::FindFreeRun(uint32_t run_length) {
   return std::nullopt;
 }
 
-std::optional<uint64_t> Segments::Take(SegmentKind kind, uint32_t run_length) {
+std::optional<uint64_t> Segments::Take(SegmentKind kind, uint32_t run_length, uint64_t reserve) {
+  while (reserve > 0 && free_count_ < run_length + reserve) {
+    if (scanned_ == count()) return std::nullopt;
+    ScanNext();
+  }
   const std::optional<uint64_t> segment = run_length == 1 ? FindFree() : FindFreeRun(run_length);
   if (!segment.has_value()) return std::nullopt;
   for (uint32_t i = 0; i < run_length; ++i) {

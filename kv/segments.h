@@ -28,21 +28,23 @@ struct SegmentState {
   };
   Origin origin;
   SegmentKind kind;
-  uint32_t run_length;  // of the run that begins here; 0 inside one
-  uint32_t tail;        // record segments: bytes appended so far
-  bool is_owned;        // an arena appends to it, or its nodes are being handed out
-  uint64_t taken_at;    // the clock (kv/versions.h) when it held nothing: all in it is younger; 0 if that isn't known
-  uint64_t mark;        // a clock << 24 | a place / 8: what lies from there on is younger than that
-  int64_t live_bytes;   // what the tree refers to, and what is retired but not yet freed; see Arena::appended_bytes
+  uint32_t run_length;    // of the run that begins here; 0 inside one
+  uint32_t tail;          // record segments: bytes appended so far
+  bool is_owned;          // an arena appends to it, or its nodes are being handed out
+  uint64_t taken_at;      // the clock (kv/versions.h) when it held nothing: all in it is younger; 0 if that isn't known
+  uint64_t mark;          // a clock << 24 | a place / 8: what lies from there on is younger than that
+  int64_t live_bytes;     // what the tree refers to, and what is retired but not yet freed; see Arena::appended_bytes
+  bool is_being_emptied;  // nothing is appended, and it isn't released, until that is over
+  bool is_kept;           // what lives in it could not be moved, the last time that was tried
 };
 
 class Segments {
  public:
   Segments(const Image& image, daxfile::Persist& persist);
 
-  // Takes a free segment (or a run of them for one large record); durable when it returns. Nothing: none is free.
-  // Cost: 1 line, 1 fence.
-  std::optional<uint64_t> Take(SegmentKind kind, uint32_t run_length = 1);
+  // Takes a free segment (or a run of them for one large record); durable when it returns. Nothing: no more than
+  // `reserve` would be left free. Cost: 1 line, 1 fence.
+  std::optional<uint64_t> Take(SegmentKind kind, uint32_t run_length = 1, uint64_t reserve = 0);
 
   // Gives a segment or a whole run back. Cost: 1 line, 1 fence: the table must not show a run's first word while one
   // inside it is already used for something else.
@@ -58,6 +60,7 @@ class Segments {
   uint64_t count() const { return image_.segment_count(); }
   // Free segments among those scanned.
   uint64_t free_count() const { return free_count_; }
+  bool is_all_scanned() const { return scanned_ == count(); }
 
  private:
   void ScanNext();

@@ -236,29 +236,31 @@ absl::Status StoreImpl::TryWrite(Arena& arena, std::string_view key, Operation o
   return status;
 }
 
+absl::Status StoreImpl::WriteInSpace(std::string_view key, Operation operation) {
+  absl::Status status;
+  {
+    WriteScope scope(*this);
+    for (int turned_back = 0;;) {
+      const Node* blocker = nullptr;
+      status = TryWrite(scope.arena(), key, operation, &blocker);
+      if (IsAgain(status)) continue;
+      if (!IsRestart(status) || ++turned_back > kMostTurnedBack) break;
+      scope.WaitFor(blocker);
+    }
+    scope.ReclaimIfDue();
+  }
+  return IsRestart(status) ? WriteAlone(key, operation) : status;
+}
+
 absl::Status StoreImpl::Write(std::string_view key, Operation operation) {
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) [[unlikely]]
     BeginBackgroundPass();
-  bool has_collected = false;
-  for (int turned_back = 0;;) {
-    absl::Status status;
-    {
-      WriteScope scope(*this);
-      for (;;) {
-        const Node* blocker = nullptr;
-        status = TryWrite(scope.arena(), key, operation, &blocker);
-        if (IsAgain(status)) continue;
-        if (!IsRestart(status) || ++turned_back > kMostTurnedBack) break;
-        scope.WaitFor(blocker);
-      }
-      scope.ReclaimIfDue();
-    }
-    if (IsRestart(status)) status = WriteAlone(key, operation);
+  for (bool has_collected = false;;) {
+    const absl::Status status = WriteInSpace(key, operation);
     if (status.ok()) return file_.persist().status();
-    // There may be space that isn't known yet, or that others hold.
-    if (absl::IsResourceExhausted(status) && FindSpace(&has_collected)) continue;
-    return status;
+    // There may be space that isn't known yet, or that others hold, or that is dead.
+    if (!absl::IsResourceExhausted(status) || !FindSpace(&has_collected)) return status;
   }
 }
 

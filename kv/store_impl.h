@@ -97,6 +97,8 @@ class StoreImpl {
   // Everything common to all writes of one key: to the leaf, the operation, and again while others are in the way.
   using Operation = absl::FunctionRef<absl::Status(Change&, Location&)>;
   absl::Status Write(std::string_view key, Operation operation);
+  // The same, but ResourceExhausted is the end of it.
+  absl::Status WriteInSpace(std::string_view key, Operation operation);
   // One attempt, by whoever is inside of the gate. What it waits for, if it has to, is left in `blocker`.
   absl::Status TryWrite(Arena& arena, std::string_view key, Operation operation, const Node** blocker);
   absl::Status WriteAlone(std::string_view key, Operation operation);
@@ -125,6 +127,10 @@ class StoreImpl {
   // Makes segments of nothing but free nodes usable for anything. Whether there were any. The gate is closed.
   bool ReleaseNodeSpace();
   void RunBackgroundPass();
+  // Whether a segment has become free by it.
+  bool Compact();
+  // Moves the record, if anything leads to it.
+  absl::Status Relocate(Offset record);
   void CountInTable(Stats& stats) const;
 
   daxfile::DaxFile file_;
@@ -145,6 +151,7 @@ class StoreImpl {
   friend class WriteScope;
   WriterLock patience_;
   WriterLock background_lock_;
+  WriterLock compaction_lock_;
   std::atomic<bool> background_has_begun_{false};
   std::thread background_;
   std::atomic<bool> closing_{false};

@@ -191,6 +191,8 @@ class Tree {
   // The key is where `location` says, and the node at the end of its path is claimed. (kv/tree_write.cc)
   absl::Status Insert(Change& change, Location& location, std::string_view key, std::string_view value);
   absl::Status Update(Change& change, Location& location, std::string_view key, std::string_view value);
+  // Writes the key's record anew, with the value that it has.
+  absl::Status MoveRecord(Change& change, Location& location, std::string_view key);
   absl::Status Erase(Change& change, Location& location);
   // An 8-byte value where it lies; or, in a record that a snapshot may see, in a new one.
   absl::Status StoreValueWord(Change& change, Location& location, std::string_view key, uint64_t* word, uint64_t value);

@@ -222,6 +222,27 @@ void AddSpace(std::vector<Scenario>* all) {
                       Delete("c"), PutLarge("j", 3)},
        .happened = [](const Shape& before, const Shape& after) { return before.live_segments != after.live_segments; },
        .times = 5});
+  // Half of each segment of records is dead: the rest is moved together, for the sake of new ones.
+  const std::string letters = "abcdefghijklmnopqrstuvwxyz";
+  const std::string every_second = "acegikmoqsuwy";
+  all->push_back({.kind = "compaction",
+                  .setup = PutBehind("a", letters, 400) + PutBehind("b", letters, 400) + PutBehind("c", letters, 400) +
+                           DeleteBehind("a", every_second) + DeleteBehind("b", every_second) +
+                           DeleteBehind("c", every_second),
+                  .operations = PutBehind("d", letters, 400) + Operations{Recover()} + PutBehind("e", "abc", 400),
+                  .happened = RecordsMoved,
+                  .times = 1,
+                  .may_be_full = true});
+  // The same with 8-byte values, which change in place.
+  all->push_back({.kind = "compaction of counters",
+                  .setup = PutBehind("a counter in a record, ", letters, 8) + PutBehind("a", letters, 400) +
+                           PutBehind("b", letters, 400) + PutBehind("c", letters, 400) +
+                           DeleteBehind("a counter in a record, ", every_second) + DeleteBehind("a", every_second) +
+                           DeleteBehind("b", every_second) + DeleteBehind("c", every_second),
+                  .operations = PutBehind("d", letters, 400) + Operations{Add("a counter in a record, b", 1)},
+                  .happened = RecordsMoved,
+                  .times = 1,
+                  .may_be_full = true});
   // What was deleted but not yet given back is found by the background pass.
   all->push_back({.kind = "segments released by the background pass",
                   .setup = full + Operations{Delete("b"), Delete("d")},

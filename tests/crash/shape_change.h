@@ -46,6 +46,10 @@ inline bool UpdatedInPlace(const Shape& before, const Shape& after) {
 inline bool UpdatedByRecord(const Shape& before, const Shape& after) {
   return Updated(before, after) && NewOnes(before.records, after.records) == 1;
 }
+// Besides the one that was put.
+inline bool RecordsMoved(const Shape& before, const Shape& after) {
+  return NewOnes(before.records, after.records) >= 3 && Entries(after) == Entries(before) + 1;
+}
 inline bool Deleted(const Shape& before, const Shape& after) {
   return SameNodes(before, after) && Entries(after) + 1 == Entries(before);
 }
