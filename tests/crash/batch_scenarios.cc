@@ -199,7 +199,7 @@ void AddSpace(std::vector<Scenario>* all) {
                   .times = 3,
                   .redo = Redo::kIs,
                   .is_large = true});
-  const Operations full = {PutLarge("f", 1), PutLarge("a", 3), PutLarge("b", 3),
+  const Operations full = {PutLarge("f", 2), PutLarge("a", 3), PutLarge("b", 3),
                            PutLarge("c", 3), PutLarge("d", 2), Put("e", 5)};
   all->push_back({.kind = "batch that finds no space",
                   .setup = full + PutNumbers(1, 3),

@@ -15,7 +15,7 @@ namespace sealkv::crash {
 
 struct ConcurrentScenario {
   std::string kind;
-  size_t memory_bytes = 64 << 10;
+  size_t memory_bytes = 68 << 10;               // 17 segments: the last free one is for compaction
   std::vector<Operation> setup;                 // by one thread, behind the Format that comes first
   std::vector<std::vector<Operation>> threads;  // what each does
   uint64_t seed = 0;                            // of the schedule

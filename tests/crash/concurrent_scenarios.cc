@@ -84,14 +84,14 @@ std::vector<ConcurrentScenario> ConcurrentScenarios() {
     for (uint64_t j = 1; j < 9; ++j) deep.push_back(Put(U64Key(i + j), j));
   }
   all.push_back({.kind = "threads: leaves split where hints lead to",
-                 .memory_bytes = 96 << 10,
+                 .memory_bytes = 100 << 10,
                  .setup = deep,
                  .threads = {{Put(U64Key(1150), 1), Put(U64Key(1151), 1), Put(U64Key(1152), 1), Put(U64Key(1153), 1)},
                              {Put(U64Key(1151), 2), Put(U64Key(1152), 2), Put(U64Key(1154), 2), Put(U64Key(1155), 2)},
                              {Get(U64Key(1150)), Get(U64Key(1151)), Get(U64Key(1152)), Get(U64Key(1153)),
                               Get(U64Key(1151)), Get(U64Key(1154))}}});
   all.push_back({.kind = "threads: the right edge grows where hints lead to",
-                 .memory_bytes = 96 << 10,
+                 .memory_bytes = 100 << 10,
                  .setup = PutNumbers(0, 2650, 10),
                  .threads = {{Put(U64Key(2660), 1), Put(U64Key(2662), 1), Put(U64Key(2663), 1)},
                              {Put(U64Key(2664), 2), Put(U64Key(2662), 2), Put(U64Key(2661), 2)},

@@ -98,7 +98,7 @@ Operation OpenOrClose(Random& random) {
 Scenario RandomScenario(uint64_t seed) {
   Random random(seed);
   Writes writes(random);
-  Scenario scenario{.kind = "random operations, seed " + std::to_string(seed), .memory_bytes = 96 << 10};
+  Scenario scenario{.kind = "random operations, seed " + std::to_string(seed), .memory_bytes = 100 << 10};
   scenario.may_be_full = true;
   scenario.happened = [](const Shape&, const Shape&) { return true; };
   scenario.setup = {Put("first", 1)};

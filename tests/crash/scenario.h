@@ -24,8 +24,8 @@ using State = std::optional<testing::Model>;
 
 struct Scenario {
   std::string kind;
-  size_t memory_bytes = 64 << 10;
-  uint8_t memory_fill = 0;  // what the memory holds before the first Format
+  size_t memory_bytes = 68 << 10;  // 17 segments: the last free one is for compaction
+  uint8_t memory_fill = 0;         // what the memory holds before the first Format
   // If given: what the memory holds, and what the store in it. Then `setup` is empty, and `operations` begin with
   // Reopen or Recover.
   std::vector<std::byte> image;

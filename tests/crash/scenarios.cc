@@ -213,7 +213,7 @@ void AddSpace(std::vector<Scenario>* all) {
                   .times = 3});
   // The store is full of large values: deleting one and putting another releases segments and takes them again, first
   // from the end of the run. Segments 7, 8 and 9, of "b", have their words in two lines of the table.
-  const Operations full = {PutLarge("f", 1), PutLarge("a", 3), PutLarge("b", 3),
+  const Operations full = {PutLarge("f", 2), PutLarge("a", 3), PutLarge("b", 3),
                            PutLarge("c", 3), PutLarge("d", 2), Put("e", 5)};
   all->push_back(
       {.kind = "run released and taken again",
@@ -227,19 +227,21 @@ void AddSpace(std::vector<Scenario>* all) {
   const std::string every_second = "acegikmoqsuwy";
   all->push_back({.kind = "compaction",
                   .setup = PutBehind("a", letters, 400) + PutBehind("b", letters, 400) + PutBehind("c", letters, 400) +
-                           DeleteBehind("a", every_second) + DeleteBehind("b", every_second) +
-                           DeleteBehind("c", every_second),
-                  .operations = PutBehind("d", letters, 400),
+                           PutBehind("d", letters, 400) + DeleteBehind("a", every_second) +
+                           DeleteBehind("b", every_second) + DeleteBehind("c", every_second) +
+                           DeleteBehind("d", every_second),
+                  .operations = PutBehind("e", letters, 400),
                   .happened = RecordsMoved,
                   .times = 1,
                   .may_be_full = true});
   // The same with 8-byte values, which change in place.
   all->push_back({.kind = "compaction of counters",
                   .setup = PutBehind("a counter in a record, ", letters, 8) + PutBehind("a", letters, 400) +
-                           PutBehind("b", letters, 400) + PutBehind("c", letters, 400) +
+                           PutBehind("b", letters, 400) + PutBehind("c", letters, 400) + PutBehind("d", letters, 400) +
                            DeleteBehind("a counter in a record, ", every_second) + DeleteBehind("a", every_second) +
-                           DeleteBehind("b", every_second) + DeleteBehind("c", every_second),
-                  .operations = PutBehind("d", letters, 400) + Operations{Add("a counter in a record, b", 1)},
+                           DeleteBehind("b", every_second) + DeleteBehind("c", every_second) +
+                           DeleteBehind("d", every_second),
+                  .operations = PutBehind("e", letters, 400) + Operations{Add("a counter in a record, b", 1)},
                   .happened = RecordsMoved,
                   .times = 1,
                   .may_be_full = true});

@@ -183,7 +183,7 @@ void AddHints(Scenarios* all) {
                      DeleteNumbers(3500, 4300, 100) + DeleteNumbers(4800, 5700, 100) + PutNumbers(3001, 3005);
   const auto with = [&](const char* kind, Operation split) {
     all->push_back({.kind = kind,
-                    .memory_bytes = 96 << 10,
+                    .memory_bytes = 100 << 10,
                     .setup = setup,
                     .threads = {{std::move(split)},
                                 {PutNumber(4551, 2), Get(U64Key(4550)), Add(U64Key(4500), 2)},
