@@ -114,12 +114,12 @@ constexpr Independent kIndependent[] = {
     {"BeginGeneration", "fence", "Release", "store", "what is given back could be reached from nowhere before"},
     {"Take", "fence", "Release", "store", "the segment just taken was good for nothing, and is given back"},
     {"StoreCommitWord", "fence", "Take", "store", "nothing lies in the new segment yet"},
+    {"WriteBlob", "fence", "Take", "store", "nothing lies in the new segment yet"},
+    {"DiscardRecords", "fence", "Take", "store", "nothing lies in the new segment yet"},
     {"StoreCommitWord", "fence", "StoreCommitWord", "store",
      "a clean-up after a delete: alone it makes the same keys go as the delete before it"},
     {"Apply", "store", "Apply", "store",
      "the lane is set: whichever of a batch's words are there, all are stored again"},
-    {"WriteBlob", "copy-nt", "WriteBlob", "fence",
-     "a batch that finds no space tries again, and has another fence if that fails, before anybody gets the space"},
 };
 
 const Independent* FindIndependent(const Mutation& mutation) {
