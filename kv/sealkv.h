@@ -337,7 +337,8 @@ class Store {
   // snapshot for as long as it takes, which retains what is replaced meanwhile. `go_on` is told how many keys are
   // copied, every thousand or so, and at the end; false ends it (Cancelled).
   // Errors: AlreadyExists; those of Create; ResourceExhausted: it doesn't fit; DataLoss: what is read is damaged;
-  // FailedPrecondition: this store is open for reading only, beside a writer, and so can't be seen at one moment.
+  // FailedPrecondition: this store was opened with read_only, so a writer may be there or come, and it can't be seen at
+  // one moment.
   // A failure leaves no file.
   absl::Status Checkpoint(std::string_view path, const Options& options,
                           const std::function<bool(uint64_t keys)>& go_on = nullptr) const;

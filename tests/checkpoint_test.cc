@@ -102,25 +102,27 @@ TEST_F(CheckpointTest, IsOfOneMomentWhileOthersWrite) {
   ASSERT_OK(store_.Format());
   for (uint64_t i = 0; i < kAccounts; ++i) ASSERT_OK(store_->Put(U64Key(i), testing::WordValue(kEach)));
   std::atomic<bool> is_over{false};
+  std::atomic<bool> has_failed{false};
   std::atomic<uint64_t> moves{0};
   std::thread writer([&] {
     Random random(testing::TestSeed());
-    while (!is_over) {
+    while (!is_over && !has_failed) {
       WriteBatch batch;
       batch.Add(U64Key(random.Below(kAccounts)), 1);
       batch.Add(U64Key(random.Below(kAccounts)), ~uint64_t{0});
-      ASSERT_OK(store_->Write(batch));
+      has_failed = !store_->Write(batch).ok();
       ++moves;
     }
   });
   const uint64_t before = moves;
   const absl::Status status = store_->Checkpoint(path_, Volatile(), [&](uint64_t) {
     const uint64_t now = moves;
-    while (moves < now + 10) std::this_thread::yield();  // so that there are some in the middle of it
+    while (moves < now + 10 && !has_failed) std::this_thread::yield();  // so that there are some in the middle of it
     return true;
   });
   is_over = true;
   writer.join();
+  ASSERT_FALSE(has_failed) << "a write";
   ASSERT_OK(status);
   EXPECT_GE(moves, before + 20);
   uint64_t sum = 0;
