@@ -32,6 +32,8 @@ def copy(source, target):
 class WatchedGuest(Guest):
     """A guest with the plugin; its memory becomes what was durable."""
 
+    most_starts = 1  # the plugin watches from the first instruction, and slowly
+
     def __init__(self, options, image, task, arguments="", cut_after=0):
         self.image = image
         copy(image, image + ".durable")
