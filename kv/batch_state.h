@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/btree_map.h"
 #include "kv/lanes.h"
 #include "kv/node.h"
 
@@ -55,7 +55,8 @@ class BatchState {
   Lanes& lanes_;
   std::vector<std::unique_ptr<Node[]>> copies_;
   size_t used_ = 0;
-  absl::flat_hash_map<const Node*, uint32_t> index_of_;
+  // Ordered, not hashed: what a lookup does must not depend on addresses, or the tests' schedules don't replay.
+  absl::btree_map<const Node*, uint32_t> index_of_;
   uint32_t noted_ = 0;
   std::vector<RedoWord> words_;
   std::vector<HintOffer> hint_offers_;

@@ -32,7 +32,8 @@ thread_local ThreadSlotOwner owner;
 // Threads start looking at different slots, so that they seldom meet.
 size_t ThreadHint() {
   static std::atomic<size_t> next{0};
-  thread_local const size_t hint = next.fetch_add(1, std::memory_order_relaxed);
+  size_t& hint = internal_epoch::slot_hint;
+  if (hint == internal_epoch::kNoHint) hint = next.fetch_add(1, std::memory_order_relaxed);
   return hint;
 }
 

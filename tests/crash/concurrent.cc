@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "daxfile/dax_file.h"
+#include "kv/epoch.h"
 #include "kv/sealkv.h"
 #include "tests/crash/held.h"
 #include "tests/crash/linearizable.h"
@@ -132,6 +133,7 @@ class ConcurrentRunner {
   }
 
   void RunThread(unsigned thread) {
+    internal::internal_epoch::slot_hint = thread;
     recorder_.Enter(static_cast<ThreadNumber>(thread));
     for (const Operation& operation : scenario_.threads[thread - 1]) RunOperation(thread, operation);
     if (held_[thread].has_snapshot()) RunOperation(thread, kClose);
