@@ -1,29 +1,87 @@
 #include "kv/compactor.h"
 
-#include "absl/cleanup/cleanup.h"
+#include <algorithm>
+#include <mutex>
+
 #include "kv/record.h"
 
 namespace sealkv::internal {
+namespace {
 
-absl::StatusOr<std::optional<uint64_t>> Compactor::EmptyOneSegment(
-    absl::FunctionRef<absl::Status(Offset record)> relocate) {
-  const std::optional<Heap::Emptying> emptying = heap_.BeginEmptying();
-  if (!emptying.has_value()) return std::nullopt;
-  const absl::Cleanup end = [&] { heap_.EndEmptying(emptying->segment); };
-  const uint64_t begin = Raw(image_.SegmentStart(emptying->segment));
-  for (uint64_t at = begin; at < begin + emptying->tail;) {
-    const RecordView record = image_.RecordAt(Offset{at});
-    const bool is_record = !record.is_null() && at + record.bytes() <= begin + emptying->tail && record.ChecksumHolds();
-    if (!is_record) {
-      at += sizeof(uint64_t);
+using CompactorLock = std::lock_guard<WriterLock>;
+
+// What is looked at, at most, to find the objects of one share: others wait meanwhile.
+constexpr size_t kMostPlaces = 4096;
+
+}  // namespace
+
+std::optional<Compactor::Share> Compactor::Take(size_t most, Heap::Thrift thrift) {
+  const CompactorLock lock(mutex_);
+  // Two who share the last room might both begin what neither can finish.
+  const bool is_alone = std::all_of(works_.begin(), works_.end(), [](const Work& work) { return work.shares == 0; });
+  if (!is_alone && heap_.is_reserve_taken()) return std::nullopt;
+  if (works_.empty() || works_.back().is_walked) {
+    if (!works_.empty() && works_.back().is_given_up) return std::nullopt;
+    if (heap_.is_reserve_taken()) {
+      // Of what was moved last, some may only wait to be freed.
+      const ClosedGate closed(gate_);
+      heap_.CollectArenas();
+    }
+    std::optional<Heap::Emptying> emptying = heap_.BeginEmptying(thrift);
+    if (!emptying.has_value()) return std::nullopt;
+    Work& work = works_.emplace_back();
+    work.emptying = *std::move(emptying);
+    if (work.emptying.are_nodes) {
+      const ClosedGate closed(gate_);
+      heap_.CollectArenas();
+      work.emptying.nodes = heap_.NodesInUse(work.emptying.segment);
+    } else {
+      work.at = Raw(image_.SegmentStart(work.emptying.segment));
+    }
+  }
+  Work& work = works_.back();
+  Share share{work.emptying.segment, work.emptying.are_nodes, {}};
+  Walk(work, most, &share);
+  ++work.shares;
+  return share;
+}
+
+void Compactor::Walk(Work& work, size_t most, Share* share) const {
+  if (!work.emptying.are_nodes) return WalkRecords(work, most, share);
+  const std::vector<Offset>& nodes = work.emptying.nodes;
+  while (share->objects.size() < most && work.at < nodes.size()) share->objects.push_back(nodes[work.at++]);
+  work.is_walked = work.at == nodes.size();
+}
+
+void Compactor::WalkRecords(Work& work, size_t most, Share* share) const {
+  const uint64_t end = Raw(image_.SegmentStart(work.emptying.segment)) + work.emptying.tail;
+  for (size_t places = 0; work.at < end && share->objects.size() < most && places < kMostPlaces; ++places) {
+    const RecordView record = image_.RecordAt(Offset{work.at});
+    if (record.is_null() || work.at + record.bytes() > end || !record.ChecksumHolds()) {
+      work.at += sizeof(uint64_t);
       continue;
     }
-    if (record.header().flags() == kPlainRecord) {
-      if (absl::Status status = relocate(Offset{at}); !status.ok()) return status;
-    }
-    at += record.bytes();
+    if (record.header().flags() == kPlainRecord) share->objects.push_back(Offset{work.at});
+    work.at += record.bytes();
   }
-  return emptying->segment;
+  work.is_walked = work.at >= end;
+}
+
+bool Compactor::Done(const Share& share, bool go_on) {
+  const CompactorLock lock(mutex_);
+  const auto work = std::find_if(works_.begin(), works_.end(),
+                                 [&](const Work& other) { return other.emptying.segment == share.segment; });
+  --work->shares;
+  if (!go_on) work->is_walked = work->is_given_up = true;
+  if (!work->is_walked || work->shares > 0) return false;
+  heap_.EndEmptying(share.segment, !work->is_given_up);
+  works_.erase(work);
+  return true;
+}
+
+bool Compactor::IsBusy() {
+  const CompactorLock lock(mutex_);
+  return std::any_of(works_.begin(), works_.end(), [](const Work& work) { return work.shares > 0; });
 }
 
 }  // namespace sealkv::internal

@@ -128,6 +128,12 @@ void Epochs::Serve(const ForeignReaders* foreign_readers) {
 
 bool Epochs::AreAllReadersFromNow() const { return foreign_readers_ == nullptr || foreign_readers_->AreAllFromNow(); }
 
+bool Epochs::IsHeldBackByCalls() const {
+  const uint64_t now = current();
+  const uint64_t oldest = thread_slots_->Oldest(now);
+  return (foreign_readers_ == nullptr ? oldest : foreign_readers_->Oldest(oldest)) < now;
+}
+
 uint64_t Epochs::Oldest() const {
   const uint64_t now = current();
   // A reader that isn't seen below announced itself after this, so it sees what was unlinked before it.

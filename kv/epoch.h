@@ -108,6 +108,9 @@ class Epochs {
   void Advance();
   // The oldest epoch that a reader is in, or current() if there is none. Costs a heavy fence.
   uint64_t Oldest() const;
+  // Whether it is a call under way that the oldest reader is in, or one in another process: not for long then, as a
+  // rule.
+  bool IsHeldBackByCalls() const;
 
   // Before anything else, in a process that writes a file: readers of other processes count as well.
   void Serve(const ForeignReaders* foreign_readers);

@@ -89,20 +89,17 @@ absl::Status Heap::ReserveNodes(Arena& arena, unsigned count) {
 
 // Free nodes, or new ones: these together, one behind the other.
 bool Heap::RefillNodes(Arena& arena) {
-  if (free_nodes_.empty() && fresh_node_ == fresh_node_end_) {
-    const std::optional<uint64_t> segment = segments_.Take(SegmentKind::kNodes, 1, Reserve(arena));
+  const auto is_being_emptied = [this](uint64_t segment) { return segments_.state(segment).is_being_emptied; };
+  const size_t before = arena.free_nodes.size();
+  if (const auto segment = free_nodes_.Take(kNodesAtOnce, &arena.free_nodes, is_being_emptied)) {
+    segments_.state(*segment).live_bytes += static_cast<int64_t>((arena.free_nodes.size() - before) * kNodeBytes);
+    return true;
+  }
+  if (fresh_node_ == fresh_node_end_) {
+    const std::optional<uint64_t> segment = TakeSegment(arena, SegmentKind::kNodes, 1);
     if (!segment.has_value()) return false;
     fresh_node_ = Raw(image_.SegmentStart(*segment));
     fresh_node_end_ = fresh_node_ + image_.segment_bytes();
-  }
-  if (!free_nodes_.empty()) {
-    for (uint64_t i = 0; i < kNodesAtOnce && !free_nodes_.empty(); ++i) {
-      const Offset node = free_nodes_.back();
-      free_nodes_.pop_back();
-      segments_.state(image_.SegmentOf(node)).live_bytes += kNodeBytes;
-      arena.free_nodes.push_back(node);
-    }
-    return true;
   }
   for (; arena.fresh_node < arena.fresh_node_end; arena.fresh_node += kNodeBytes) {
     arena.free_nodes.push_back(Offset{arena.fresh_node});
@@ -116,8 +113,12 @@ bool Heap::RefillNodes(Arena& arena) {
 }
 
 void Heap::PutBackNode(Offset node) {
-  segments_.state(image_.SegmentOf(node)).live_bytes -= kNodeBytes;
-  free_nodes_.push_back(node);
+  const uint64_t segment = image_.SegmentOf(node);
+  SegmentState& state = segments_.state(segment);
+  state.live_bytes -= kNodeBytes;
+  state.is_kept = false;
+  free_nodes_.Put(segment, node);
+  NoteFreed(state, kNodeBytes);
 }
 
 Offset Heap::TakeNode(Arena& arena) {
@@ -191,7 +192,7 @@ absl::StatusOr<Offset> Heap::PlaceLargeRecord(Arena& arena, uint64_t bytes) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (attempt > 0) Reclaim(arena);
     const HeapLock lock(mutex_);
-    const std::optional<uint64_t> segment = segments_.Take(SegmentKind::kLarge, run_length, Reserve(arena));
+    const std::optional<uint64_t> segment = TakeSegment(arena, SegmentKind::kLarge, run_length);
     if (!segment.has_value()) continue;
     segments_.state(*segment).live_bytes += static_cast<int64_t>(bytes);
     segments_.state(*segment).taken_at = versions_.Now().clock();
@@ -209,8 +210,10 @@ absl::Status Heap::TakeAppendSegment(Arena& arena, uint64_t bytes) {
       if (left != kNoSegment && segments_.state(left).tail + bytes <= image_.segment_bytes()) return absl::OkStatus();
     }
     const HeapLock lock(mutex_);
-    uint64_t next = FindPartialSegment(bytes);
-    if (next == kNoSegment) next = segments_.Take(SegmentKind::kRecords, 1, Reserve(arena)).value_or(kNoSegment);
+    // Without a free segment, what room there is is for finishing what was begun: or nothing would ever be free again.
+    const bool may_use_partial = segments_.free_count() >= Reserve(arena) || !space_is_known_;
+    uint64_t next = may_use_partial ? FindPartialSegment(bytes) : kNoSegment;
+    if (next == kNoSegment) next = TakeSegment(arena, SegmentKind::kRecords, 1).value_or(kNoSegment);
     if (next == kNoSegment) continue;
     segments_.state(next).is_owned = true;
     LeaveAppendSegment(arena);
@@ -245,7 +248,7 @@ void Heap::LeaveAppendSegment(Arena& arena) {
   arena.appended_bytes.Set(0);
   state.is_owned = false;
   if (state.live_bytes <= 0) {
-    segments_.Release(segment);
+    ReleaseSegment(segment);
   } else if (image_.segment_bytes() - state.tail >= kLeastRoomBytes) {
     partial_segments_.push_back(segment);
   }
@@ -369,6 +372,7 @@ void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes) {
   state.is_kept = false;
   arena.record_bytes_used.Add(-bytes);
   if (state.origin != SegmentState::Origin::kCounted) return;
+  NoteFreed(state, bytes);
   if (!state.is_owned) {
     ReleaseIfEmpty(segment);
   } else if (segment == arena.append_segment && state.live_bytes + arena.appended_bytes.get() == 0) {
@@ -381,12 +385,13 @@ void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes) {
 
 void Heap::ReleaseIfEmpty(uint64_t segment) {
   const SegmentState& state = segments_.state(segment);
-  if (state.live_bytes == 0 && !state.is_being_emptied) segments_.Release(segment);
+  if (state.live_bytes == 0 && !state.is_being_emptied) ReleaseSegment(segment);
 }
 
 bool Heap::IsEmptyNodeSegment(uint64_t segment) {
   const SegmentState& state = segments_.state(segment);
-  return state.kind == SegmentKind::kNodes && state.origin == SegmentState::Origin::kCounted && state.live_bytes == 0;
+  return state.kind == SegmentKind::kNodes && state.origin == SegmentState::Origin::kCounted && state.live_bytes == 0 &&
+         !state.is_being_emptied;
 }
 
 bool Heap::HasEmptyNodeSegments() {
@@ -399,13 +404,14 @@ bool Heap::HasEmptyNodeSegments() {
 
 bool Heap::ReleaseEmptyNodeSegments() {
   const HeapLock lock(mutex_);
-  std::erase_if(free_nodes_, [this](Offset node) { return segments_.state(image_.SegmentOf(node)).live_bytes == 0; });
   if (fresh_node_ < fresh_node_end_ && segments_.state(image_.SegmentOf(Offset{fresh_node_})).live_bytes == 0) {
     fresh_node_ = fresh_node_end_;
   }
   const uint64_t free_before = segments_.free_count();
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
-    if (IsEmptyNodeSegment(segment)) segments_.Release(segment);
+    if (!IsEmptyNodeSegment(segment)) continue;
+    free_nodes_.Forget(segment);
+    ReleaseSegment(segment);
   }
   return segments_.free_count() > free_before;
 }

@@ -9,8 +9,11 @@
 #ifndef SEALKV_KV_HEAP_H_
 #define SEALKV_KV_HEAP_H_
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <unordered_map>
@@ -22,6 +25,7 @@
 #include "daxfile/persist.h"
 #include "kv/arena.h"
 #include "kv/epoch.h"
+#include "kv/free_nodes.h"
 #include "kv/image.h"
 #include "kv/record.h"
 #include "kv/segments.h"
@@ -80,17 +84,39 @@ class Heap {
   // at one, by a hint either: after CollectArenas, LeafHints::Disable and a grace period. Whether there were any.
   bool ReleaseEmptyNodeSegments();
 
-  // ---- compaction (kv/compactor.h)
+  // ---- compaction (kv/compactor.h, kv/heap_compaction.cc)
 
-  struct Emptying {
-    uint64_t segment;
-    uint64_t tail;  // what was appended to it, in bytes
+  // What compaction is to be content with.
+  enum class Thrift : uint8_t {
+    kUsual,      // what costs little; the more, the less space there is
+    kAtLeisure,  // what nobody waits for
+    kNone,       // anything
   };
-  // The record segment that is least alive, if it is worth emptying. Nothing is appended to it, and it isn't released,
-  // before EndEmptying.
-  std::optional<Emptying> BeginEmptying();
-  void EndEmptying(uint64_t segment);
-  bool IsFree(uint64_t segment);
+  struct Emptying {
+    uint64_t segment = 0;
+    uint64_t tail = 0;  // of a record segment: what was appended to it, in bytes
+    bool are_nodes = false;
+    std::vector<Offset> nodes;  // of a node segment: those in use
+  };
+  // The segment that is least alive, if it is worth emptying. Nothing is placed in it, and it isn't released, before
+  // EndEmptying. What was freed of a node segment before the next CollectArenas may be in use again.
+  std::optional<Emptying> BeginEmptying(Thrift thrift);
+  void EndEmptying(uint64_t segment, bool is_through);
+  std::vector<Offset> NodesInUse(uint64_t segment);
+  // No more segments are free than it takes to finish what compaction has begun.
+  bool is_reserve_taken() const { return is_reserve_taken_.load(std::memory_order_relaxed); }
+  // After something was moved: what room is left of the last free segment isn't for the arena's own.
+  void LeaveReserve(Arena& arena);
+  // How many segments that compaction has emptied were given back, up to now.
+  uint64_t releases() const { return releases_.load(std::memory_order_acquire); }
+
+  // How many free segments are missing to have a few of them.
+  uint32_t shortage() const { return shortage_.load(std::memory_order_relaxed); }
+  // Whether something has died since compaction last found nothing to gain.
+  bool can_gain() const { return can_gain_.load(std::memory_order_relaxed); }
+  // Something has changed that compaction may want to know of; once.
+  bool needs_attention() const { return attention_.load(std::memory_order_relaxed); }
+  void TakeNotice() { attention_.store(false, std::memory_order_relaxed); }
 
   // The background pass after an open (kv/mark.h): counts the live objects of the segments that were in use at open.
   // The gate is closed.
@@ -145,9 +171,18 @@ class Heap {
   absl::StatusOr<Offset> PlaceLargeRecord(Arena& arena, uint64_t bytes);
   absl::Status TakeAppendSegment(Arena& arena, uint64_t bytes);
   uint64_t FindPartialSegment(uint64_t bytes);  // or kNoSegment
-  // The last free segment is for what compaction moves: without one, nothing that dies would make room any more.
-  static uint64_t Reserve(const Arena& arena) { return arena.may_use_reserve ? 0 : 1; }
-  std::optional<uint64_t> FindSegmentToEmpty() const;
+  // As many free segments as are being emptied, and one at least, are for what compaction moves: without, nothing that
+  // dies would make room any more.
+  uint64_t Reserve(const Arena& arena) const { return arena.may_use_reserve ? 0 : std::max<uint64_t>(1, emptying_); }
+  std::optional<uint64_t> TakeSegment(Arena& arena, SegmentKind kind, uint32_t run_length);
+  void ReleaseSegment(uint64_t segment);
+  uint64_t FewSegments() const;
+  void NoteSegments();
+  void NoteFreed(const SegmentState& state, int64_t bytes);
+  int64_t MostLive(Thrift thrift) const;
+  int64_t MostRoom() const;
+  std::optional<uint64_t> FindSegmentToEmpty(int64_t most_live) const;
+  bool FitsElsewhere(uint64_t segment) const;
   // The arena appends to its segment no more.
   void LeaveAppendSegment(Arena& arena);
   void SyncSequence(Arena& arena);
@@ -168,7 +203,7 @@ class Heap {
   WriterLock mutex_;
   Segments segments_;
   std::vector<std::unique_ptr<Arena>> arenas_;
-  std::vector<Offset> free_nodes_;
+  FreeNodes free_nodes_;
   uint64_t fresh_node_ = 0;  // never used nodes of the newest node segment: [fresh_node_, fresh_node_end_)
   uint64_t fresh_node_end_ = 0;
   std::vector<uint64_t> partial_segments_;  // record segments with room behind their last live record
@@ -179,6 +214,14 @@ class Heap {
   bool space_is_known_ = false;
   bool finish_is_due_ = false;  // all is marked, but a reader of another process is there from before the open
   std::unordered_map<uint64_t, MarkBits> marks_;
+
+  uint64_t emptying_ = 0;         // segments that are being emptied
+  int64_t freed_since_look_ = 0;  // bytes, since compaction last found nothing to gain
+  std::atomic<uint64_t> releases_{0};
+  std::atomic<uint32_t> shortage_{0};
+  std::atomic<bool> is_reserve_taken_{false};
+  std::atomic<bool> can_gain_{true};
+  std::atomic<bool> attention_{false};
 };
 
 }  // namespace sealkv::internal

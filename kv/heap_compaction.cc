@@ -1,5 +1,6 @@
-// What compaction asks of the heap: which segment to empty, and that there is somewhere to go.
-#include <limits>
+// What compaction asks of the heap: whether anything is worth emptying, which segment, and that there is somewhere to
+// go.
+#include <algorithm>
 #include <mutex>
 
 #include "kv/heap.h"
@@ -15,46 +16,144 @@ constexpr int64_t kLeastDeadPart = 64;
 
 }  // namespace
 
-std::optional<uint64_t> Heap::FindSegmentToEmpty() const {
+// Compaction that begins when so few are free has time to make some before the last one is gone; begun earlier, it would
+// move what may have died by then.
+uint64_t Heap::FewSegments() const {
+  return std::clamp<uint64_t>((segments_.count() - image_.header_segments()) / 64, 3, 32);
+}
+
+void Heap::NoteSegments() {
+  if (!space_is_known_) return;
+  const uint64_t few = FewSegments();
+  const uint64_t free = segments_.free_count();
+  is_reserve_taken_.store(free < std::max<uint64_t>(1, emptying_), std::memory_order_relaxed);
+  shortage_.store(free < few ? static_cast<uint32_t>(few - free) : 0, std::memory_order_relaxed);
+}
+
+void Heap::LeaveReserve(Arena& arena) {
+  if (!is_reserve_taken()) return;
+  const HeapLock lock(mutex_);
+  LeaveAppendSegment(arena);
+}
+
+std::optional<uint64_t> Heap::TakeSegment(Arena& arena, SegmentKind kind, uint32_t run_length) {
+  const std::optional<uint64_t> segment = segments_.Take(kind, run_length, Reserve(arena));
+  NoteSegments();
+  attention_.store(true, std::memory_order_relaxed);
+  return segment;
+}
+
+void Heap::ReleaseSegment(uint64_t segment) {
+  if (segments_.state(segment).was_emptied) releases_.fetch_add(1, std::memory_order_release);
+  segments_.Release(segment);
+  NoteSegments();
+}
+
+void Heap::NoteFreed(const SegmentState& state, int64_t bytes) {
+  const auto segment_bytes = static_cast<int64_t>(image_.segment_bytes());
+  freed_since_look_ += bytes;
+  if (freed_since_look_ * kLeastDeadPart >= segment_bytes) can_gain_.store(true, std::memory_order_relaxed);
+  const int64_t quarter = segment_bytes / 4;
+  if (state.live_bytes <= quarter && state.live_bytes + bytes > quarter) {
+    attention_.store(true, std::memory_order_relaxed);
+  }
+}
+
+// How much of a segment may be alive, that it is worth moving. While there is space, only what costs next to nothing;
+// the less there is, the more. Nobody waits for the rest, so at leisure it goes further.
+int64_t Heap::MostLive(Thrift thrift) const {
+  const auto segment_bytes = static_cast<int64_t>(image_.segment_bytes());
+  if (thrift == Thrift::kNone || shortage() > 0) return segment_bytes;
+  if (thrift == Thrift::kAtLeisure) return segment_bytes * 3 / 4;
+  const uint64_t total = segments_.count() - image_.header_segments();
+  const uint64_t half = std::max<uint64_t>(total / 2, 1);
+  const uint64_t scarcity = half - std::min(segments_.free_count(), half);  // 0 … half
+  return segment_bytes / 4 + segment_bytes / 4 * static_cast<int64_t>(scarcity) / static_cast<int64_t>(half);
+}
+
+int64_t Heap::MostRoom() const {
+  int64_t most = 0;
+  for (const uint64_t segment : partial_segments_) {
+    const SegmentState& state = segments_.state(segment);
+    if (state.kind != SegmentKind::kRecords || state.is_owned || state.is_being_emptied) continue;
+    most = std::max(most, static_cast<int64_t>(image_.segment_bytes()) - int64_t{state.tail});
+  }
+  return most;
+}
+
+std::optional<uint64_t> Heap::FindSegmentToEmpty(int64_t most_live) const {
   if (!space_is_known_) return std::nullopt;
+  const auto segment_bytes = static_cast<int64_t>(image_.segment_bytes());
   std::optional<uint64_t> found;
-  int64_t least = std::numeric_limits<int64_t>::max();
+  int64_t least = most_live + 1;
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
     const SegmentState& state = segments_.state(segment);
-    const bool is_candidate = state.kind == SegmentKind::kRecords && state.origin == SegmentState::Origin::kCounted &&
-                              !state.is_owned && !state.is_being_emptied && !state.is_kept;
-    if (!is_candidate || state.live_bytes >= least) continue;
-    // The room behind its tail isn't dead: so each time something is moved there is less that is, and it ends.
-    const int64_t dead = int64_t{state.tail} - state.live_bytes;
-    if (dead * kLeastDeadPart < static_cast<int64_t>(image_.segment_bytes())) continue;
+    const bool is_candidate = state.origin == SegmentState::Origin::kCounted && !state.is_owned &&
+                              !state.is_being_emptied && !state.is_kept && state.live_bytes < least;
+    if (!is_candidate) continue;
+    if (state.kind == SegmentKind::kRecords) {
+      // The room behind its tail isn't dead: so each time something is moved there is less that is, and it ends.
+      if ((int64_t{state.tail} - state.live_bytes) * kLeastDeadPart < segment_bytes) continue;
+    } else if (state.kind != SegmentKind::kNodes || state.live_bytes == 0 || !FitsElsewhere(segment)) {
+      continue;
+    }
     least = state.live_bytes;
     found = segment;
   }
   return found;
 }
 
-std::optional<Heap::Emptying> Heap::BeginEmptying() {
-  const HeapLock lock(mutex_);
-  const std::optional<uint64_t> segment = FindSegmentToEmpty();
-  if (!segment.has_value()) return std::nullopt;
-  SegmentState& state = segments_.state(*segment);
-  state.is_being_emptied = true;
-  return Emptying{*segment, state.tail};
+// Whether the nodes in use of a segment have places in others. (What is never used yet is nobody's in particular.)
+bool Heap::FitsElsewhere(uint64_t segment) const {
+  if (fresh_node_ < fresh_node_end_ && image_.SegmentOf(Offset{fresh_node_}) == segment) return false;
+  const uint64_t free_elsewhere = free_nodes_.count() - free_nodes_.CountIn(segment);
+  const auto in_use = static_cast<uint64_t>(segments_.state(segment).live_bytes) / kNodeBytes;
+  return free_elsewhere >= in_use + image_.segment_bytes() / kNodeBytes / kLeastDeadPart;
 }
 
-// What was moved is retired, and will be freed; what is still there then is there for a reason, and isn't looked at
-// again before something in it has died.
-void Heap::EndEmptying(uint64_t segment) {
+std::optional<Heap::Emptying> Heap::BeginEmptying(Thrift thrift) {
+  const HeapLock lock(mutex_);
+  // What is begun can be finished: in a free segment, or in the room that is left in another.
+  const bool has_segment = segments_.free_count() > emptying_;
+  if (!has_segment && emptying_ > 0) return std::nullopt;
+  const int64_t most_live = has_segment ? MostLive(thrift) : MostRoom();
+  const std::optional<uint64_t> segment = FindSegmentToEmpty(most_live);
+  if (!segment.has_value()) {
+    freed_since_look_ = 0;
+    if (thrift == Thrift::kNone || shortage() > 0) can_gain_.store(false, std::memory_order_relaxed);
+    return std::nullopt;
+  }
+  SegmentState& state = segments_.state(*segment);
+  state.is_being_emptied = true;
+  ++emptying_;
+  NoteSegments();
+  return Emptying{*segment, state.tail, state.kind == SegmentKind::kNodes, {}};
+}
+
+std::vector<Offset> Heap::NodesInUse(uint64_t segment) {
+  const HeapLock lock(mutex_);
+  const uint64_t count = image_.segment_bytes() / kNodeBytes;
+  std::vector<bool> is_free(count);
+  const Offset start = image_.SegmentStart(segment);
+  for (const Offset node : free_nodes_.In(segment)) is_free[(Raw(node) - Raw(start)) / kNodeBytes] = true;
+  std::vector<Offset> nodes;
+  for (uint64_t i = 0; i < count; ++i) {
+    if (!is_free[i]) nodes.push_back(start + i * kNodeBytes);
+  }
+  return nodes;
+}
+
+// What was moved is retired, and will be freed; what is still there when all was looked at is there for a reason, and
+// isn't looked at again before something in it has died.
+void Heap::EndEmptying(uint64_t segment, bool is_through) {
   const HeapLock lock(mutex_);
   SegmentState& state = segments_.state(segment);
   state.is_being_emptied = false;
-  state.is_kept = true;
-  ReleaseIfEmpty(segment);
-}
-
-bool Heap::IsFree(uint64_t segment) {
-  const HeapLock lock(mutex_);
-  return segments_.state(segment).origin == SegmentState::Origin::kFree;
+  --emptying_;
+  NoteSegments();
+  state.is_kept = is_through;
+  state.was_emptied |= is_through;
+  if (state.kind == SegmentKind::kRecords) ReleaseIfEmpty(segment);
 }
 
 }  // namespace sealkv::internal

@@ -70,14 +70,14 @@ void Heap::MarkRecord(Offset record, uint64_t bytes) {
 void Heap::SweepNodes(uint64_t segment) {
   const MarkBits& marks = marks_[segment];  // empty if nothing was met
   for (uint64_t i = image_.segment_bytes() / kNodeBytes; i-- > 0;) {
-    if (marks.empty() || !marks[i]) free_nodes_.push_back(image_.SegmentStart(segment) + i * kNodeBytes);
+    if (marks.empty() || !marks[i]) free_nodes_.Put(segment, image_.SegmentStart(segment) + i * kNodeBytes);
   }
 }
 
 void Heap::SweepRecords(uint64_t segment) {
   const SegmentState& state = segments_.state(segment);
   if (state.live_bytes == 0) {
-    segments_.Release(segment);
+    ReleaseSegment(segment);
   } else if (state.kind == SegmentKind::kRecords && state.tail < image_.segment_bytes()) {
     partial_segments_.push_back(segment);
   }
@@ -115,6 +115,8 @@ void Heap::TryToFinishMarking() {
   }
   marks_.clear();
   space_is_known_ = true;
+  NoteSegments();
+  attention_.store(true, std::memory_order_relaxed);
 }
 
 }  // namespace sealkv::internal

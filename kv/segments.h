@@ -36,6 +36,7 @@ struct SegmentState {
   int64_t live_bytes;     // what the tree refers to, and what is retired but not yet freed; see Arena::appended_bytes
   bool is_being_emptied;  // nothing is appended, and it isn't released, until that is over
   bool is_kept;           // what lives in it could not be moved, the last time that was tried
+  bool was_emptied;       // since it was taken, what could be was moved out of it
 };
 
 class Segments {

@@ -14,7 +14,6 @@
 namespace sealkv::internal {
 namespace {
 
-constexpr int kMostTurnedBack = 100;
 constexpr size_t kAtOnce = 8;
 
 bool IsWordPut(const KeyChange& change) {
@@ -111,6 +110,7 @@ absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* vali
   if (!background_has_begun_.load(std::memory_order_acquire)) BeginBackgroundPass();
   bool has_collected = false;
   for (int turned_back = 0;;) {
+    const uint64_t releases = heap_.releases();
     absl::Status status;
     {
       WriteScope scope(*this, WriteScope::Kind::kPrepares);
@@ -123,8 +123,9 @@ absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* vali
       scope.ReclaimIfDue();
     }
     if (IsRestart(status)) status = WriteChangesAlone(changes, validation);
+    LookAfterSpaceIfDue(changes.list().size());
     // There may be space that isn't known yet, or that others hold.
-    if (absl::IsResourceExhausted(status) && FindSpace(&has_collected)) continue;
+    if (absl::IsResourceExhausted(status) && FindSpace(releases, &has_collected)) continue;
     return status;
   }
 }

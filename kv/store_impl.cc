@@ -16,9 +16,6 @@
 namespace sealkv::internal {
 namespace {
 
-// Who was turned back so often goes alone.
-constexpr int kMostTurnedBack = 100;
-
 absl::Status KeyNotFound() { return absl::NotFoundError("no such key"); }
 
 absl::Status DamagedRecord(Offset at, const char* what) {
@@ -46,7 +43,9 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
       locks_(generation),
       context_{image_, file_.persist(), heap_, locks_, versions_},
       tree_(image_, file_.persist(), generation),
-      marker_(tree_, heap_, epochs_) {
+      marker_(tree_, heap_, epochs_),
+      compactor_(image_, heap_, gate_),
+      compacts_in_background_(!file_.persist().is_observed()) {
   if (file_.lock_fd() < 0) return;  // memory of this process
   if (generation != 0) {
     foreign_readers_ = std::make_unique<ForeignReaders>(file_, image_);
@@ -60,6 +59,7 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
 
 StoreImpl::~StoreImpl() {
   closing_ = true;
+  bell_.Ring();
   if (background_.joinable()) background_.join();
 }
 
@@ -257,10 +257,12 @@ absl::Status StoreImpl::Write(std::string_view key, Operation operation) {
   if (!background_has_begun_.load(std::memory_order_acquire)) [[unlikely]]
     BeginBackgroundPass();
   for (bool has_collected = false;;) {
+    const uint64_t releases = heap_.releases();
     const absl::Status status = WriteInSpace(key, operation);
+    LookAfterSpaceIfDue(1);
     if (status.ok()) return file_.persist().status();
     // There may be space that isn't known yet, or that others hold, or that is dead.
-    if (!absl::IsResourceExhausted(status) || !FindSpace(&has_collected)) return status;
+    if (!absl::IsResourceExhausted(status) || !FindSpace(releases, &has_collected)) return status;
   }
 }
 

@@ -14,7 +14,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "daxfile/dax_file.h"
+#include "kv/bell.h"
 #include "kv/change.h"
+#include "kv/compactor.h"
 #include "kv/epoch.h"
 #include "kv/foreign_readers.h"
 #include "kv/gate.h"
@@ -94,6 +96,10 @@ class StoreImpl {
   absl::StatusOr<Tree::LeafStep> ReadFound(std::string_view key, const Found& found, const Descent* descent,
                                            Use use) const;
 
+  // Who was turned back so often goes alone.
+  static constexpr int kMostTurnedBack = 100;
+  static constexpr unsigned kMostEntriesLookedAt = 200;
+
   // Everything common to all writes of one key: to the leaf, the operation, and again while others are in the way.
   using Operation = absl::FunctionRef<absl::Status(Change&, Location&)>;
   absl::Status Write(std::string_view key, Operation operation);
@@ -122,15 +128,32 @@ class StoreImpl {
 
   void BeginBackgroundPass();
   bool StepBackgroundPass();  // true: through
-  // Finds what can be of use to somebody who found no space. False: nothing more.
-  bool FindSpace(bool* has_collected);
+  void RunBackgroundPass();
+  // Finds what can be of use to somebody who found no space. So many segments had been released when he looked. False:
+  // nothing more.
+  bool FindSpace(uint64_t releases_before, bool* has_collected);
   // Makes segments of nothing but free nodes usable for anything. Whether there were any. The gate is closed.
   bool ReleaseNodeSpace();
-  void RunBackgroundPass();
-  // Whether a segment has become free by it.
-  bool Compact();
-  // Moves the record, if anything leads to it.
-  absl::Status Relocate(Offset record);
+
+  // Compaction (kv/store_compaction.cc).
+  enum class Compacted : uint8_t { kNothing, kShare, kSegment, kNoSpace };
+  // Moves some objects: a share of a segment, or the last one of it.
+  Compacted CompactSome(size_t most, Heap::Thrift thrift);
+  // Whether segments were released since.
+  bool CompactForSpace(uint64_t releases_before);
+  // Moves the object, if anything leads to it.
+  absl::Status MoveRecord(Offset at);
+  absl::Status MoveNode(Offset at);
+  // By a writer who has written so many pairs.
+  void LookAfterSpaceIfDue(size_t pairs) {
+    if (heap_.needs_attention() || heap_.shortage() > 0) [[unlikely]]
+      LookAfterSpace(pairs);
+  }
+  void LookAfterSpace(size_t pairs);
+  void WakeBackground();
+  void RunInBackground();
+  void CompactInBackground(Heap::Thrift thrift);
+
   void CountInTable(Stats& stats) const;
 
   daxfile::DaxFile file_;
@@ -147,12 +170,16 @@ class StoreImpl {
   const ChangeContext context_;
   Tree tree_;
   Marker marker_;
+  Compactor compactor_;
+  // Not where each action is recorded, and whose it is.
+  const bool compacts_in_background_;
 
   friend class WriteScope;
   WriterLock patience_;
   WriterLock background_lock_;
-  WriterLock compaction_lock_;
   std::atomic<bool> background_has_begun_{false};
+  std::atomic<bool> background_runs_{false};
+  Bell bell_;
   std::thread background_;
   std::atomic<bool> closing_{false};
 };

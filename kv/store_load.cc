@@ -61,6 +61,7 @@ absl::StatusOr<bool> Fill(Pairs& pairs,
 absl::Status StoreImpl::InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step) {
   bool has_collected = false;
   for (;;) {
+    const uint64_t releases = heap_.releases();
     absl::Status status;
     {
       WriteScope scope(*this, WriteScope::Kind::kPrepares);
@@ -68,7 +69,7 @@ absl::Status StoreImpl::InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step)
       scope.ReclaimIfDue();
     }
     if (IsRestart(status)) continue;
-    if (absl::IsResourceExhausted(status) && FindSpace(&has_collected)) continue;
+    if (absl::IsResourceExhausted(status) && FindSpace(releases, &has_collected)) continue;
     return status;
   }
 }

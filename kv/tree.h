@@ -192,6 +192,7 @@ class Tree {
   absl::Status Insert(Change& change, Location& location, std::string_view key, std::string_view value);
   absl::Status Update(Change& change, Location& location, std::string_view key, std::string_view value);
   // Writes the key's record anew, with the value that it has.
+  // (kv/tree_move.cc)
   absl::Status MoveRecord(Change& change, Location& location, std::string_view key);
   absl::Status Erase(Change& change, Location& location);
   // An 8-byte value where it lies; or, in a record that a snapshot may see, in a new one.
@@ -199,6 +200,12 @@ class Tree {
   static std::string_view BytesOf(const uint64_t& word) { return {reinterpret_cast<const char*>(&word), sizeof(word)}; }
   // The 8-byte value of the entry at kFound, or nullptr if its value has another size.
   uint64_t* ValueWord(const Location& location) const;
+
+  // Copies a node that the way to the key leads through, and leads it through the copy. Claims what it needs. Nothing is
+  // done if the way doesn't lead there.
+  absl::Status MoveNode(Change& change, std::string_view key, const Node* home);
+  // A key that the node leads to; looks at `*budget` entries at most. The caller is in an epoch.
+  std::optional<std::string> KeyBelow(const Node& node, unsigned* budget) const;
 
   // What a new node with these entries holds, but for its lock.
   static Node ContentOf(unsigned level, std::span<const Entry> entries, PrefixKind prefix_kind, uint64_t prefix_word);

@@ -236,15 +236,6 @@ absl::Status Tree::ReplaceRecord(Change& change, Location& location, std::string
   return absl::OkStatus();
 }
 
-absl::Status Tree::MoveRecord(Change& change, Location& location, std::string_view key) {
-  const PathStep& leaf = location.leaf();
-  const RecordView record = image_.RecordAt(leaf.node->record(leaf.perm.slot(leaf.position)).offset());
-  if (record.is_null()) return Damaged(leaf.home, "a reference to a record leads nowhere");
-  if (!record.has_word_value()) return ReplaceRecord(change, location, key, record.value());
-  const uint64_t word = Node::Load(*record.value_word());  // the leaf is locked: it doesn't change
-  return ReplaceRecord(change, location, key, BytesOf(word));
-}
-
 absl::Status Tree::Erase(Change& change, Location& location) {
   PathStep& leaf = location.leaf();
   const unsigned slot = leaf.perm.slot(leaf.position);

@@ -1,0 +1,182 @@
+// Compaction, as StoreImpl has it done: by a thread of its own, by writers where that one is late, and for a write that
+// finds no space.
+#include <sched.h>
+
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <thread>
+
+#include "kv/store_impl.h"
+#include "kv/wait.h"
+#include "kv/write_scope.h"
+
+namespace sealkv::internal {
+namespace {
+
+constexpr size_t kObjectsAtOnce = 32;
+// What a writer moves with each of its own writes, while there are fewer free segments than there should be: more than
+// dies by one, so that it is the last segment that nobody waits for.
+constexpr size_t kObjectsPerWrite = 3;
+constexpr int kYieldsPerStep = 64;
+constexpr int kMostTries = 3;
+constexpr int kMostSleeps = 1000;
+constexpr std::chrono::microseconds kSleep(100);
+constexpr std::chrono::milliseconds kUntilLeisure(200);
+
+void LetOthersRun(bool for_longer) {
+  if (WaitInTest()) return;
+  if (for_longer) {
+    std::this_thread::sleep_for(kSleep);
+  } else {
+    sched_yield();
+  }
+}
+
+}  // namespace
+
+StoreImpl::Compacted StoreImpl::CompactSome(size_t most, Heap::Thrift thrift) {
+  const std::optional<Compactor::Share> share = compactor_.Take(most, thrift);
+  if (!share.has_value()) return Compacted::kNothing;
+  absl::Status status;
+  for (const Offset object : share->objects) {
+    status = share->are_nodes ? MoveNode(object) : MoveRecord(object);
+    if (!status.ok()) break;
+  }
+  const bool is_last = compactor_.Done(*share, status.ok());
+  if (!status.ok()) return Compacted::kNoSpace;
+  return is_last ? Compacted::kSegment : Compacted::kShare;
+}
+
+// Segment after segment until one has become free; that it took another one for what lived in it doesn't matter: the
+// next one then finds that half empty.
+bool StoreImpl::CompactForSpace(uint64_t releases_before) {
+  for (int tries_left = kMostTries; tries_left > 0;) {
+    const Compacted compacted = CompactSome(kObjectsAtOnce, Heap::Thrift::kNone);
+    if (compacted == Compacted::kShare) continue;
+    if (compacted != Compacted::kSegment && compactor_.IsBusy()) {
+      LetOthersRun(/*for_longer=*/false);
+      if (heap_.releases() != releases_before) return true;
+      continue;
+    }
+    // A call that may be looking at what was moved ends soon; a pinned value or an iterator may stay.
+    for (int i = 0; i < kYieldsPerStep + kMostSleeps; ++i) {
+      if (i > 0) LetOthersRun(i > kYieldsPerStep);
+      const ClosedGate closed(gate_);
+      ReleaseNodeSpace();
+      if (heap_.releases() != releases_before) return true;
+      if (i >= kYieldsPerStep && !epochs_.IsHeldBackByCalls()) break;
+    }
+    // Others who have moved something may have left room.
+    if (compacted != Compacted::kSegment) --tries_left;
+  }
+  return false;
+}
+
+absl::Status StoreImpl::MoveRecord(Offset at) {
+  const std::string_view key = image_.RecordAt(at).key();
+  {
+    // Most of what is looked at is dead, and says so without being locked.
+    const EpochGuard guard(epochs_);
+    Descent descent;
+    Found found;
+    absl::StatusOr<Tree::LeafStep> step;
+    do {
+      tree_.Descend(key, Purpose::kRead, descent);
+      step = tree_.Find(descent, key, &found);
+    } while (step.ok() && *step == Tree::LeafStep::kRestart);
+    if (!step.ok()) return step.status();
+    if (*step == Tree::LeafStep::kAbsent) return absl::OkStatus();
+    if (!IsRecord(found.kind) || RecordRef::FromRaw(found.ref).offset() != at) return absl::OkStatus();
+  }
+  return WriteInSpace(key, [&](Change& change, Location& location) {
+    if (location.outcome != Location::Outcome::kFound || !IsRecord(location.kind)) return absl::OkStatus();
+    const PathStep& leaf = location.leaf();
+    if (leaf.node->record(leaf.perm.slot(leaf.position)).offset() != at) return absl::OkStatus();
+    change.arena().may_use_reserve = true;
+    const absl::Status moved = tree_.MoveRecord(change, location, key);
+    change.arena().may_use_reserve = false;
+    heap_.LeaveReserve(change.arena());
+    return moved;
+  });
+}
+
+absl::Status StoreImpl::MoveNode(Offset at) {
+  const Node* const node = image_.NodeAt(at);
+  WriteScope scope(*this);
+  absl::Status status;
+  for (int turned_back = 0; turned_back < kMostTurnedBack;) {
+    const Node* blocker = nullptr;
+    {
+      if (node->lock().is_obsolete(generation_)) return absl::OkStatus();
+      unsigned budget = kMostEntriesLookedAt;
+      std::optional<std::string> key = tree_.KeyBelow(*node, &budget);
+      // An empty store's root leads to no key, and is on the way to each.
+      if (!key.has_value() && tree_.Root() == node) key.emplace();
+      if (!key.has_value()) return absl::OkStatus();
+      Change change(context_, scope.arena());
+      status = tree_.MoveNode(change, *key, node);
+      blocker = change.blocker();
+    }
+    if (!IsRestart(status)) break;
+    ++turned_back;
+    scope.WaitFor(blocker);
+  }
+  scope.ReclaimIfDue();
+  return IsRestart(status) ? absl::OkStatus() : status;
+}
+
+void StoreImpl::LookAfterSpace(size_t pairs) {
+  if (!compacts_in_background_) return;
+  if (heap_.needs_attention()) {
+    heap_.TakeNotice();
+    WakeBackground();
+  }
+  for (; pairs > 0 && heap_.shortage() > 0 && heap_.can_gain() && !heap_.is_reserve_taken(); --pairs) {
+    CompactSome(kObjectsPerWrite, Heap::Thrift::kUsual);
+  }
+}
+
+void StoreImpl::WakeBackground() {
+  bell_.Ring();
+  if (background_runs_.load(std::memory_order_acquire)) return;
+  const std::lock_guard<WriterLock> lock(background_lock_);
+  if (background_runs_) return;
+  try {
+    background_ = std::thread([this] { RunInBackground(); });
+    background_runs_.store(true, std::memory_order_release);
+  } catch (const std::system_error&) {
+    return;  // no thread to be had: writers make space when they find none
+  }
+}
+
+void StoreImpl::RunInBackground() {
+  RunBackgroundPass();
+  while (!closing_) {
+    CompactInBackground(Heap::Thrift::kUsual);
+    if (bell_.Wait(kUntilLeisure)) continue;
+    CompactInBackground(Heap::Thrift::kAtLeisure);
+    bell_.Wait();
+  }
+}
+
+void StoreImpl::CompactInBackground(Heap::Thrift thrift) {
+  bool has_emptied = false;
+  while (!closing_ && file_.persist().is_ok()) {
+    const Compacted compacted = CompactSome(kObjectsAtOnce, thrift);
+    if (compacted == Compacted::kNothing || compacted == Compacted::kNoSpace) {
+      if (!compactor_.IsBusy()) break;
+      sched_yield();
+    }
+    has_emptied |= compacted == Compacted::kSegment;
+  }
+  if (!has_emptied || closing_) return;
+  // The rest of what was moved, and nodes' segments.
+  const ClosedGate closed(gate_);
+  ReleaseNodeSpace();
+}
+
+}  // namespace sealkv::internal
