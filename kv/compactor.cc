@@ -15,8 +15,17 @@ constexpr size_t kMostPlaces = 4096;
 
 }  // namespace
 
+std::optional<Compactor::Share> Compactor::TryToTake(size_t most, Heap::Thrift thrift) {
+  std::unique_lock<WriterLock> lock(mutex_, std::try_to_lock);
+  return lock.owns_lock() ? TakeLocked(most, thrift) : std::nullopt;
+}
+
 std::optional<Compactor::Share> Compactor::Take(size_t most, Heap::Thrift thrift) {
   const CompactorLock lock(mutex_);
+  return TakeLocked(most, thrift);
+}
+
+std::optional<Compactor::Share> Compactor::TakeLocked(size_t most, Heap::Thrift thrift) {
   // Two who share the last room might both begin what neither can finish.
   const bool is_alone = std::all_of(works_.begin(), works_.end(), [](const Work& work) { return work.shares == 0; });
   if (!is_alone && heap_.is_reserve_taken()) return std::nullopt;

@@ -44,6 +44,8 @@ class Compactor {
   // Up to so many objects that may have to move; there may be none in a share. Nothing: no segment is worth emptying, or
   // (then IsBusy) this isn't the time to begin another one.
   std::optional<Share> Take(size_t most, Heap::Thrift thrift);
+  // The same; nothing, too, if somebody else is about to take some.
+  std::optional<Share> TryToTake(size_t most, Heap::Thrift thrift);
 
   // They have been moved, or must stay. `go_on`: false if there is no space for the rest. True: it was the last share of
   // its segment, which is free now, or will be when nobody can see what was moved.
@@ -61,6 +63,7 @@ class Compactor {
     bool is_given_up = false;
   };
 
+  std::optional<Share> TakeLocked(size_t most, Heap::Thrift thrift);
   void Walk(Work& work, size_t most, Share* share) const;
   void WalkRecords(Work& work, size_t most, Share* share) const;
 

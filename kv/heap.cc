@@ -35,7 +35,7 @@ absl::Status Heap::NoSpace(uint64_t bytes) const {
 Arena& Heap::MakeArena(EpochSlot& slot) {
   const HeapLock lock(mutex_);
   Arena& arena = *arenas_.emplace_back(std::make_unique<Arena>());
-  arena.reclaim_at = kReclaimBatch;
+  arena.reclaim_at = ReclaimBatch();
   SyncSequence(arena);
   slot.set_arena(&arena);
   return arena;
@@ -320,13 +320,17 @@ void Heap::Retire(Arena& arena, Offset offset, uint64_t bytes, bool is_node) {
 
 void Heap::Reclaim(Arena& arena) {
   if (!arena.retired.empty()) {
-    epochs_.Advance();
-    const uint64_t oldest = epochs_.Oldest();
+    // Somebody else may have asked just now.
+    uint64_t oldest = epochs_.LastOldest();
+    if (arena.retired[arena.retired.size() / 2].epoch >= oldest) {
+      epochs_.Advance();
+      oldest = epochs_.Oldest();
+    }
     const HeapLock lock(mutex_);
     FreeRetired(arena, oldest);
     SyncSequence(arena);
   }
-  arena.reclaim_at = arena.retired.size() + kReclaimBatch;
+  arena.reclaim_at = arena.retired.size() + ReclaimBatch();
 }
 
 void Heap::FreeRetired(Arena& arena, uint64_t oldest_epoch) {

@@ -190,7 +190,8 @@ class Heap {
   absl::Status NoSpace(uint64_t bytes) const;
 
   static constexpr unsigned kRecordGranuleBytes = 16;
-  static constexpr size_t kReclaimBatch = 64;
+  // So many are freed at once. To find out who may still look at them costs as much as to free a hundred.
+  size_t ReclaimBatch() const { return std::clamp<size_t>(image_.segment_bytes() / 4096, 64, 512); }
   static constexpr uint64_t kNoSegment = Arena::kNoSegment;
   // As many nodes go to an arena at once, and from one that has twice as many.
   static constexpr uint64_t kNodesAtOnce = 32;

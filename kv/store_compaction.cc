@@ -17,7 +17,7 @@
 namespace sealkv::internal {
 namespace {
 
-constexpr size_t kObjectsAtOnce = 32;
+constexpr size_t kObjectsAtOnce = 8;
 // What a writer moves with each of its own writes, while there are fewer free segments than there should be: more than
 // dies by one, so that it is the last segment that nobody waits for.
 constexpr size_t kObjectsPerWrite = 3;
@@ -38,15 +38,18 @@ void LetOthersRun(bool for_longer) {
 
 }  // namespace
 
-StoreImpl::Compacted StoreImpl::CompactSome(size_t most, Heap::Thrift thrift) {
-  const std::optional<Compactor::Share> share = compactor_.Take(most, thrift);
-  if (!share.has_value()) return Compacted::kNothing;
+StoreImpl::Compacted StoreImpl::CompactSome(Heap::Thrift thrift) {
+  const std::optional<Compactor::Share> share = compactor_.Take(kObjectsAtOnce, thrift);
+  return share.has_value() ? Move(*share) : Compacted::kNothing;
+}
+
+StoreImpl::Compacted StoreImpl::Move(const Compactor::Share& share) {
   absl::Status status;
-  for (const Offset object : share->objects) {
-    status = share->are_nodes ? MoveNode(object) : MoveRecord(object);
+  for (const Offset object : share.objects) {
+    status = share.are_nodes ? MoveNode(object) : MoveRecord(object);
     if (!status.ok()) break;
   }
-  const bool is_last = compactor_.Done(*share, status.ok());
+  const bool is_last = compactor_.Done(share, status.ok());
   if (!status.ok()) return Compacted::kNoSpace;
   return is_last ? Compacted::kSegment : Compacted::kShare;
 }
@@ -55,7 +58,7 @@ StoreImpl::Compacted StoreImpl::CompactSome(size_t most, Heap::Thrift thrift) {
 // next one then finds that half empty.
 bool StoreImpl::CompactForSpace(uint64_t releases_before) {
   for (int tries_left = kMostTries; tries_left > 0;) {
-    const Compacted compacted = CompactSome(kObjectsAtOnce, Heap::Thrift::kNone);
+    const Compacted compacted = CompactSome(Heap::Thrift::kNone);
     if (compacted == Compacted::kShare) continue;
     if (compacted != Compacted::kSegment && compactor_.IsBusy()) {
       LetOthersRun(/*for_longer=*/false);
@@ -136,7 +139,9 @@ void StoreImpl::LookAfterSpace(size_t pairs) {
     WakeBackground();
   }
   for (; pairs > 0 && heap_.shortage() > 0 && heap_.can_gain() && !heap_.is_reserve_taken(); --pairs) {
-    CompactSome(kObjectsPerWrite, Heap::Thrift::kUsual);
+    const std::optional<Compactor::Share> share = compactor_.TryToTake(kObjectsPerWrite, Heap::Thrift::kUsual);
+    if (!share.has_value()) return;
+    Move(*share);
   }
 }
 
@@ -166,7 +171,7 @@ void StoreImpl::RunInBackground() {
 void StoreImpl::CompactInBackground(Heap::Thrift thrift) {
   bool has_emptied = false;
   while (!closing_ && file_.persist().is_ok()) {
-    const Compacted compacted = CompactSome(kObjectsAtOnce, thrift);
+    const Compacted compacted = CompactSome(thrift);
     if (compacted == Compacted::kNothing || compacted == Compacted::kNoSpace) {
       if (!compactor_.IsBusy()) break;
       sched_yield();

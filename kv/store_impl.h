@@ -138,7 +138,8 @@ class StoreImpl {
   // Compaction (kv/store_compaction.cc).
   enum class Compacted : uint8_t { kNothing, kShare, kSegment, kNoSpace };
   // Moves some objects: a share of a segment, or the last one of it.
-  Compacted CompactSome(size_t most, Heap::Thrift thrift);
+  Compacted CompactSome(Heap::Thrift thrift);
+  Compacted Move(const Compactor::Share& share);
   // Whether segments were released since.
   bool CompactForSpace(uint64_t releases_before);
   // Moves the object, if anything leads to it.
