@@ -318,18 +318,24 @@ void Heap::Retire(Arena& arena, Offset offset, uint64_t bytes, bool is_node) {
   arena.bytes_retired.Add(static_cast<int64_t>(bytes));
 }
 
+void Heap::ReclaimDue(Arena& arena) {
+  // Somebody else may have asked just now who reads what: then that needn't be asked again, yet.
+  const uint64_t oldest = epochs_.LastOldest();
+  if (arena.retired[arena.retired.size() / 4].epoch < oldest) return ReclaimUpTo(arena, oldest);
+  if (arena.retired.size() >= 2 * ReclaimBatch()) return Reclaim(arena);
+  arena.reclaim_at = arena.retired.size() + ReclaimBatch() / 4;
+}
+
 void Heap::Reclaim(Arena& arena) {
-  if (!arena.retired.empty()) {
-    // Somebody else may have asked just now.
-    uint64_t oldest = epochs_.LastOldest();
-    if (arena.retired[arena.retired.size() / 2].epoch >= oldest) {
-      epochs_.Advance();
-      oldest = epochs_.Oldest();
-    }
-    const HeapLock lock(mutex_);
-    FreeRetired(arena, oldest);
-    SyncSequence(arena);
-  }
+  if (arena.retired.empty()) return;
+  epochs_.Advance();
+  ReclaimUpTo(arena, epochs_.Oldest());
+}
+
+void Heap::ReclaimUpTo(Arena& arena, uint64_t oldest_epoch) {
+  const HeapLock lock(mutex_);
+  FreeRetired(arena, oldest_epoch);
+  SyncSequence(arena);
   arena.reclaim_at = arena.retired.size() + ReclaimBatch();
 }
 

@@ -73,6 +73,8 @@ class Heap {
   static bool IsReclaimDue(const Arena& arena) { return arena.retired.size() >= arena.reclaim_at; }
   // Frees what the arena has retired and nobody can see any more. The caller has refreshed his own epoch, if he can.
   void Reclaim(Arena& arena);
+  // The same; but what that costs may be put off.
+  void ReclaimDue(Arena& arena);
 
   // The gate is closed: frees what can be freed of what anybody has retired, and takes back what the arenas hold: free
   // nodes, and half-full segments.
@@ -156,6 +158,7 @@ class Heap {
   void FreeNode(Arena& arena, Offset node);
   void FreeRecord(Arena& arena, Offset record, uint64_t bytes);
   void FreeRetired(Arena& arena, uint64_t oldest_epoch);
+  void ReclaimUpTo(Arena& arena, uint64_t oldest_epoch);
   // Sets the mark of an object in a segment that was in use at open; returns whether it was clear.
   bool SetMark(Offset offset, unsigned granule_bytes);
   bool ClearMark(Offset offset, unsigned granule_bytes);

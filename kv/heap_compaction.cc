@@ -52,7 +52,9 @@ void Heap::ReleaseSegment(uint64_t segment) {
 void Heap::NoteFreed(const SegmentState& state, int64_t bytes) {
   const auto segment_bytes = static_cast<int64_t>(image_.segment_bytes());
   freed_since_look_ += bytes;
-  if (freed_since_look_ * kLeastDeadPart >= segment_bytes) can_gain_.store(true, std::memory_order_relaxed);
+  if (!can_gain() && freed_since_look_ * kLeastDeadPart >= segment_bytes) {
+    can_gain_.store(true, std::memory_order_relaxed);  // writers look at it with each write
+  }
   const int64_t quarter = segment_bytes / 4;
   if (state.live_bytes <= quarter && state.live_bytes + bytes > quarter) {
     attention_.store(true, std::memory_order_relaxed);
