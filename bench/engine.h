@@ -66,6 +66,8 @@ class Engine {
     (void)key;
     return absl::UnimplementedError("this engine has no atomic addition");
   }
+  // Gives back what space can be given back.
+  virtual absl::Status Compact() { return absl::UnimplementedError("this engine has no compaction"); }
   // Opens a snapshot, and closes it.
   virtual absl::Status TouchSnapshot() { return absl::UnimplementedError("this engine has no snapshots"); }
 
@@ -75,6 +77,10 @@ class Engine {
   virtual std::string Describe() const = 0;
   // Bytes of persistent memory in use; nothing for volatile engines.
   virtual std::optional<uint64_t> BytesUsed() { return std::nullopt; }
+  // Of what it has taken: bytes that nothing else can use now.
+  virtual std::optional<uint64_t> BytesTaken() { return std::nullopt; }
+  // Bytes that the engine has moved or rewritten by itself so far.
+  virtual std::optional<uint64_t> BytesMoved() { return std::nullopt; }
   // Seconds to open the store again after its process was killed in the middle of writing, `times` times.
   virtual absl::StatusOr<std::vector<double>> TimeOpensAfterKill(int times) {
     (void)times;

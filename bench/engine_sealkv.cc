@@ -84,6 +84,13 @@ class SealkvEngine : public Engine {
     return stats.node_bytes_used + stats.record_bytes_used;
   }
 
+  absl::Status Compact() override { return store_->Compact(); }
+  std::optional<uint64_t> BytesTaken() override {
+    const Stats stats = store_->GetStats();
+    return (stats.segments_total - stats.segments_free) * stats.segment_bytes;
+  }
+  std::optional<uint64_t> BytesMoved() override { return store_->GetStats().bytes_moved; }
+
   absl::StatusOr<std::vector<double>> TimeOpensAfterKill(int times) override {
     if (path_ == kInMemory) return absl::UnimplementedError("memory ends with its process; give a path with --db");
     std::vector<double> seconds;

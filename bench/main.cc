@@ -27,8 +27,8 @@
 ABSL_FLAG(std::vector<std::string>, benchmarks,
           std::vector<std::string>({"fillrandom", "readrandom", "overwrite", "seekrandom", "readseq"}),
           "what to run, in this order: fillseq, fillrandom (these begin with an empty store), overwrite, readrandom, "
-          "readmissing, readseq, readreverse, seekrandom, deleterandom, readseqwhilewriting, addhot (all "
-          "threads add to one key), snapshot (open and close one), open");
+          "readmissing, readseq, readreverse, seekrandom, deleterandom, deletemost (nine of ten, of what a fill put), "
+          "readseqwhilewriting, addhot (all threads add to one key), snapshot (open and close one), compact, open");
 ABSL_FLAG(std::vector<std::string>, engines, std::vector<std::string>({"sealkv", "btree_map"}),
           "what to measure: sealkv, std_map, btree_map");
 ABSL_FLAG(uint64_t, num, 1000000, "number of records");

@@ -13,9 +13,10 @@
 namespace sealkv::bench {
 namespace {
 
-constexpr std::array<std::string_view, 13> kNames = {
-    "fillseq",    "fillrandom",   "overwrite",           "readrandom", "readmissing", "readseq", "readreverse",
-    "seekrandom", "deleterandom", "readseqwhilewriting", "addhot",     "snapshot",    "open"};
+constexpr std::array<std::string_view, 15> kNames = {
+    "fillseq",    "fillrandom",   "overwrite",  "readrandom",          "readmissing", "readseq",  "readreverse",
+    "seekrandom", "deleterandom", "deletemost", "readseqwhilewriting", "addhot",      "snapshot", "compact",
+    "open"};
 constexpr uint64_t kSampleEvery = 64;  // reading the clock waits for all that is under way
 constexpr uint64_t kProgressEvery = 4096;
 static_assert(kProgressEvery % kSampleEvery == 0);
@@ -60,6 +61,7 @@ class Run {
 
   absl::StatusOr<Result> Go() {
     if (workload_ == "open") return TimeOpens();
+    if (workload_ == "compact") return Compact();
     if (workload_ == "fillseq" || workload_ == "fillrandom") {
       subject_.has_random_keys = workload_ == "fillrandom";
       subject_.round = 0;
@@ -85,6 +87,7 @@ class Run {
     if (workload == "readmissing") return &Run::ReadMissing;
     if (workload == "seekrandom") return &Run::SeekRandom;
     if (workload == "addhot") return &Run::AddHot;
+    if (workload == "deletemost") return &Run::DeleteMost;
     if (workload == "snapshot") return &Run::TouchSnapshot;
     return &Run::DeleteRandom;
   }
@@ -112,6 +115,7 @@ class Run {
       operate_ = &Run::WriteBatch;
     }
     progress_.Begin(absl::StrCat(subject_.name, " ", workload_));
+    const std::optional<uint64_t> moved_before = engine_.BytesMoved();
     const double cpu_begin = CpuSeconds();
     const uint64_t begin = NowNs();
     if (threads == 1) {
@@ -132,6 +136,9 @@ class Run {
       result.bytes += share->bytes;
       result.persist = result.persist + share->persist;
       result.latency_ns.Merge(share->latency_ns);
+    }
+    if (const uint64_t moved = engine_.BytesMoved().value_or(0) - moved_before.value_or(0); moved > 0) {
+      result.note = absl::StrCat(moved / operations, " bytes/op moved by compaction");
     }
     if (in_batches) {
       result.operations = puts;
@@ -189,6 +196,15 @@ class Run {
   absl::Status DeleteRandom(Share& share, uint64_t i) {
     const Key key = AnyKey(share, i);  // some are gone already
     engine_.Delete(key);
+    share.bytes += key.bytes.size();
+    return absl::OkStatus();
+  }
+
+  // Nine of ten, each once.
+  absl::Status DeleteMost(Share& share, uint64_t i) {
+    if (i % 10 == 0) return absl::OkStatus();
+    const Key key{subject_.has_random_keys ? share.data.RandomKey(i) : share.data.SequentialKey(i), share.data.key()};
+    if (!engine_.Delete(key)) return absl::DataLossError("a key that was to be deleted wasn't found");
     share.bytes += key.bytes.size();
     return absl::OkStatus();
   }
@@ -267,6 +283,19 @@ class Run {
     return result;
   }
 
+  absl::StatusOr<Result> Compact() {
+    const std::optional<uint64_t> before = engine_.BytesTaken();
+    const uint64_t begin = NowNs();
+    if (absl::Status status = engine_.Compact(); !status.ok()) return status;
+    Result result = NewResult(1);
+    result.seconds = static_cast<double>(NowNs() - begin) * 1e-9;
+    result.cpu_seconds = result.seconds;
+    if (before.has_value()) {
+      result.note = absl::StrCat(*before >> 20, " MiB in use before, ", *engine_.BytesTaken() >> 20, " MiB after");
+    }
+    return result;
+  }
+
   absl::StatusOr<Result> TimeOpens() {
     absl::StatusOr<std::vector<double>> seconds = engine_.TimeOpensAfterKill(kOpens);
     if (!seconds.ok()) return seconds.status();
@@ -297,7 +326,8 @@ std::vector<std::string> WorkloadNames() { return {kNames.begin(), kNames.end()}
 bool IsFill(std::string_view workload) { return workload == "fillseq" || workload == "fillrandom"; }
 
 bool IsWrite(std::string_view workload) {
-  return IsFill(workload) || workload == "overwrite" || workload == "deleterandom" || workload == "addhot";
+  return IsFill(workload) || workload == "overwrite" || workload == "deleterandom" || workload == "deletemost" ||
+         workload == "addhot";
 }
 
 absl::StatusOr<Result> RunWorkload(std::string_view workload, const WorkloadOptions& options, Subject& subject,

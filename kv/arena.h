@@ -67,6 +67,7 @@ struct alignas(64) Arena {
   OwnedCount<int64_t> node_bytes_used;
   OwnedCount<int64_t> record_bytes_used;
   OwnedCount<int64_t> bytes_retired;
+  OwnedCount<uint64_t> bytes_moved;  // by compaction
 };
 
 }  // namespace sealkv::internal

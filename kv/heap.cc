@@ -426,6 +426,21 @@ bool Heap::ReleaseEmptyNodeSegments() {
   return segments_.free_count() > free_before;
 }
 
+void Heap::CountLiveness(uint64_t segment, Usage* usage) const {
+  const SegmentState& state = segments_.state(segment);
+  const bool are_nodes = state.kind == SegmentKind::kNodes;
+  if ((!are_nodes && state.kind != SegmentKind::kRecords) || state.origin != SegmentState::Origin::kCounted) return;
+  int64_t live_bytes = state.live_bytes;
+  for (const auto& arena : arenas_) {
+    if (arena->append_segment == segment) live_bytes += arena->appended_bytes.get();
+  }
+  const uint64_t live = std::min<uint64_t>(std::max<int64_t>(live_bytes, 0), image_.segment_bytes());
+  const uint64_t idle = image_.segment_bytes() - live;
+  (are_nodes ? usage->node_bytes_idle : usage->record_bytes_idle) += idle;
+  ++usage->segments_by_liveness[std::min<uint64_t>(live * 10 / image_.segment_bytes(), 9)];
+  usage->segments_kept += state.is_kept && state.live_bytes > 0;
+}
+
 Heap::Usage Heap::GetUsage() {
   const HeapLock lock(mutex_);
   Usage usage;
@@ -437,6 +452,7 @@ Heap::Usage Heap::GetUsage() {
     usage.segments_nodes += state.kind == SegmentKind::kNodes;
     usage.segments_records += state.kind == SegmentKind::kRecords;
     usage.segments_large += state.kind == SegmentKind::kLarge;
+    CountLiveness(segment, &usage);
   }
   int64_t node_bytes = marked_node_bytes_.get();
   int64_t record_bytes = marked_record_bytes_.get();
@@ -445,6 +461,7 @@ Heap::Usage Heap::GetUsage() {
     node_bytes += arena->node_bytes_used.get();
     record_bytes += arena->record_bytes_used.get();
     retired += arena->bytes_retired.get();
+    usage.bytes_moved += arena->bytes_moved.get();
   }
   // Each arena's numbers are of a moment of their own.
   usage.node_bytes_used = static_cast<uint64_t>(std::max<int64_t>(node_bytes, 0));

@@ -10,6 +10,7 @@
 #define SEALKV_KV_HEAP_H_
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -137,6 +138,11 @@ class Heap {
     uint64_t node_bytes_used = 0;
     uint64_t record_bytes_used = 0;
     uint64_t bytes_retired = 0;
+    uint64_t node_bytes_idle = 0;
+    uint64_t record_bytes_idle = 0;
+    std::array<uint64_t, 10> segments_by_liveness{};
+    uint64_t segments_kept = 0;
+    uint64_t bytes_moved = 0;
   };
   Usage GetUsage();
 
@@ -181,6 +187,7 @@ class Heap {
   void ReleaseSegment(uint64_t segment);
   uint64_t FewSegments() const;
   void NoteSegments();
+  void CountLiveness(uint64_t segment, Usage* usage) const;
   void NoteFreed(const SegmentState& state, int64_t bytes);
   int64_t MostLive(Thrift thrift) const;
   int64_t MostRoom() const;

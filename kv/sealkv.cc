@@ -274,4 +274,6 @@ Stats Store::GetStats() const { return impl_->GetStats(); }
 
 absl::Status Store::WaitUntilSpaceIsKnown() { return impl_->WaitUntilSpaceIsKnown(); }
 
+absl::Status Store::Compact() { return impl_->Compact(); }
+
 }  // namespace sealkv

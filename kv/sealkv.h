@@ -234,6 +234,17 @@ struct Stats {
   uint64_t node_bytes_used = 0;    // nodes that the tree is made of, and retired ones
   uint64_t record_bytes_used = 0;  // records that the tree refers to, headers included, and retired ones
   uint64_t bytes_retired = 0;      // of these two: replaced or deleted, waiting for readers to leave
+  // What the segments of nodes and of records have room for and doesn't live there: dead, or never used yet.
+  uint64_t node_bytes_idle = 0;
+  uint64_t record_bytes_idle = 0;
+  // How many of these segments are alive to less than 1/10, 2/10, … 10/10.
+  std::array<uint64_t, 10> segments_by_liveness{};
+  // Segments that compaction can't empty, since a snapshot, an iterator or a pinned value may look at what is there.
+  uint64_t segments_kept = 0;
+  // Since the open: what compaction has moved, and how many segments it has emptied by that. Beside what was written,
+  // the first is the write amplification.
+  uint64_t bytes_moved = 0;
+  uint64_t segments_emptied = 0;
   // Snapshots, iterators among them, and what is kept for them.
   uint64_t snapshots_open = 0;
   double oldest_snapshot_seconds = 0;    // since when the oldest of them is open
@@ -348,6 +359,12 @@ class Store {
   // Waits until the background pass that finds reusable space after an open is through. Nobody needs to call this: it
   // is there for tests and tools that want GetStats() to be exact.
   absl::Status WaitUntilSpaceIsKnown();
+
+  // Moves together what is alive, now, by the calling thread, and returns when there is no more to gain by it than
+  // costs: no segment less than three quarters alive, but those that a snapshot, an iterator or a pinned value may look
+  // into. Nobody needs to call this either: a thread of the store does the same when nothing was written for a while,
+  // and begins earlier if space gets short.
+  absl::Status Compact();
 
  private:
   explicit Store(std::unique_ptr<internal::StoreImpl> impl);

@@ -102,6 +102,7 @@ absl::Status StoreImpl::MoveRecord(Offset at) {
     change.arena().may_use_reserve = true;
     const absl::Status moved = tree_.MoveRecord(change, location, key);
     change.arena().may_use_reserve = false;
+    if (moved.ok()) change.arena().bytes_moved.Add(image_.RecordAt(at).bytes());
     heap_.LeaveReserve(change.arena());
     return moved;
   });
@@ -122,6 +123,7 @@ absl::Status StoreImpl::MoveNode(Offset at) {
       if (!key.has_value()) return absl::OkStatus();
       Change change(context_, scope.arena());
       status = tree_.MoveNode(change, *key, node);
+      if (status.ok()) scope.arena().bytes_moved.Add(kNodeBytes);
       blocker = change.blocker();
     }
     if (!IsRestart(status)) break;
@@ -130,6 +132,24 @@ absl::Status StoreImpl::MoveNode(Offset at) {
   }
   scope.ReclaimIfDue();
   return IsRestart(status) ? absl::OkStatus() : status;
+}
+
+absl::Status StoreImpl::Compact() {
+  if (!IsWritable()) return NotWritableError();
+  if (absl::Status status = WaitUntilSpaceIsKnown(); !status.ok()) return status;
+  for (bool goes_on = true; goes_on;) {
+    goes_on = false;
+    for (;;) {
+      const Compacted compacted = CompactSome(Heap::Thrift::kAtLeisure);
+      if (compacted == Compacted::kSegment) goes_on = true;
+      if (compacted == Compacted::kShare || compacted == Compacted::kSegment) continue;
+      if (!compactor_.IsBusy()) break;
+      LetOthersRun(/*for_longer=*/false);
+    }
+    const ClosedGate closed(gate_);
+    ReleaseNodeSpace();
+  }
+  return file_.persist().status();
 }
 
 void StoreImpl::LookAfterSpace(size_t pairs) {

@@ -463,6 +463,12 @@ Stats StoreImpl::GetStats() {
   stats.node_bytes_used = usage.node_bytes_used;
   stats.record_bytes_used = usage.record_bytes_used;
   stats.bytes_retired = usage.bytes_retired;
+  stats.node_bytes_idle = usage.node_bytes_idle;
+  stats.record_bytes_idle = usage.record_bytes_idle;
+  stats.segments_by_liveness = usage.segments_by_liveness;
+  stats.segments_kept = usage.segments_kept;
+  stats.bytes_moved = usage.bytes_moved;
+  stats.segments_emptied = heap_.releases();
   const Versions::Usage versions = versions_.GetUsage();
   stats.snapshots_open = versions.snapshots_open;
   stats.oldest_snapshot_seconds = versions.oldest_age_seconds;
