@@ -14,9 +14,9 @@ namespace sealkv::bench {
 namespace {
 
 constexpr std::array<std::string_view, 15> kNames = {
-    "fillseq",    "fillrandom",   "overwrite",  "readrandom",          "readmissing", "readseq",  "readreverse",
-    "seekrandom", "deleterandom", "deletemost", "readseqwhilewriting", "addhot",      "snapshot", "compact",
-    "open"};
+    "fillseq",     "fillrandom", "overwrite",    "readrandom", "readmissing",         "readseq",
+    "readreverse", "seekrandom", "deleterandom", "deletemost", "readseqwhilewriting", "addhot",
+    "snapshot",    "compact",    "open"};
 constexpr uint64_t kSampleEvery = 64;  // reading the clock waits for all that is under way
 constexpr uint64_t kProgressEvery = 4096;
 static_assert(kProgressEvery % kSampleEvery == 0);

@@ -91,8 +91,6 @@ class Persist {
         observer_(observer),
         mode_(mode),
         life_(mode == Mode::kMsync ? std::make_shared<const char>() : nullptr) {}
-  // Whether somebody is told of each action, and of who does it.
-  bool is_observed() const { return observer_ != nullptr; }
   Persist(const Persist&) = delete;
   Persist& operator=(const Persist&) = delete;
 

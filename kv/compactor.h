@@ -1,14 +1,14 @@
-// Compaction: what lives in a segment that is mostly dead moves elsewhere, each object by one commit of its own, and the
-// segment is free as soon as nobody can be looking at it any more.
+// Compaction: what lives in a segment that is mostly dead moves elsewhere, each object by one commit of its own, and
+// the segment is free as soon as nobody can be looking at it any more.
 //
 // A record is written anew, and its entry led there, as by an update. Which records live in a segment isn't written
 // down anywhere: it is read from its beginning to its end, record by record, and the tree is asked for each key whether
 // its entry leads here. What lies there besides (the rest of a write that a crash cut off, the blob of a batch) is no
 // record by its checksum, and passed over. A node is copied, and the word that leads to it led to the copy.
 //
-// Any number of threads share the work: each takes a few objects, moves them, and says that it has. What is looked at by
-// an open snapshot, a pinned value or an iterator stays until they are gone: so does the segment, then. A layer's prefix
-// isn't moved.
+// Any number of threads share the work: each takes a few objects, moves them, and says that it has. What is looked at
+// by an open snapshot, a pinned value or an iterator stays until they are gone: so does the segment, then. A layer's
+// prefix isn't moved.
 //
 // (Log-structured memory: Rumble, Kejriwal, Ousterhout, "Log-structured memory for DRAM-based storage", FAST 2014. Here
 // segments are chosen by what is alive in them alone, the emptiest first.)
@@ -41,14 +41,14 @@ class Compactor {
     bool are_nodes = false;
     absl::InlinedVector<Offset, 32> objects;
   };
-  // Up to so many objects that may have to move; there may be none in a share. Nothing: no segment is worth emptying, or
-  // (then IsBusy) this isn't the time to begin another one.
+  // Up to so many objects that may have to move; there may be none in a share. Nothing: no segment is worth emptying,
+  // or (then IsBusy) this isn't the time to begin another one.
   std::optional<Share> Take(size_t most, Heap::Thrift thrift);
   // The same; nothing, too, if somebody else is about to take some.
   std::optional<Share> TryToTake(size_t most, Heap::Thrift thrift);
 
-  // They have been moved, or must stay. `go_on`: false if there is no space for the rest. True: it was the last share of
-  // its segment, which is free now, or will be when nobody can see what was moved.
+  // They have been moved, or must stay. `go_on`: false if there is no space for the rest. True: it was the last share
+  // of its segment, which is free now, or will be when nobody can see what was moved.
   bool Done(const Share& share, bool go_on);
 
   // Whether somebody has a share.

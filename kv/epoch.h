@@ -74,8 +74,8 @@ struct ThreadSlot {
 };
 inline constinit thread_local ThreadSlot thread_slot{nullptr, nullptr};
 
-// At which slot this thread begins to look for a free one; kNoHint: not known yet. Set by a test whose threads are to do
-// the same each time.
+// At which slot this thread begins to look for a free one; kNoHint: not known yet. Set by a test whose threads are to
+// do the same each time.
 inline constexpr size_t kNoHint = ~size_t{0};
 inline constinit thread_local size_t slot_hint = kNoHint;
 }  // namespace internal_epoch

@@ -16,8 +16,8 @@ constexpr int64_t kLeastDeadPart = 64;
 
 }  // namespace
 
-// Compaction that begins when so few are free has time to make some before the last one is gone; begun earlier, it would
-// move what may have died by then.
+// Compaction that begins when so few are free has time to make some before the last one is gone; begun earlier, it
+// would move what may have died by then.
 uint64_t Heap::FewSegments() const {
   return std::clamp<uint64_t>((segments_.count() - image_.header_segments()) / 64, 3, 32);
 }

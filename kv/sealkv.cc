@@ -118,7 +118,7 @@ void Transaction::Abort() { impl_->Abort(); }
 Store::Store(std::unique_ptr<internal::StoreImpl> impl) : impl_(std::move(impl)) {}
 Store::~Store() = default;
 
-absl::StatusOr<std::unique_ptr<Store>> Store::Attach(daxfile::DaxFile file) {
+absl::StatusOr<std::unique_ptr<Store>> Store::Attach(daxfile::DaxFile file, Background background) {
   const absl::StatusOr<internal::Image> image = internal::OpenImage(file);
   if (!image.ok()) return image.status();
   if (!file.read_only()) {
@@ -128,13 +128,13 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Attach(daxfile::DaxFile file) {
   const uint32_t generation = file.read_only() ? 0 : internal::BeginGeneration(*image, file.persist());
   if (absl::Status status = file.persist().status(); !status.ok()) return status;
   file.AdmitReaders();  // there is a store now
-  auto impl = std::make_unique<internal::StoreImpl>(std::move(file), *image, generation);
+  auto impl = std::make_unique<internal::StoreImpl>(std::move(file), *image, generation, background);
   return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
-absl::StatusOr<std::unique_ptr<Store>> Store::Format(daxfile::DaxFile file) {
+absl::StatusOr<std::unique_ptr<Store>> Store::Format(daxfile::DaxFile file, Background background) {
   if (absl::Status status = internal::FormatImage(file); !status.ok()) return status;
-  return Attach(std::move(file));
+  return Attach(std::move(file), background);
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Create(std::string_view path, const Options& options) {

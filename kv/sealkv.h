@@ -258,6 +258,9 @@ struct Stats {
   int oldest_reader_pid = 0;         // whoever that is
 };
 
+// Whether a store has a thread of its own, which compacts. Without one, that is left to the write that finds no space.
+enum class Background : uint8_t { kNone, kCompacts };
+
 class Store {
  public:
   // Makes a new store. Errors: AlreadyExists; FailedPrecondition (the tier isn't reached: the message says why and what
@@ -272,8 +275,10 @@ class Store {
   static absl::StatusOr<std::unique_ptr<Store>> OpenOrCreate(std::string_view path, const Options& options);
 
   // The same over a file that is already mapped. Format makes an empty store of it, destroying what it held.
-  static absl::StatusOr<std::unique_ptr<Store>> Format(daxfile::DaxFile file);
-  static absl::StatusOr<std::unique_ptr<Store>> Attach(daxfile::DaxFile file);
+  static absl::StatusOr<std::unique_ptr<Store>> Format(daxfile::DaxFile file,
+                                                       Background background = Background::kCompacts);
+  static absl::StatusOr<std::unique_ptr<Store>> Attach(daxfile::DaxFile file,
+                                                       Background background = Background::kCompacts);
 
   ~Store();  // There is nothing to save: closing is only letting go. No iterator or PinnedValue may be alive.
   Store(const Store&) = delete;

@@ -33,7 +33,7 @@ absl::Status SizeError(std::string_view key, size_t value_bytes) {
       absl::StrCat("a value of ", value_bytes, " bytes is too large: the most is ", kMaxValueBytes, "."));
 }
 
-StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generation)
+StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generation, Background background)
     : file_(std::move(file)),
       image_(image),
       generation_(generation),
@@ -45,7 +45,7 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
       tree_(image_, file_.persist(), generation),
       marker_(tree_, heap_, epochs_),
       compactor_(image_, heap_, gate_),
-      compacts_in_background_(!file_.persist().is_observed()) {
+      compacts_in_background_(background == Background::kCompacts) {
   if (file_.lock_fd() < 0) return;  // memory of this process
   if (generation != 0) {
     foreign_readers_ = std::make_unique<ForeignReaders>(file_, image_);

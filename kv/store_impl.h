@@ -42,7 +42,7 @@ absl::Status SizeError(std::string_view key, size_t value_bytes);
 class StoreImpl {
  public:
   // `generation` 0: read-only.
-  StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generation);
+  StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generation, Background background);
   ~StoreImpl();
 
   absl::Status Put(std::string_view key, std::string_view value, bool only_if_absent);
@@ -173,7 +173,6 @@ class StoreImpl {
   Tree tree_;
   Marker marker_;
   Compactor compactor_;
-  // Not where each action is recorded, and whose it is.
   const bool compacts_in_background_;
 
   friend class WriteScope;

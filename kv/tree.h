@@ -201,8 +201,8 @@ class Tree {
   // The 8-byte value of the entry at kFound, or nullptr if its value has another size.
   uint64_t* ValueWord(const Location& location) const;
 
-  // Copies a node that the way to the key leads through, and leads it through the copy. Claims what it needs. Nothing is
-  // done if the way doesn't lead there.
+  // Copies a node that the way to the key leads through, and leads it through the copy. Claims what it needs. Nothing
+  // is done if the way doesn't lead there.
   absl::Status MoveNode(Change& change, std::string_view key, const Node* home);
   // A key that the node leads to; looks at `*budget` entries at most. The caller is in an epoch.
   std::optional<std::string> KeyBelow(const Node& node, unsigned* budget) const;

@@ -60,7 +60,7 @@ class CompactionTest : public ::testing::Test {
   }
 
   Random random_{testing::TestSeed()};
-  MemoryStore store_{kBytes};
+  MemoryStore store_{kBytes, nullptr, Background::kCompacts};
   Model model_;
 };
 

@@ -46,7 +46,7 @@ testing::Model ContentsOf(const std::vector<std::byte>& image) {
   const testing::Memory memory(image.size());
   std::memcpy(memory.data(), image.data(), image.size());
   testing::Model contents;
-  const auto store = Store::Attach(daxfile::DaxFile::OverMemory(memory.span()));
+  const auto store = Store::Attach(daxfile::DaxFile::OverMemory(memory.span()), Background::kNone);
   EXPECT_TRUE(store.ok()) << store.status();
   if (!store.ok()) return contents;
   const std::unique_ptr<Iterator> iterator = (*store)->NewIterator();

@@ -159,7 +159,9 @@ class GoldenTest : public ::testing::TestWithParam<const char*> {
     ASSERT_OK(today.Format());
     WriteContents(*today, &contents_);
   }
-  absl::StatusOr<std::unique_ptr<Store>> Open() { return Store::Attach(daxfile::DaxFile::OverMemory(memory_.span())); }
+  absl::StatusOr<std::unique_ptr<Store>> Open() {
+    return Store::Attach(daxfile::DaxFile::OverMemory(memory_.span()), Background::kNone);
+  }
 
   Memory memory_{kMemoryBytes};
   Model contents_;
@@ -251,7 +253,8 @@ TEST_P(GoldenBatchTest, HasABatchOfSeveralPartsAndHalfOfItsWords) {
 
 TEST_P(GoldenBatchTest, IsFinishedByWhoeverOpensItForWriting) {
   {
-    const absl::StatusOr<std::unique_ptr<Store>> store = Store::Attach(daxfile::DaxFile::OverMemory(memory_.span()));
+    const absl::StatusOr<std::unique_ptr<Store>> store =
+        Store::Attach(daxfile::DaxFile::OverMemory(memory_.span()), Background::kNone);
     ASSERT_OK(store);
     EXPECT_TRUE(testing::ScansAs(**store, contents_));
     EXPECT_TRUE(testing::GetsAs(**store, contents_));

@@ -42,11 +42,12 @@ class Memory {
 
 class MemoryStore {
  public:
-  explicit MemoryStore(size_t bytes, daxfile::PersistObserver* observer = nullptr)
-      : memory_(bytes), observer_(observer) {}
+  explicit MemoryStore(size_t bytes, daxfile::PersistObserver* observer = nullptr,
+                       Background background = Background::kNone)
+      : memory_(bytes), observer_(observer), background_(background) {}
 
-  absl::Status Format() { return Take(Store::Format(File())); }
-  absl::Status Open() { return Take(Store::Attach(File())); }
+  absl::Status Format() { return Take(Store::Format(File(), background_)); }
+  absl::Status Open() { return Take(Store::Attach(File(), background_)); }
   absl::Status Reopen() {
     store_.reset();
     return Open();
@@ -68,6 +69,7 @@ class MemoryStore {
 
   Memory memory_;
   daxfile::PersistObserver* observer_;
+  const Background background_;
   std::unique_ptr<Store> store_;
 };
 

@@ -185,6 +185,7 @@ Answer ApplyTo(Model& model, const Operation& operation) {
     case Action::kOpenSnapshot:
     case Action::kOpenIterator:
       return {StatusCode::kOk, {}, ContentsOf(model)};
+    case Action::kCompact:
     case Action::kClose:
       return {};
     default:
@@ -229,6 +230,8 @@ Answer ApplyTo(Store& store, const Operation& operation, const std::function<voi
       return BulkLoadInto(store, operation, in_between);
     case Action::kScan:
       return ScanOf(store.NewIterator(), in_between);
+    case Action::kCompact:
+      return {store.Compact().code()};
     default:
       return {StatusCode::kUnimplemented};
   }

@@ -116,7 +116,7 @@ class ConcurrentRunner {
  private:
   void SetUp() {
     const uint64_t number = Begin(Format(), 0);
-    auto store = Store::Format(daxfile::DaxFile::OverMemory(memory_.span(), &recorder_));
+    auto store = Store::Format(daxfile::DaxFile::OverMemory(memory_.span(), &recorder_), Background::kNone);
     recorder_.EndOperation(number);
     if (!store.ok()) return recording_.problems.push_back(store.status().ToString());
     store_ = *std::move(store);

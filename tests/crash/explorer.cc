@@ -139,7 +139,8 @@ class Explorer {
     Recovery(std::span<std::byte> memory, const Expectation& expectation) : expectation_(expectation) {
       Recorder recorder(memory);
       const uint64_t operation = recorder.BeginOperation();
-      absl::StatusOr<std::unique_ptr<Store>> store = Store::Attach(daxfile::DaxFile::OverMemory(memory, &recorder));
+      absl::StatusOr<std::unique_ptr<Store>> store =
+          Store::Attach(daxfile::DaxFile::OverMemory(memory, &recorder), Background::kNone);
       if (store.ok()) (void)(*store)->WaitUntilSpaceIsKnown();  // what goes wrong, the oracle will say
       recorder.EndOperation(operation);
       log = recorder.log();

@@ -14,6 +14,7 @@ bool IsRead(const Operation& operation) {
   switch (operation.action) {
     case Action::kGet:
     case Action::kScan:
+    case Action::kCompact:
     case Action::kOpenSnapshot:
     case Action::kOpenIterator:
     case Action::kClose:

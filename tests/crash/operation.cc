@@ -42,6 +42,8 @@ std::string Describe(const Operation& operation) {
       return with_parts("BulkLoad {");
     case Action::kScan:
       return "Scan";
+    case Action::kCompact:
+      return "Compact";
     case Action::kOpenSnapshot:
       return "OpenSnapshot";
     case Action::kOpenIterator:

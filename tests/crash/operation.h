@@ -36,6 +36,7 @@ enum class Action : uint8_t {
   kDeleteRange,
   kBulkLoad,
   kScan,
+  kCompact,
   // What is held from one operation to another.
   kOpenSnapshot,
   kOpenIterator,
@@ -76,6 +77,7 @@ inline Operation UpdateAway(std::string key) { return {Action::kUpdate, std::mov
 inline Operation Get(std::string key) { return {Action::kGet, std::move(key)}; }
 // All keys, forward.
 inline Operation Scan() { return {Action::kScan}; }
+inline Operation Compact() { return {Action::kCompact}; }
 // A WriteBatch of kPut, kDelete and kAdd.
 inline Operation Batch(std::vector<Operation> parts) { return {Action::kWrite, {}, {}, 0, std::move(parts)}; }
 // A transaction of kPut, kDelete, kAdd, kGet and kScan, as often as it takes.

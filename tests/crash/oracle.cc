@@ -18,7 +18,7 @@ namespace {
 using testing::Model;
 
 absl::StatusOr<std::unique_ptr<Store>> Open(std::span<std::byte> image) {
-  return Store::Attach(daxfile::DaxFile::OverMemory(image));
+  return Store::Attach(daxfile::DaxFile::OverMemory(image), Background::kNone);
 }
 
 // Empty, or what the assertion says.

@@ -105,6 +105,7 @@ Scenario RandomScenario(uint64_t seed) {
   for (unsigned i = 0; i < 110; ++i) {
     if (i % 40 == 0) writes.SetDeletePercent(i % 80 == 0 ? 30 : 85);
     scenario.operations.push_back(random.OneIn(40)   ? Recover()
+                                  : random.OneIn(25) ? Compact()
                                   : random.OneIn(30) ? Reopen()
                                   : random.OneIn(15) ? OpenOrClose(random)
                                                      : writes.Next());

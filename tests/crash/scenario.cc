@@ -140,7 +140,8 @@ class Runner {
   std::string Open(Action action, State* state) {
     LetGoOfStore();
     daxfile::DaxFile file = daxfile::DaxFile::OverMemory(memory_.span(), &recorder_);
-    auto store = action == Action::kFormat ? Store::Format(std::move(file)) : Store::Attach(std::move(file));
+    auto store = action == Action::kFormat ? Store::Format(std::move(file), Background::kNone)
+                                           : Store::Attach(std::move(file), Background::kNone);
     if (action == Action::kFormat) *state = Model{};
     if (!store.ok()) return store.status().ToString();
     store_ = *std::move(store);

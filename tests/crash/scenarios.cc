@@ -245,6 +245,36 @@ void AddSpace(std::vector<Scenario>* all) {
                   .happened = RecordsMoved,
                   .times = 1,
                   .may_be_full = true});
+  // Whole segments of nodes are emptied, whose others were freed: leaves, inner nodes, and those of layers.
+  const auto every_second_leaf = [](uint64_t last) {
+    Operations deletes;
+    for (uint64_t first = 15; first < last; first += 28) deletes = deletes + DeleteNumbers(first, first + 13);
+    return deletes;
+  };
+  all->push_back({.kind = "compaction of leaves",
+                  .setup = PutNumbers(1, 600) + every_second_leaf(580),
+                  .operations = {Compact(), Put(U64Key(20), 1), Delete(U64Key(3))},
+                  .happened = NodesMoved});
+  all->push_back({.kind = "compaction of inner nodes",
+                  .setup = PutNumbers(1, 2000) + every_second_leaf(1980),
+                  .operations = {Compact(), Put(U64Key(20), 1), Delete(U64Key(3))},
+                  .happened = InnerNodesMoved});
+  all->push_back({.kind = "compaction of the root",
+                  .setup = PutNumbers(1, 300) + DeleteNumbers(1, 290),
+                  .operations = {Compact(), Put(U64Key(7), 1)},
+                  .happened = RootMoved});
+  Operations layers;
+  for (const char first : letters.substr(0, 20)) {
+    layers = layers + PutBehind(std::string("a prefix of twenty-four ") + first + " bytes, ", "abcde");
+  }
+  for (const char first : letters.substr(2, 16)) {
+    layers = layers + DeleteBehind(std::string("a prefix of twenty-four ") + first + " bytes, ", "abcde");
+  }
+  all->push_back({.kind = "compaction of layers",
+                  .memory_bytes = 120 << 10,
+                  .setup = std::move(layers),
+                  .operations = {Compact(), Put("a prefix of twenty-four a bytes, x", 1)},
+                  .happened = LayerRootsMoved});
   // What was deleted but not yet given back is found by the background pass.
   all->push_back({.kind = "segments released by the background pass",
                   .setup = full + Operations{Delete("b"), Delete("d")},

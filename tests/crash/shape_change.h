@@ -50,6 +50,20 @@ inline bool UpdatedByRecord(const Shape& before, const Shape& after) {
 inline bool RecordsMoved(const Shape& before, const Shape& after) {
   return NewOnes(before.records, after.records) >= 3 && Entries(after) == Entries(before) + 1;
 }
+// Nothing else has changed.
+inline bool NodesMoved(const Shape& before, const Shape& after) {
+  return before.entries == after.entries && before.leaves.size() == after.leaves.size() &&
+         before.inner.size() == after.inner.size() && NewOnes(before.leaves, after.leaves) >= 2;
+}
+inline bool InnerNodesMoved(const Shape& before, const Shape& after) {
+  return NodesMoved(before, after) && NewOnes(before.inner, after.inner) >= 1;
+}
+inline bool LayerRootsMoved(const Shape& before, const Shape& after) {
+  return NodesMoved(before, after) && NewOnes(before.layer_roots, after.layer_roots) >= 1;
+}
+inline bool RootMoved(const Shape& before, const Shape& after) {
+  return before.entries == after.entries && before.root != after.root;
+}
 inline bool Deleted(const Shape& before, const Shape& after) {
   return SameNodes(before, after) && Entries(after) + 1 == Entries(before);
 }
