@@ -180,7 +180,7 @@ void StoreImpl::WakeBackground() {
 
 void StoreImpl::RunInBackground() {
   RunBackgroundPass();
-  while (!closing_) {
+  while (compacts_in_background_ && !closing_) {
     CompactInBackground(Heap::Thrift::kUsual);
     if (bell_.Wait(kUntilLeisure)) continue;
     CompactInBackground(Heap::Thrift::kAtLeisure);

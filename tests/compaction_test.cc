@@ -169,5 +169,99 @@ TEST_F(CompactionTest, AdditionsGoOnMeanwhile) {
   ExpectAllThere();
 }
 
+// Nodes move together as well as records: after nine of ten were deleted a store takes little more than a new one with
+// what is left.
+TEST_F(CompactionTest, WhatWasDeletedGivesItsSegmentsBack) {
+  const uint64_t keys = Fill("key ");
+  for (uint64_t i = 0; i < keys; ++i) {
+    if (i % 10 == 0) continue;
+    const std::string key = "key " + std::to_string(i);
+    ASSERT_OK(store_->Delete(key));
+    model_.erase(key);
+  }
+  ASSERT_OK(store_->Compact());
+  const Stats after = store_->GetStats();
+  MemoryStore fresh(kBytes);
+  ASSERT_OK(fresh.Format());
+  for (const auto& [key, value] : model_) ASSERT_OK(fresh->Put(key, value));
+  const Stats loaded = fresh->GetStats();
+  const auto in_use = [](const Stats& stats) { return stats.segments_total - stats.segments_free; };
+  EXPECT_LE(in_use(after) * 10, in_use(loaded) * 13) << in_use(after) << " and " << in_use(loaded);
+  EXPECT_GT(after.segments_emptied, 0u);
+  EXPECT_GT(after.bytes_moved, 0u);
+  EXPECT_EQ(after.segments_kept, 0u);
+  ExpectAllThere();
+}
+
+// A store that is emptied takes what a new one takes.
+TEST_F(CompactionTest, AnEmptiedStoreIsFree) {
+  const uint64_t free_before = store_->GetStats().segments_free;
+  const uint64_t keys = Fill("key ");
+  for (uint64_t i = 0; i < keys; ++i) ASSERT_OK(store_->Delete("key " + std::to_string(i)));
+  model_.clear();
+  ASSERT_OK(store_->Compact());
+  EXPECT_EQ(store_->GetStats().segments_free, free_before);
+  ExpectAllThere();
+}
+
+TEST_F(CompactionTest, WhatASnapshotNeedsIsNamedAndGivenBackWhenItCloses) {
+  const uint64_t keys = Fill("key ");
+  {
+    const absl::StatusOr<Snapshot> snapshot = store_->OpenSnapshot();
+    ASSERT_OK(snapshot);
+    for (uint64_t i = 0; i < keys; ++i) {
+      if (i % 10 == 0) continue;
+      ASSERT_OK(store_->Delete("key " + std::to_string(i)));
+      model_.erase("key " + std::to_string(i));
+    }
+    const uint64_t free_before = store_->GetStats().segments_free;
+    ASSERT_OK(store_->Compact());
+    const Stats stats = store_->GetStats();
+    EXPECT_LE(stats.segments_free, free_before);
+    EXPECT_GT(stats.snapshot_bytes_retained, kBytes / 4);
+    EXPECT_EQ(stats.snapshots_open, 1u);
+  }
+  ASSERT_OK(store_->Compact());
+  const Stats stats = store_->GetStats();
+  EXPECT_EQ(stats.segments_kept, 0u);
+  EXPECT_GT(stats.segments_free, stats.segments_total * 3 / 4);
+  ExpectAllThere();
+}
+
+// What is counted while writers go on is what a count finds when nobody does.
+TEST_F(CompactionTest, WhatIsInUseIsCountedRight) {
+  const uint64_t keys = Fill("a longer key than eight bytes ", 40) / 2;
+  const auto key_of = [](uint64_t i) { return "a longer key than eight bytes " + std::to_string(i); };
+  for (uint64_t i = keys; store_->Delete(key_of(i)).ok(); ++i) continue;
+  for (int round = 0; round < 4; ++round) {
+    store_.Close();  // saves nothing: as after a SIGKILL
+    ASSERT_OK(store_.Open());
+    std::vector<std::thread> writers;
+    for (uint64_t writer = 0; writer < 3; ++writer) {
+      writers.emplace_back([&, writer] {
+        Random random(testing::TestSeed() + 10 * round + writer);
+        for (int i = 0; i < 20'000; ++i) {
+          const std::string key = key_of(random.Below(keys));
+          const absl::Status status =
+              random.OneIn(2) ? store_->Delete(key) : store_->Put(key, random.Bytes(random.Below(100)));
+          ASSERT_TRUE(status.ok() || absl::IsNotFound(status)) << status;
+        }
+      });
+    }
+    for (std::thread& writer : writers) writer.join();
+    ASSERT_OK(store_->Compact());
+    const Stats counted = store_->GetStats();
+    EXPECT_EQ(counted.bytes_retired, 0u);
+    store_.Close();
+    ASSERT_OK(store_.Open());
+    ASSERT_OK(store_->WaitUntilSpaceIsKnown());
+    const Stats found = store_->GetStats();
+    EXPECT_EQ(counted.node_bytes_used, found.node_bytes_used);
+    EXPECT_EQ(counted.record_bytes_used, found.record_bytes_used);
+  }
+  store_.Close();
+  EXPECT_TRUE(testing::IsClean(store_.memory().span()));
+}
+
 }  // namespace
 }  // namespace sealkv

@@ -256,7 +256,7 @@ void AddSpace(std::vector<Scenario>* all) {
                   .operations = {Compact(), Put(U64Key(20), 1), Delete(U64Key(3))},
                   .happened = NodesMoved});
   all->push_back({.kind = "compaction of inner nodes",
-                  .setup = PutNumbers(1, 2000) + every_second_leaf(1980),
+                  .setup = PutNumbers(1, 800) + every_second_leaf(780),
                   .operations = {Compact(), Put(U64Key(20), 1), Delete(U64Key(3))},
                   .happened = InnerNodesMoved});
   all->push_back({.kind = "compaction of the root",
