@@ -139,10 +139,8 @@ uint64_t Epochs::Oldest() const {
   // A reader that isn't seen below announced itself after this, so it sees what was unlinked before it.
   HeavyFence();
   // In this order: who isn't found in a thread's slot because he left it for one that he keeps is found there.
-  uint64_t oldest = kept_slots_.Oldest(thread_slots_->Oldest(now));
-  if (foreign_readers_ != nullptr) oldest = foreign_readers_->Oldest(oldest);
-  last_oldest_.store(oldest, std::memory_order_release);
-  return oldest;
+  const uint64_t oldest = kept_slots_.Oldest(thread_slots_->Oldest(now));
+  return foreign_readers_ == nullptr ? oldest : foreign_readers_->Oldest(oldest);
 }
 
 }  // namespace sealkv::internal

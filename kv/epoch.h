@@ -108,8 +108,6 @@ class Epochs {
   void Advance();
   // The oldest epoch that a reader is in, or current() if there is none. Costs a heavy fence.
   uint64_t Oldest() const;
-  // What Oldest() was when it was last asked for: costs a load.
-  uint64_t LastOldest() const { return last_oldest_.load(std::memory_order_acquire); }
   // Whether it is a call under way that the oldest reader is in, or one in another process: not for long then, as a
   // rule.
   bool IsHeldBackByCalls() const;
@@ -140,7 +138,6 @@ class Epochs {
   void MoveLive(EpochSlot* slot, uint64_t epoch);
   uint64_t CurrentOfWriter() const;
 
-  mutable std::atomic<uint64_t> last_oldest_{0};
   std::atomic<uint64_t> current_{1};
   const ForeignReaders* foreign_readers_ = nullptr;
   LiveReader* live_reader_ = nullptr;

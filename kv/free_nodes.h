@@ -23,6 +23,16 @@ class FreeNodes {
     const auto found = by_segment_.find(segment);
     return found != by_segment_.end() ? found->second.size() : 0;
   }
+  // How many there are in segments before this one that aren't `passed_over`.
+  template <typename PassedOver>
+  uint64_t CountBelow(uint64_t segment, PassedOver passed_over) const {
+    uint64_t count = 0;
+    for (const auto& [other, list] : by_segment_) {
+      if (other >= segment) break;
+      if (!passed_over(other)) count += list.size();
+    }
+    return count;
+  }
   const std::vector<Offset>& In(uint64_t segment) { return by_segment_[segment]; }
 
   void Put(uint64_t segment, Offset node) {

@@ -116,7 +116,6 @@ void Heap::PutBackNode(Offset node) {
   const uint64_t segment = image_.SegmentOf(node);
   SegmentState& state = segments_.state(segment);
   state.live_bytes -= kNodeBytes;
-  state.is_kept = false;
   free_nodes_.Put(segment, node);
   NoteFreed(state, kNodeBytes);
 }
@@ -151,6 +150,7 @@ absl::StatusOr<Offset> Heap::AppendRecord(Arena& arena, std::string_view key, st
   arena.record_bytes_used.Add(static_cast<int64_t>(bytes));
   const uint64_t sequence = std::max(arena.next_sequence, replaced + 1);
   arena.next_sequence = sequence + 1;
+  if (flags == kPrefixRecord) segments_.state(image_.SegmentOf(*offset)).has_prefix = true;
   WriteRecord(image_.base() + Raw(*offset), key, value, flags, sequence);
   return offset;
 }
@@ -318,24 +318,14 @@ void Heap::Retire(Arena& arena, Offset offset, uint64_t bytes, bool is_node) {
   arena.bytes_retired.Add(static_cast<int64_t>(bytes));
 }
 
-void Heap::ReclaimDue(Arena& arena) {
-  // Somebody else may have asked just now who reads what: then that needn't be asked again, yet.
-  const uint64_t oldest = epochs_.LastOldest();
-  if (arena.retired[arena.retired.size() / 4].epoch < oldest) return ReclaimUpTo(arena, oldest);
-  if (arena.retired.size() >= 2 * ReclaimBatch()) return Reclaim(arena);
-  arena.reclaim_at = arena.retired.size() + ReclaimBatch() / 4;
-}
-
 void Heap::Reclaim(Arena& arena) {
-  if (arena.retired.empty()) return;
-  epochs_.Advance();
-  ReclaimUpTo(arena, epochs_.Oldest());
-}
-
-void Heap::ReclaimUpTo(Arena& arena, uint64_t oldest_epoch) {
-  const HeapLock lock(mutex_);
-  FreeRetired(arena, oldest_epoch);
-  SyncSequence(arena);
+  if (!arena.retired.empty()) {
+    epochs_.Advance();
+    const uint64_t oldest = epochs_.Oldest();
+    const HeapLock lock(mutex_);
+    FreeRetired(arena, oldest);
+    SyncSequence(arena);
+  }
   arena.reclaim_at = arena.retired.size() + ReclaimBatch();
 }
 
@@ -359,7 +349,10 @@ void Heap::FreeNode(Arena& arena, Offset node) {
     // Not counted yet: without its mark the sweep finds it free.
     if (!ClearMark(node, kNodeBytes)) return;
     state.live_bytes -= kNodeBytes;
+  } else if (state.is_being_emptied) {
+    PutBackNode(node);
   } else {
+    if (state.live_bytes <= state.kept_live_bytes) state.is_kept = false;
     arena.free_nodes.push_back(node);
     if (arena.free_nodes.size() >= 2 * kNodesAtOnce) {
       for (uint64_t i = 0; i < kNodesAtOnce; ++i) {
@@ -379,7 +372,7 @@ void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes) {
   if (!holds_records || (state.live_bytes < bytes && !state.is_owned)) return;
   if (state.origin != SegmentState::Origin::kCounted && !ClearMark(record, kRecordGranuleBytes)) return;
   state.live_bytes -= bytes;
-  state.is_kept = false;
+  if (state.live_bytes < state.kept_live_bytes) state.is_kept = false;
   arena.record_bytes_used.Add(-bytes);
   if (state.origin != SegmentState::Origin::kCounted) return;
   NoteFreed(state, bytes);

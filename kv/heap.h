@@ -74,8 +74,6 @@ class Heap {
   static bool IsReclaimDue(const Arena& arena) { return arena.retired.size() >= arena.reclaim_at; }
   // Frees what the arena has retired and nobody can see any more. The caller has refreshed his own epoch, if he can.
   void Reclaim(Arena& arena);
-  // The same; but what that costs may be put off.
-  void ReclaimDue(Arena& arena);
 
   // The gate is closed: frees what can be freed of what anybody has retired, and takes back what the arenas hold: free
   // nodes, and half-full segments.
@@ -110,6 +108,8 @@ class Heap {
   bool is_reserve_taken() const { return is_reserve_taken_.load(std::memory_order_relaxed); }
   // After something was moved: what room is left of the last free segment isn't for the arena's own.
   void LeaveReserve(Arena& arena);
+  // The gate is closed, after CollectArenas: free segments, and what is left behind the tails of others.
+  uint64_t UsableBytes();
   // How many segments that compaction has emptied were given back, up to now.
   uint64_t releases() const { return releases_.load(std::memory_order_acquire); }
 
@@ -164,7 +164,6 @@ class Heap {
   void FreeNode(Arena& arena, Offset node);
   void FreeRecord(Arena& arena, Offset record, uint64_t bytes);
   void FreeRetired(Arena& arena, uint64_t oldest_epoch);
-  void ReclaimUpTo(Arena& arena, uint64_t oldest_epoch);
   // Sets the mark of an object in a segment that was in use at open; returns whether it was clear.
   bool SetMark(Offset offset, unsigned granule_bytes);
   bool ClearMark(Offset offset, unsigned granule_bytes);
@@ -190,9 +189,11 @@ class Heap {
   void CountLiveness(uint64_t segment, Usage* usage) const;
   void NoteFreed(const SegmentState& state, int64_t bytes);
   int64_t MostLive(Thrift thrift) const;
-  int64_t MostRoom() const;
+  int64_t RoomIn(uint64_t segment) const;
+  int64_t MostRoomBeside(uint64_t segment) const;
+  bool HasRoomFor(uint64_t segment) const;
   std::optional<uint64_t> FindSegmentToEmpty(int64_t most_live) const;
-  bool FitsElsewhere(uint64_t segment) const;
+  bool FitsBelow(uint64_t segment) const;
   // The arena appends to its segment no more.
   void LeaveAppendSegment(Arena& arena);
   void SyncSequence(Arena& arena);

@@ -73,14 +73,37 @@ int64_t Heap::MostLive(Thrift thrift) const {
   return segment_bytes / 4 + segment_bytes / 4 * static_cast<int64_t>(scarcity) / static_cast<int64_t>(half);
 }
 
-int64_t Heap::MostRoom() const {
+int64_t Heap::RoomIn(uint64_t segment) const {
+  const SegmentState& state = segments_.state(segment);
+  const bool has_room = state.kind == SegmentKind::kRecords && state.origin == SegmentState::Origin::kCounted &&
+                        !state.is_owned && !state.is_being_emptied;
+  return has_room ? static_cast<int64_t>(image_.segment_bytes()) - int64_t{state.tail} : 0;
+}
+
+int64_t Heap::MostRoomBeside(uint64_t segment) const {
   int64_t most = 0;
-  for (const uint64_t segment : partial_segments_) {
-    const SegmentState& state = segments_.state(segment);
-    if (state.kind != SegmentKind::kRecords || state.is_owned || state.is_being_emptied) continue;
-    most = std::max(most, static_cast<int64_t>(image_.segment_bytes()) - int64_t{state.tail});
+  for (const uint64_t other : partial_segments_) {
+    if (other != segment) most = std::max(most, RoomIn(other));
   }
   return most;
+}
+
+// Whether what lives in the segment has somewhere to go: what is begun can be finished. The last free segment is for
+// what frees another one.
+bool Heap::HasRoomFor(uint64_t segment) const {
+  const SegmentState& state = segments_.state(segment);
+  if (state.kind == SegmentKind::kNodes) return FitsBelow(segment);
+  const uint64_t free = segments_.free_count();
+  if (free > emptying_ + 1) return true;
+  if (emptying_ > 0 || state.has_prefix) return false;
+  return free > 0 || state.live_bytes <= MostRoomBeside(segment);
+}
+
+uint64_t Heap::UsableBytes() {
+  const HeapLock lock(mutex_);
+  uint64_t bytes = segments_.free_count() * image_.segment_bytes() + free_nodes_.count() * kNodeBytes;
+  for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) bytes += RoomIn(segment);
+  return bytes;
 }
 
 std::optional<uint64_t> Heap::FindSegmentToEmpty(int64_t most_live) const {
@@ -96,30 +119,27 @@ std::optional<uint64_t> Heap::FindSegmentToEmpty(int64_t most_live) const {
     if (state.kind == SegmentKind::kRecords) {
       // The room behind its tail isn't dead: so each time something is moved there is less that is, and it ends.
       if ((int64_t{state.tail} - state.live_bytes) * kLeastDeadPart < segment_bytes) continue;
-    } else if (state.kind != SegmentKind::kNodes || state.live_bytes == 0 || !FitsElsewhere(segment)) {
+    } else if (state.kind != SegmentKind::kNodes || state.live_bytes == 0) {
       continue;
     }
+    if (!HasRoomFor(segment)) continue;
     least = state.live_bytes;
     found = segment;
   }
   return found;
 }
 
-// Whether the nodes in use of a segment have places in others. (What is never used yet is nobody's in particular.)
-bool Heap::FitsElsewhere(uint64_t segment) const {
+// Whether the nodes in use of a segment have places in those before it: nodes move one way only, so it ends.
+bool Heap::FitsBelow(uint64_t segment) const {
   if (fresh_node_ < fresh_node_end_ && image_.SegmentOf(Offset{fresh_node_}) == segment) return false;
-  const uint64_t free_elsewhere = free_nodes_.count() - free_nodes_.CountIn(segment);
+  const auto is_being_emptied = [this](uint64_t other) { return segments_.state(other).is_being_emptied; };
   const auto in_use = static_cast<uint64_t>(segments_.state(segment).live_bytes) / kNodeBytes;
-  return free_elsewhere >= in_use + image_.segment_bytes() / kNodeBytes / kLeastDeadPart;
+  return free_nodes_.CountBelow(segment, is_being_emptied) >= in_use + image_.segment_bytes() / kNodeBytes / kLeastDeadPart;
 }
 
 std::optional<Heap::Emptying> Heap::BeginEmptying(Thrift thrift) {
   const HeapLock lock(mutex_);
-  // What is begun can be finished: in a free segment, or in the room that is left in another.
-  const bool has_segment = segments_.free_count() > emptying_;
-  if (!has_segment && emptying_ > 0) return std::nullopt;
-  const int64_t most_live = has_segment ? MostLive(thrift) : MostRoom();
-  const std::optional<uint64_t> segment = FindSegmentToEmpty(most_live);
+  const std::optional<uint64_t> segment = FindSegmentToEmpty(MostLive(thrift));
   if (!segment.has_value()) {
     freed_since_look_ = 0;
     if (thrift == Thrift::kNone || shortage() > 0) can_gain_.store(false, std::memory_order_relaxed);
@@ -154,6 +174,7 @@ void Heap::EndEmptying(uint64_t segment, bool is_through) {
   --emptying_;
   NoteSegments();
   state.is_kept = is_through;
+  state.kept_live_bytes = state.live_bytes;
   state.was_emptied |= is_through;
   if (state.kind == SegmentKind::kRecords) ReleaseIfEmpty(segment);
 }

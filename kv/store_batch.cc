@@ -108,9 +108,8 @@ absl::Status StoreImpl::ChangeKeys(Change& change, std::span<const KeyChange> li
 absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* validation) {
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) BeginBackgroundPass();
-  bool has_collected = false;
+  uint64_t most_usable = 0;
   for (int turned_back = 0;;) {
-    const uint64_t releases = heap_.releases();
     absl::Status status;
     {
       WriteScope scope(*this, WriteScope::Kind::kPrepares);
@@ -125,7 +124,7 @@ absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* vali
     if (IsRestart(status)) status = WriteChangesAlone(changes, validation);
     LookAfterSpaceIfDue(changes.list().size());
     // There may be space that isn't known yet, or that others hold.
-    if (absl::IsResourceExhausted(status) && FindSpace(releases, &has_collected)) continue;
+    if (absl::IsResourceExhausted(status) && FindSpace(&most_usable)) continue;
     return status;
   }
 }

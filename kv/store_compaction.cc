@@ -23,6 +23,7 @@ constexpr size_t kObjectsAtOnce = 8;
 constexpr size_t kObjectsPerWrite = 3;
 constexpr int kYieldsPerStep = 64;
 constexpr int kMostTries = 3;
+constexpr int kMostWaitsForNode = 8;
 constexpr int kMostSleeps = 1000;
 constexpr std::chrono::microseconds kSleep(100);
 constexpr std::chrono::milliseconds kUntilLeisure(200);
@@ -39,38 +40,39 @@ void LetOthersRun(bool for_longer) {
 }  // namespace
 
 StoreImpl::Compacted StoreImpl::CompactSome(Heap::Thrift thrift) {
+  if (!file_.persist().is_ok()) return Compacted::kNothing;
   const std::optional<Compactor::Share> share = compactor_.Take(kObjectsAtOnce, thrift);
   return share.has_value() ? Move(*share) : Compacted::kNothing;
 }
 
+// What can't be moved because of damage stays, and its segment.
 StoreImpl::Compacted StoreImpl::Move(const Compactor::Share& share) {
-  absl::Status status;
+  bool has_space = true;
   for (const Offset object : share.objects) {
-    status = share.are_nodes ? MoveNode(object) : MoveRecord(object);
-    if (!status.ok()) break;
+    if (!file_.persist().is_ok()) has_space = false;
+    if (!has_space) break;
+    const absl::Status status = share.are_nodes ? MoveNode(object) : MoveRecord(object);
+    has_space = !absl::IsResourceExhausted(status);
   }
-  const bool is_last = compactor_.Done(share, status.ok());
-  if (!status.ok()) return Compacted::kNoSpace;
+  const bool is_last = compactor_.Done(share, has_space);
+  if (!has_space) return Compacted::kNoSpace;
   return is_last ? Compacted::kSegment : Compacted::kShare;
 }
 
-// Segment after segment until one has become free; that it took another one for what lived in it doesn't matter: the
-// next one then finds that half empty.
-bool StoreImpl::CompactForSpace(uint64_t releases_before) {
+// Segment after segment until there is more space than before; that one took another for what lived in it doesn't
+// matter: the next one then finds that half empty.
+bool StoreImpl::CompactForSpace(uint64_t* most_usable) {
   for (int tries_left = kMostTries; tries_left > 0;) {
     const Compacted compacted = CompactSome(Heap::Thrift::kNone);
     if (compacted == Compacted::kShare) continue;
-    if (compacted != Compacted::kSegment && compactor_.IsBusy()) {
+    if (compacted == Compacted::kNothing && compactor_.IsBusy()) {
       LetOthersRun(/*for_longer=*/false);
-      if (heap_.releases() != releases_before) return true;
       continue;
     }
     // A call that may be looking at what was moved ends soon; a pinned value or an iterator may stay.
     for (int i = 0; i < kYieldsPerStep + kMostSleeps; ++i) {
       if (i > 0) LetOthersRun(i > kYieldsPerStep);
-      const ClosedGate closed(gate_);
-      ReleaseNodeSpace();
-      if (heap_.releases() != releases_before) return true;
+      if (HasMoreSpace(most_usable)) return true;
       if (i >= kYieldsPerStep && !epochs_.IsHeldBackByCalls()) break;
     }
     // Others who have moved something may have left room.
@@ -115,7 +117,13 @@ absl::Status StoreImpl::MoveNode(Offset at) {
   for (int turned_back = 0; turned_back < kMostTurnedBack;) {
     const Node* blocker = nullptr;
     {
+      // It may have become part of something that isn't there yet; or somebody is about to change it.
       if (node->lock().is_obsolete(generation_)) return absl::OkStatus();
+      if (node->lock().is_locked(generation_)) {
+        if (++turned_back > kMostWaitsForNode) return absl::OkStatus();
+        scope.WaitFor(nullptr);
+        continue;
+      }
       unsigned budget = kMostEntriesLookedAt;
       std::optional<std::string> key = tree_.KeyBelow(*node, &budget);
       // An empty store's root leads to no key, and is on the way to each.
@@ -153,7 +161,7 @@ absl::Status StoreImpl::Compact() {
 }
 
 void StoreImpl::LookAfterSpace(size_t pairs) {
-  if (!compacts_in_background_) return;
+  if (!compacts_in_background_ || !file_.persist().is_ok()) return;
   if (heap_.needs_attention()) {
     heap_.TakeNotice();
     WakeBackground();

@@ -256,13 +256,12 @@ absl::Status StoreImpl::Write(std::string_view key, Operation operation) {
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) [[unlikely]]
     BeginBackgroundPass();
-  for (bool has_collected = false;;) {
-    const uint64_t releases = heap_.releases();
+  for (uint64_t most_usable = 0;;) {
     const absl::Status status = WriteInSpace(key, operation);
     LookAfterSpaceIfDue(1);
     if (status.ok()) return file_.persist().status();
     // There may be space that isn't known yet, or that others hold, or that is dead.
-    if (!absl::IsResourceExhausted(status) || !FindSpace(releases, &has_collected)) return status;
+    if (!absl::IsResourceExhausted(status) || !FindSpace(&most_usable)) return status;
   }
 }
 

@@ -130,9 +130,9 @@ class StoreImpl {
   void BeginBackgroundPass();
   bool StepBackgroundPass();  // true: through
   void RunBackgroundPass();
-  // Finds what can be of use to somebody who found no space. So many segments had been released when he looked. False:
-  // nothing more.
-  bool FindSpace(uint64_t releases_before, bool* has_collected);
+  // For somebody who found no space: makes some. `most_usable`: 0 at first. False: there is no more than there was.
+  bool FindSpace(uint64_t* most_usable);
+  bool HasMoreSpace(uint64_t* most_usable);
   // Makes segments of nothing but free nodes usable for anything. Whether there were any. The gate is closed.
   bool ReleaseNodeSpace();
 
@@ -141,8 +141,7 @@ class StoreImpl {
   // Moves some objects: a share of a segment, or the last one of it.
   Compacted CompactSome(Heap::Thrift thrift);
   Compacted Move(const Compactor::Share& share);
-  // Whether segments were released since.
-  bool CompactForSpace(uint64_t releases_before);
+  bool CompactForSpace(uint64_t* most_usable);
   // Moves the object, if anything leads to it.
   absl::Status MoveRecord(Offset at);
   absl::Status MoveNode(Offset at);

@@ -59,9 +59,8 @@ absl::StatusOr<bool> Fill(Pairs& pairs,
 
 // One step, again while there may be space for it, or others are in the way.
 absl::Status StoreImpl::InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step) {
-  bool has_collected = false;
+  uint64_t most_usable = 0;
   for (;;) {
-    const uint64_t releases = heap_.releases();
     absl::Status status;
     {
       WriteScope scope(*this, WriteScope::Kind::kPrepares);
@@ -69,7 +68,7 @@ absl::Status StoreImpl::InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step)
       scope.ReclaimIfDue();
     }
     if (IsRestart(status)) continue;
-    if (absl::IsResourceExhausted(status) && FindSpace(releases, &has_collected)) continue;
+    if (absl::IsResourceExhausted(status) && FindSpace(&most_usable)) continue;
     return status;
   }
 }

@@ -2,6 +2,7 @@
 // space does first.
 #include <sched.h>
 
+#include <algorithm>
 #include <mutex>
 #include <system_error>
 #include <utility>
@@ -40,17 +41,22 @@ bool StoreImpl::StepBackgroundPass() {
   return true;
 }
 
-bool StoreImpl::FindSpace(uint64_t releases_before, bool* has_collected) {
+// Each time there must be more than there ever was before: what an attempt that failed has written is dead, and to gain
+// that again is no progress.
+bool StoreImpl::FindSpace(uint64_t* most_usable) {
   if (!marker_.is_done()) {
     while (!StepBackgroundPass()) continue;
     return true;
   }
-  // Once: what the attempt takes for its nodes would be released again, and again.
-  if (std::exchange(*has_collected, true)) return CompactForSpace(releases_before);
+  return HasMoreSpace(most_usable) || CompactForSpace(most_usable);
+}
+
+bool StoreImpl::HasMoreSpace(uint64_t* most_usable) {
   const ClosedGate closed(gate_);
   heap_.CollectArenas();
   ReleaseNodeSpace();
-  return true;
+  const uint64_t usable = heap_.UsableBytes();
+  return usable > std::exchange(*most_usable, std::max(*most_usable, usable));
 }
 
 bool StoreImpl::ReleaseNodeSpace() {

@@ -53,8 +53,14 @@ std::optional<std::string> Tree::KeyBelow(const Node& node, unsigned* budget) co
       if (key.has_value()) return key;
       continue;
     }
-    const RecordView record = image_.RecordAt(node.record(slot).offset());
-    if (!record.is_null()) return std::string(record.key());
+    const Offset at = node.record(slot).offset();
+    const RecordView record = image_.RecordAt(at);
+    if (record.is_null()) continue;
+    // Somebody may be writing something else there: its length is looked at once.
+    const uint64_t key_bytes = record.header().key_bytes();
+    if (Raw(at) + sizeof(RecordHeader) + key_bytes <= image_.size_bytes()) {
+      return std::string(record.key().data(), key_bytes);
+    }
   }
   return std::nullopt;
 }

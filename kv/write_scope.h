@@ -45,7 +45,7 @@ class WriteScope {
       return;
     Gate::EndChange(arena_);
     guard_.Pause();
-    store_.heap_.ReclaimDue(arena_);
+    store_.heap_.Reclaim(arena_);
   }
 
   void Leave() {
