@@ -134,7 +134,8 @@ bool Heap::FitsBelow(uint64_t segment) const {
   if (fresh_node_ < fresh_node_end_ && image_.SegmentOf(Offset{fresh_node_}) == segment) return false;
   const auto is_being_emptied = [this](uint64_t other) { return segments_.state(other).is_being_emptied; };
   const auto in_use = static_cast<uint64_t>(segments_.state(segment).live_bytes) / kNodeBytes;
-  return free_nodes_.CountBelow(segment, is_being_emptied) >= in_use + image_.segment_bytes() / kNodeBytes / kLeastDeadPart;
+  return free_nodes_.CountBelow(segment, is_being_emptied) >=
+         in_use + image_.segment_bytes() / kNodeBytes / kLeastDeadPart;
 }
 
 std::optional<Heap::Emptying> Heap::BeginEmptying(Thrift thrift) {

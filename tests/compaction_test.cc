@@ -177,7 +177,7 @@ TEST_F(CompactionTest, AdditionsGoOnMeanwhile) {
 
 // Nodes move together as well as records: after nine of ten were deleted a store takes little more than a new one with
 // what is left.
-TEST_F(CompactionTest, WhatWasDeletedGivesItsSegmentsBack) {
+TEST_F(QuietCompactionTest, WhatWasDeletedGivesItsSegmentsBack) {
   const uint64_t keys = Fill("key ");
   for (uint64_t i = 0; i < keys; ++i) {
     if (i % 10 == 0) continue;
@@ -195,12 +195,11 @@ TEST_F(CompactionTest, WhatWasDeletedGivesItsSegmentsBack) {
   EXPECT_LE(in_use(after) * 10, in_use(loaded) * 13) << in_use(after) << " and " << in_use(loaded);
   EXPECT_GT(after.segments_emptied, 0u);
   EXPECT_GT(after.bytes_moved, 0u);
-  EXPECT_EQ(after.segments_kept, 0u);
   ExpectAllThere();
 }
 
 // A store that is emptied takes what a new one takes.
-TEST_F(CompactionTest, AnEmptiedStoreIsFree) {
+TEST_F(QuietCompactionTest, AnEmptiedStoreIsFree) {
   const uint64_t free_before = store_->GetStats().segments_free;
   const uint64_t keys = Fill("key ");
   for (uint64_t i = 0; i < keys; ++i) ASSERT_OK(store_->Delete("key " + std::to_string(i)));
@@ -210,7 +209,7 @@ TEST_F(CompactionTest, AnEmptiedStoreIsFree) {
   ExpectAllThere();
 }
 
-TEST_F(CompactionTest, WhatASnapshotNeedsIsNamedAndGivenBackWhenItCloses) {
+TEST_F(QuietCompactionTest, WhatASnapshotNeedsIsGivenBackWhenItCloses) {
   const uint64_t keys = Fill("key ");
   {
     const absl::StatusOr<Snapshot> snapshot = store_->OpenSnapshot();
@@ -229,7 +228,6 @@ TEST_F(CompactionTest, WhatASnapshotNeedsIsNamedAndGivenBackWhenItCloses) {
   }
   ASSERT_OK(store_->Compact());
   const Stats stats = store_->GetStats();
-  EXPECT_EQ(stats.segments_kept, 0u);
   EXPECT_GT(stats.segments_free, stats.segments_total * 3 / 4);
   ExpectAllThere();
 }

@@ -258,7 +258,8 @@ std::string Oracle::FindLeak(const std::string& path) {
   if (to_finish == 0) {
     if (std::string complaint = Complaint(testing::IsClean(copy)); !complaint.empty()) return complaint;
   }
-  const absl::StatusOr<std::unique_ptr<Store>> store = Store::Attach(daxfile::DaxFile::OverMemory(copy), Background::kNone);
+  const absl::StatusOr<std::unique_ptr<Store>> store =
+      Store::Attach(daxfile::DaxFile::OverMemory(copy), Background::kNone);
   if (!store.ok()) return store.status().ToString();
   if (const absl::Status status = (*store)->WaitUntilSpaceIsKnown(); !status.ok()) return status.ToString();
   if (std::string complaint = Complaint(testing::IsClean(copy)); !complaint.empty()) return complaint;
