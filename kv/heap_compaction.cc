@@ -174,7 +174,7 @@ void Heap::EndEmptying(uint64_t segment, bool is_through) {
   state.is_being_emptied = false;
   --emptying_;
   NoteSegments();
-  state.is_kept = is_through;
+  state.is_kept = is_through && state.live_bytes > 0;
   state.kept_live_bytes = state.live_bytes;
   state.was_emptied |= is_through;
   if (state.kind == SegmentKind::kRecords) ReleaseIfEmpty(segment);

@@ -195,6 +195,7 @@ TEST_F(QuietCompactionTest, WhatWasDeletedGivesItsSegmentsBack) {
   EXPECT_LE(in_use(after) * 10, in_use(loaded) * 13) << in_use(after) << " and " << in_use(loaded);
   EXPECT_GT(after.segments_emptied, 0u);
   EXPECT_GT(after.bytes_moved, 0u);
+  EXPECT_EQ(after.segments_kept, 0u);
   ExpectAllThere();
 }
 
