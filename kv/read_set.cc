@@ -43,9 +43,17 @@ absl::Status ReadSet::CompareKey(const Key& key, Arena& arena) {
   if (location.outcome == Location::Outcome::kFound) {
     now = IdentityOf(location.kind, last.home->ref(last.perm.slot(last.position)));
   }
-  if (now != key.identity) return Conflict(key.key);
+  if (now != key.identity && !HaveSameValue(now, key.identity)) return Conflict(key.key);
   leaves_.push_back({last.home, last.version});
   return absl::OkStatus();
+}
+
+// Compaction moves records. The one that was read is still there, for the transaction's snapshot sees it.
+bool ReadSet::HaveSameValue(const std::optional<EntryIdentity>& a, const std::optional<EntryIdentity>& b) const {
+  if (!a.has_value() || !b.has_value() || a->is_inline || b->is_inline) return false;
+  const RecordView record_a = tree_.image().RecordAt(Offset{a->value_or_record});
+  const RecordView record_b = tree_.image().RecordAt(Offset{b->value_or_record});
+  return !record_a.is_null() && !record_b.is_null() && record_a.value() == record_b.value();
 }
 
 absl::Status ReadSet::CompareRange(const KeyRange& range) {
@@ -60,7 +68,9 @@ absl::Status ReadSet::CompareRange(const KeyRange& range) {
     const bool was_there = then.Valid() && range.Contains(then.key());
     const bool is_there = now.Valid() && range.Contains(now.key());
     if (!was_there && !is_there) return absl::OkStatus();
-    if (was_there != is_there || then.key() != now.key() || then.identity() != now.identity()) {
+    const bool is_same = was_there == is_there && then.key() == now.key() &&
+                         (then.identity() == now.identity() || then.value() == now.value());
+    if (!is_same) {
       return Conflict(was_there ? then.key() : now.key());
     }
   }

@@ -48,6 +48,7 @@ class ReadSet : public Validation {
     std::optional<EntryIdentity> identity;
   };
   absl::Status CompareKey(const Key& key, Arena& arena);
+  bool HaveSameValue(const std::optional<EntryIdentity>& a, const std::optional<EntryIdentity>& b) const;
   absl::Status CompareRange(const KeyRange& range);
   absl::Status CheckLeavesAreFree(Change& change) const;
 

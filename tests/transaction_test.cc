@@ -100,6 +100,27 @@ TEST_F(TransactionTest, WhatItHasReadMustStillBeSo) {
   }));
 }
 
+// Where a record lies is nobody's business.
+TEST_F(TransactionTest, WhatCompactionMovesIsUnchanged) {
+  const auto key_of = [](int i) { return "a key of some length " + std::to_string(i); };
+  for (int i = 0; i < 1000; ++i) ASSERT_OK(store_->Put(key_of(i), std::string(100, 'a')));
+  for (int i = 0; i < 1000; ++i) {
+    if (i % 5 != 0) {
+      ASSERT_OK(store_->Delete(key_of(i)));
+    }
+  }
+  const auto by_key = Begin();
+  for (int i = 0; i < 1000; i += 5) ASSERT_OK(by_key->Get(key_of(i)).status());
+  const auto by_range = Begin();
+  EXPECT_EQ(KeysOf(*by_range, {.lower = "a", .upper = "b"}).size(), 200u);
+  ASSERT_OK(store_->Compact());
+  ASSERT_GT(store_->GetStats().bytes_moved, 0u);
+  ASSERT_OK(by_key->Put("done", "by key"));
+  EXPECT_OK(by_key->Commit());
+  ASSERT_OK(by_range->Put("done too", "by range"));
+  EXPECT_OK(by_range->Commit());
+}
+
 TEST_F(TransactionTest, WriteSkewIsAborted) {
   ASSERT_OK(store_->Put("on call: ada", "yes"));
   ASSERT_OK(store_->Put("on call: bob", "yes"));
