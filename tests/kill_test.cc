@@ -4,6 +4,7 @@
 //
 //   bazel-bin/tests/kill_test                          what the test suite runs: some 2,500 kills
 //   bazel-bin/tests/kill_test --minutes=60 --seed=7    store after store, of many sizes, for so long
+//   bazel-bin/tests/kill_test --hours=8                (./dev soak --hours=8)
 //   --lives=N          so many kills in each test, instead
 //   --directory=DIR    where (default: /dev/shm, and TEST_TMPDIR for a file with msyncs)
 // What a failure prints replays it: the same plan and the same moments, though threads never meet in quite the same
@@ -116,6 +117,8 @@ bool Parse(absl::string_view argument) {
   };
   if (const auto minutes = number("--minutes=")) {
     request.minutes = minutes;
+  } else if (const auto hours = number("--hours=")) {
+    request.minutes = *hours * 60;
   } else if (const auto lives = number("--lives=")) {
     request.lives = lives;
   } else if (const auto seed = number("--seed=")) {
@@ -137,7 +140,7 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     if (sealkv::kill::Parse(argv[i])) continue;
     std::fprintf(stderr,
-                 "kill_test: no such argument: %s. There are --minutes=N, --lives=N, --seed=N, --directory=DIR.\n",
+                 "kill_test: no such argument: %s. There are --hours=N, --minutes=N, --lives=N, --seed=N, --directory=DIR.\n",
                  argv[i]);
     return 2;
   }

@@ -76,8 +76,7 @@ class VictimProcess {
     const auto bytes = static_cast<size_t>(status.st_size);
     void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (at == MAP_FAILED) return absl::InternalError(absl::StrCat(path, ": can't be mapped"));
-    return Store::Attach(daxfile::DaxFile::OverMemory({static_cast<std::byte*>(at), bytes}, &death_),
-                         Background::kNone);
+    return Store::Attach(daxfile::DaxFile::OverMemory({static_cast<std::byte*>(at), bytes}, &death_));
   }
 
   void NoteProgress() {
