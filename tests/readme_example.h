@@ -12,7 +12,7 @@ absl::Status Example(const std::string& path) {
   auto store = sealkv::Store::OpenOrCreate(path, {.capacity_bytes = 64 << 20});
   if (!store.ok()) return store.status();
   if (auto status = (*store)->Put("ada", "countess"); !status.ok()) return status;  // durable from here on
-  auto visits = (*store)->Add("visits", 1);                                         // one cache line, one fence
+  auto visits = (*store)->Add("visits", 1);  // one cache line, one fence
   if (!visits.ok()) return visits.status();
   auto it = (*store)->NewIterator({.prefix = "a"});
   for (it->SeekToFirst(); it->Valid(); it->Next()) std::cout << it->key() << " = " << it->value() << "\n";
