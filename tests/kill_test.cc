@@ -139,9 +139,10 @@ int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   for (int i = 1; i < argc; ++i) {
     if (sealkv::kill::Parse(argv[i])) continue;
-    std::fprintf(stderr,
-                 "kill_test: no such argument: %s. There are --hours=N, --minutes=N, --lives=N, --seed=N, --directory=DIR.\n",
-                 argv[i]);
+    std::fprintf(
+        stderr,
+        "kill_test: no such argument: %s. There are --hours=N, --minutes=N, --lives=N, --seed=N, --directory=DIR.\n",
+        argv[i]);
     return 2;
   }
   if (sealkv::kill::request.minutes.has_value()) GTEST_FLAG_SET(filter, "KillTest.AsLongAsAsked");
