@@ -124,31 +124,34 @@ std::vector<RedoWord> Change::CollectRedo() const {
   return words;
 }
 
-// The last chunk first, for each names the next one.
+// The last chunk first, for each names the next one. All have their places before any is written: so what has to be
+// given back, if there aren't enough, has nothing on its way to it.
 absl::StatusOr<Change::Blob> Change::WriteBlob(std::span<const RedoWord> words) {
   Blob blob{Offset::kNone, {}};
   const uint64_t fits = (context_.image.segment_bytes() / 2 - sizeof(RedoChunk)) / sizeof(RedoWord);
   const uint64_t most = std::min(fits, kMostChunkWords);
-  std::vector<uint64_t> buffer;
-  for (size_t end = words.size(); end > 0;) {
-    const size_t count = (end - 1) % most + 1;
-    const auto part = words.subspan(end - count, count);
-    end -= count;
-    const uint64_t bytes = sizeof(RedoChunk) + part.size_bytes();
+  const auto count_of = [most](size_t end) { return (end - 1) % most + 1; };
+  for (size_t end = words.size(); end > 0; end -= count_of(end)) {
+    const uint64_t bytes = sizeof(RedoChunk) + count_of(end) * sizeof(RedoWord);
     const absl::StatusOr<Offset> place = context_.heap.TakeSpace(arena_, bytes);
     if (!place.ok()) {
-      context_.persist.Fence();
       FreeBlob(blob);
       return place.status();
     }
+    blob.chunks.push_back({*place, bytes});
+  }
+  std::vector<uint64_t> buffer;
+  size_t end = words.size();
+  for (const auto& [place, bytes] : blob.chunks) {
+    const size_t count = count_of(end);
+    end -= count;
     buffer.resize(bytes / sizeof(uint64_t));
     auto* const chunk = reinterpret_cast<RedoChunk*>(buffer.data());
     *chunk = {0, Raw(blob.first), count};
-    std::memcpy(chunk->words(), part.data(), part.size_bytes());
+    std::memcpy(chunk->words(), words.subspan(end, count).data(), count * sizeof(RedoWord));
     chunk->checksum = RedoChecksum(*chunk);
-    context_.persist.CopyNonTemporal(context_.image.base() + Raw(*place), chunk, bytes);
-    blob.first = *place;
-    blob.chunks.push_back({*place, bytes});
+    context_.persist.CopyNonTemporal(context_.image.base() + Raw(place), chunk, bytes);
+    blob.first = place;
   }
   return blob;
 }

@@ -114,7 +114,6 @@ constexpr Independent kIndependent[] = {
     {"BeginGeneration", "fence", "Release", "store", "what is given back could be reached from nowhere before"},
     {"Take", "fence", "Release", "store", "the segment just taken was good for nothing, and is given back"},
     {"StoreCommitWord", "fence", "Take", "store", "nothing lies in the new segment yet"},
-    {"WriteBlob", "fence", "Take", "store", "nothing lies in the new segment yet"},
     {"DiscardRecords", "fence", "Take", "store", "nothing lies in the new segment yet"},
     {"StoreCommitWord", "fence", "StoreCommitWord", "store",
      "a clean-up after a delete: alone it makes the same keys go as the delete before it"},
