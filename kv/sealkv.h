@@ -239,7 +239,8 @@ struct Stats {
   uint64_t record_bytes_idle = 0;
   // How many of these segments are alive to less than 1/10, 2/10, … 10/10.
   std::array<uint64_t, 10> segments_by_liveness{};
-  // Segments that compaction can't empty, since a snapshot, an iterator or a pinned value may look at what is there.
+  // Segments that compaction couldn't empty: a snapshot, an iterator or a pinned value may look at what is there, or it
+  // is of a kind that isn't moved (a layer's prefix).
   uint64_t segments_kept = 0;
   // Since the open: what compaction has moved, and how many segments it has emptied by that. Beside what was written,
   // the first is the write amplification.
@@ -259,6 +260,7 @@ struct Stats {
 };
 
 // Whether a store has a thread of its own, which compacts. Without one, that is left to the write that finds no space.
+// (The pass that counts what is in use after an open has a thread in either case, unless the store is small.)
 enum class Background : uint8_t { kNone, kCompacts };
 
 class Store {
@@ -367,8 +369,8 @@ class Store {
 
   // Moves together what is alive, now, by the calling thread, and returns when there is no more to gain by it than
   // costs: no segment less than three quarters alive, but those that a snapshot, an iterator or a pinned value may look
-  // into. Nobody needs to call this either: a thread of the store does the same when nothing was written for a while,
-  // and begins earlier if space gets short.
+  // into. Nobody needs to call this either: a thread of the store does the same when little is written, and
+  // begins earlier if space gets short. Beside writers it ends too: it empties no more segments than there are.
   absl::Status Compact();
 
  private:
