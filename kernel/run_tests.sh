@@ -32,7 +32,7 @@ test_calls() {  # FILESYSTEM
   # A machine that never came up has touched nothing: once more.
   for _ in 1 2; do
     boot "$kernel" "$work/initramfs" "$work/$filesystem.image" "guest_fs=$filesystem guest_race=$race_seconds" |
-      tr -d '\r' >"$log"
+      tr -d '\r' >"$log" || true # one that was ended for want of a sign of life says so by its log
     grep -q 'guest: begins' "$log" && break
     echo "# a guest never came up"
   done
