@@ -60,9 +60,10 @@ StoreImpl::Compacted StoreImpl::Move(const Compactor::Share& share) {
 }
 
 // Segment after segment until there is more space than before; that one took another for what lived in it doesn't
-// matter: the next one then finds that half empty.
+// matter: the next one then finds that half empty. Others may take what was made, but not for ever.
 bool StoreImpl::CompactForSpace(uint64_t* most_usable) {
-  for (int tries_left = kMostTries; tries_left > 0;) {
+  uint64_t segments_left = image_.segment_count();
+  for (int tries_left = kMostTries; tries_left > 0 && segments_left > 0;) {
     const Compacted compacted = CompactSome(Heap::Thrift::kNone);
     if (compacted == Compacted::kShare) continue;
     if (compacted == Compacted::kNothing && compactor_.IsBusy()) {
@@ -76,7 +77,11 @@ bool StoreImpl::CompactForSpace(uint64_t* most_usable) {
       if (i >= kYieldsPerStep && !epochs_.IsHeldBackByCalls()) break;
     }
     // Others who have moved something may have left room.
-    if (compacted != Compacted::kSegment) --tries_left;
+    if (compacted == Compacted::kSegment) {
+      --segments_left;
+    } else {
+      --tries_left;
+    }
   }
   return false;
 }
@@ -145,11 +150,12 @@ absl::Status StoreImpl::MoveNode(Offset at) {
 absl::Status StoreImpl::Compact() {
   if (!IsWritable()) return NotWritableError();
   if (absl::Status status = WaitUntilSpaceIsKnown(); !status.ok()) return status;
+  uint64_t segments_left = image_.segment_count();  // beside writers there may be more to gain for ever
   for (bool goes_on = true; goes_on;) {
     goes_on = false;
-    for (;;) {
+    while (segments_left > 0) {
       const Compacted compacted = CompactSome(Heap::Thrift::kAtLeisure);
-      if (compacted == Compacted::kSegment) goes_on = true;
+      if (compacted == Compacted::kSegment) goes_on = --segments_left > 0;
       if (compacted == Compacted::kShare || compacted == Compacted::kSegment) continue;
       if (!compactor_.IsBusy()) break;
       LetOthersRun(/*for_longer=*/false);

@@ -71,6 +71,7 @@ bool StoreImpl::ReleaseNodeSpace() {
   for (int i = 0; i < kYieldsPerStep && !nobody_reads; ++i) {
     if (i > 0 && !WaitInTest()) sched_yield();
     nobody_reads = epochs_.Oldest() >= epochs_.current();
+    if (!nobody_reads && !epochs_.IsHeldBackByCalls()) break;
   }
   heap_.CollectArenas();
   bool has_released = false;
