@@ -30,6 +30,7 @@ struct EngineOptions {
   DataOptions data;
   std::string path;  // or kInMemory
   uint64_t capacity_bytes = 0;
+  uint64_t max_capacity_bytes = 0;  // no more than that: it doesn't grow
   daxfile::Tier weakest_tier = daxfile::Tier::kVolatile;
   bool use_existing = false;
 };

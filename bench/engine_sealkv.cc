@@ -9,6 +9,8 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include <algorithm>
+
 #include "bench/engine.h"
 #include "kv/sealkv.h"
 
@@ -20,7 +22,9 @@ class SealkvEngine : public Engine {
   absl::Status Open(const EngineOptions& options) override {
     path_ = options.path;
     if (path_ == kInMemory) return OpenInMemory(options.capacity_bytes);
-    store_options_ = {.capacity_bytes = options.capacity_bytes, .weakest_tier = options.weakest_tier};
+    store_options_ = {.capacity_bytes = options.capacity_bytes,
+                      .max_bytes = std::max(options.capacity_bytes, options.max_capacity_bytes),
+                      .weakest_tier = options.weakest_tier};
     absl::StatusOr<std::unique_ptr<Store>> store =
         options.use_existing ? Store::Open(path_, store_options_) : Store::Create(path_, store_options_);
     if (!store.ok()) return store.status();

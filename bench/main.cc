@@ -49,6 +49,7 @@ ABSL_FLAG(bool, keep, false, "don't remove the store at the end");
 ABSL_FLAG(std::string, tier, "volatile",
           "weakest durability tier accepted: volatile, msync, map-sync, device-dax, static-dax");
 ABSL_FLAG(uint64_t, capacity, 0, "bytes of the store (0: enough for the benchmarks asked for)");
+ABSL_FLAG(uint64_t, max_capacity, 0, "bytes that the store may grow to (0: it doesn't)");
 ABSL_FLAG(uint32_t, repetitions, 1, "run the whole list so many times, report each benchmark's median");
 ABSL_FLAG(std::string, json, "", "write the results to this file, in Google Benchmark's format (-: standard output)");
 ABSL_FLAG(std::string, mark_operations, "",
@@ -137,6 +138,7 @@ absl::StatusOr<Plan> MakePlan() {
   plan.engine.weakest_tier = *tier;
   plan.engine.data = workload.data;
   plan.engine.use_existing = absl::GetFlag(FLAGS_use_existing_db);
+  plan.engine.max_capacity_bytes = absl::GetFlag(FLAGS_max_capacity);
   plan.engine.capacity_bytes = absl::GetFlag(FLAGS_capacity) > 0 ? absl::GetFlag(FLAGS_capacity) : CapacityFor(plan);
   return plan;
 }

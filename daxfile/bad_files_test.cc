@@ -170,12 +170,12 @@ TEST(BadCreate, RoomInMemoryThatIsGoneMeanwhile) {
     const std::string path = directory + "/file";
     const int fd = open(path.c_str(), O_RDWR | O_CREAT, 0600);
     if (ftruncate(fd, 8 << 20) != 0) return 2;
-    const absl::StatusOr<std::byte*> data = MapFile(fd, path, 8 << 20, Tier::kVolatile, /*read_only=*/false);
-    if (!data.ok()) return 3;
+    const absl::StatusOr<std::byte*> data = ReserveAddresses(path, 8 << 20);
+    if (!data.ok() || !MapFile(fd, path, *data, 8 << 20, Tier::kVolatile, /*read_only=*/false).ok()) return 3;
     const absl::Status populated = Populate(fd, path, *data, 8 << 20, nullptr);
     if (!IsError(populated, StatusCode::kResourceExhausted, {path, "8388608 bytes"})) return 4;
     unlink(path.c_str());
-    UnmapFile(*data, 8 << 20);
+    ReleaseAddresses(*data, 8 << 20);
     close(fd);
     // And what does fit is made, and what doesn't leaves nothing behind.
     if (!DaxFile::Create(path, {.open = kAny, .size_bytes = 3 << 20, .progress = {}}).ok()) return 5;

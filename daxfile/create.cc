@@ -12,6 +12,8 @@
 #include "daxfile/dax_file.h"
 #include "daxfile/errors.h"
 #include "daxfile/file_lock.h"
+#include "daxfile/mapping.h"
+#include "daxfile/part.h"
 #include "daxfile/populate.h"
 #include "daxfile/probe.h"
 #include "daxfile/sealing.h"
@@ -39,23 +41,30 @@ absl::Status LayOut(int fd, const std::string& path, uint64_t bytes) {
 }
 
 // Everything that makes the new, still empty file what Adopt expects; what lies in memory gets its pages after that.
-absl::Status Fill(int fd, const std::string& path, uint64_t bytes, const CreateOptions& options) {
+absl::Status Fill(int fd, const std::string& path, uint64_t bytes, const OpenOptions& options, const GoOn& go_on) {
   const bool in_memory = IsInMemory(fd);
   // Asked before gigabytes are written, of a file that has blocks; one in memory needs none.
   if (!in_memory) {
     if (absl::Status status = LayOut(fd, path, bytes); !status.ok()) return status;
   }
-  const Probe probe = ProbeFile(fd, options.open.emulate_on_dram, /*seal=*/false);
-  OpenOptions attainable = options.open;
+  const Probe probe = ProbeFile(fd, options.emulate_on_dram, /*seal=*/false);
+  OpenOptions attainable = options;
   // Sealing comes last, and may still be refused then.
   if (attainable.weakest_tier == Tier::kStaticDax && probe.tier == Tier::kMapSync && FindSealer().ok()) {
     attainable.weakest_tier = probe.tier;
   }
   if (absl::Status status = CheckTier(path, probe, attainable); !status.ok()) return status;
-  if (in_memory) return SizeMemoryFile(fd, path, bytes);
-  if (absl::Status status = ZeroFill(fd, path, bytes, options.progress); !status.ok()) return status;
-  if (probe.tier == Tier::kVolatile) return absl::OkStatus();  // asked for by name: nothing here is to last
-  if (fsync(fd) != 0) return SystemError(errno, path, "fsync");
+  return in_memory ? SizeMemoryFile(fd, path, bytes) : ZeroFill(fd, path, bytes, go_on);
+}
+
+// Nothing that was asked for as volatile is to last.
+absl::Status SyncFile(int fd, const std::string& path, const OpenOptions& options) {
+  if (IsInMemory(fd) || options.emulate_on_dram) return absl::OkStatus();
+  return fsync(fd) == 0 ? absl::OkStatus() : SystemError(errno, path, "fsync");
+}
+
+absl::Status SyncName(int fd, const std::string& path, const OpenOptions& options) {
+  if (IsInMemory(fd) || options.emulate_on_dram) return absl::OkStatus();
   return SyncDirectoryOf(path);
 }
 
@@ -89,16 +98,101 @@ absl::StatusOr<DaxFile> DaxFile::Create(std::string_view path_view, const Create
   if (absl::Status status = LockFile(fd, path, LockMode::kAlone); !status.ok()) return status;
   const uint64_t unit = SizeUnit(fd);
   const uint64_t bytes = (options.size_bytes + unit - 1) / unit * unit;
-  if (absl::Status status = Fill(fd, path, bytes, options); !status.ok()) return status;
+  const GoOn report = [&options](uint64_t done, uint64_t in_all) {
+    if (options.progress) options.progress(done, in_all);
+    return true;
+  };
+  if (absl::Status status = Fill(fd, path, bytes, options.open, report); !status.ok()) return status;
+  if (absl::Status status = SyncFile(fd, path, options.open); !status.ok()) return status;
+  if (absl::Status status = SyncName(fd, path, options.open); !status.ok()) return status;
   std::move(close_fd).Cancel();
-  absl::StatusOr<DaxFile> file = Adopt(fd, path, options.open);
+  absl::StatusOr<DaxFile> file = Adopt(fd, path, options.open, Place());
   if (!file.ok()) return file;
   if (IsInMemory(fd)) {
-    absl::Status status = Populate(fd, path, file->data(), file->size_bytes(), options.progress);
+    absl::Status status = Populate(fd, path, file->data(), file->size_bytes(), report);
     if (!status.ok()) return status;
   }
   std::move(remove_file).Cancel();
   return file;
+}
+
+// ---- parts
+
+// The name comes when the rest is done. Only the seal follows: a sealed file can't be given a name.
+absl::StatusOr<DaxFile> DaxFile::MakePart(int fd, const std::string& path, const Part& part,
+                                          const std::function<bool()>& go_on) {
+  absl::Cleanup close_fd = [fd] { close(fd); };
+  if (absl::Status status = LockFile(fd, path, LockMode::kAlone); !status.ok()) return status;
+  const OpenOptions options = OptionsForParts();
+  const GoOn ask = [&go_on](uint64_t, uint64_t) { return !go_on || go_on(); };
+  const uint64_t unit = SizeUnit(fd);
+  if (part.bytes % unit != 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": a part of ", part.bytes, " bytes isn't a multiple of this filesystem's ", unit, "."));
+  }
+  if (absl::Status status = Fill(fd, path, part.bytes + unit, options, ask); !status.ok()) return status;
+  const Place place = {data_ + part.at, part.bytes};
+  std::move(close_fd).Cancel();
+  absl::StatusOr<DaxFile> made = DaxFile();
+  made->fd_ = fd;  // closes it
+  if (IsInMemory(fd)) {
+    made->fd_ = -1;
+    made = Adopt(fd, path, options, place);
+    if (!made.ok()) return made;
+    if (absl::Status status = Populate(fd, path, made->data(), part.bytes, ask); !status.ok()) return status;
+  }
+  if (absl::Status status = WritePartLabel(fd, path, unit, part); !status.ok()) return status;
+  if (absl::Status status = SyncFile(fd, path, options); !status.ok()) return status;
+  if (absl::Status status = NamePart(fd, path, part); !status.ok()) return status;
+  absl::Cleanup remove_file = [&path] { RemoveFile(path).IgnoreError(); };
+  if (absl::Status status = SyncName(fd, path, options); !status.ok()) return status;
+  if (made->data_ == nullptr) {
+    made->fd_ = -1;
+    made = Adopt(fd, path, options, place);
+    if (!made.ok()) return made;
+  }
+  std::move(remove_file).Cancel();
+  return made;
+}
+
+absl::Status DaxFile::NamePart(int fd, const std::string& path, const Part& part) {
+  const std::string nameless = absl::StrCat("/proc/self/fd/", fd);
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    if (linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return absl::OkStatus();
+    if (errno != EEXIST || attempt > 0) break;
+    // What a crash has left before the caller could remember it.
+    if (absl::Status status = RemovePart(ResolvedPath(path_), part.number, part.owner); !status.ok()) return status;
+  }
+  return SystemError(errno, path, "give a name to");
+}
+
+absl::Status DaxFile::CreatePart(const Part& part, const std::function<bool()>& go_on) {
+  if (absl::Status status = CheckPlace(part); !status.ok()) return status;
+  if (fd_ < 0) {
+    Append(DaxFile(), part);
+    return absl::OkStatus();
+  }
+  const std::string path = PartPath(ResolvedPath(path_), part.number);
+  struct stat info;
+  if (fstat(fd_, &info) != 0) return SystemError(errno, path_, "stat");
+  if (!S_ISREG(info.st_mode)) return absl::FailedPreconditionError(absl::StrCat(path_, ": a device can't grow."));
+  const std::string directory = path.substr(0, path.rfind('/') + 1);
+  // Who may use the first file may use its parts.
+  const int fd = open(directory.empty() ? "." : directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, info.st_mode & 0777);
+  if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(path, ": this filesystem has no files without a name (O_TMPFILE), so the store can't grow here."));
+  }
+  if (fd < 0) return SystemError(errno, path, "create");
+  fchmod(fd, info.st_mode & 0777);
+  absl::StatusOr<DaxFile> made = MakePart(fd, path, part, go_on);
+  if (!made.ok()) {
+    UnmapFile(data_ + part.at, part.bytes);
+    return made.status();
+  }
+  if (is_live_) made->AdmitReaders();
+  Append(*std::move(made), part);
+  return absl::OkStatus();
 }
 
 }  // namespace daxfile

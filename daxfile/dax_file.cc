@@ -19,11 +19,6 @@ namespace {
 
 Persist::Mode ModeFor(Tier tier) { return tier == Tier::kMsync ? Persist::Mode::kMsync : Persist::Mode::kCpu; }
 
-LockMode ModeFor(const OpenOptions& options) {
-  if (options.read_only) return options.live ? LockMode::kLiveReader : LockMode::kReader;
-  return options.live ? LockMode::kWriter : LockMode::kAlone;
-}
-
 }  // namespace
 
 absl::Status DaxFile::CheckOptions(const std::string& path, const OpenOptions& options) {
@@ -32,37 +27,47 @@ absl::Status DaxFile::CheckOptions(const std::string& path, const OpenOptions& o
       absl::StrCat(path, ": emulate_on_dram makes a file volatile: accept tier 'volatile' with it."));
 }
 
+LockMode DaxFile::LockModeFor(const OpenOptions& options) {
+  if (options.read_only) return options.live ? LockMode::kLiveReader : LockMode::kReader;
+  return options.live ? LockMode::kWriter : LockMode::kAlone;
+}
+
 absl::StatusOr<DaxFile> DaxFile::Open(std::string_view path_view, const OpenOptions& options) {
   const std::string path(path_view);
   if (absl::Status status = CheckOptions(path, options); !status.ok()) return status;
   const absl::StatusOr<int> fd = OpenExisting(path, options.read_only);
   if (!fd.ok()) return fd.status();
   // Before anything is read of the file: whoever is making it holds the lock.
-  if (absl::Status status = LockFile(*fd, path, ModeFor(options)); !status.ok()) {
+  if (absl::Status status = LockFile(*fd, path, LockModeFor(options)); !status.ok()) {
     close(*fd);
     return status;
   }
-  absl::StatusOr<DaxFile> file = Adopt(*fd, path, options);
+  absl::StatusOr<DaxFile> file = Adopt(*fd, path, options, Place());
   if (file.ok()) file->is_live_ = options.live;
   return file;
 }
 
-absl::StatusOr<DaxFile> DaxFile::Adopt(int fd, const std::string& path, const OpenOptions& options) {
+absl::StatusOr<DaxFile> DaxFile::Adopt(int fd, const std::string& path, const OpenOptions& options,
+                                       const Place& place) {
   DaxFile file;
   file.fd_ = fd;  // from here on closed by the destructor
   file.path_ = path;
   file.read_only_ = options.read_only;
-  const absl::StatusOr<uint64_t> bytes = FileBytes(fd, path);
+  file.observer_ = options.observer;
+  file.emulate_on_dram_ = options.emulate_on_dram;
+  file.is_part_ = place.at != nullptr;
+  const absl::StatusOr<uint64_t> bytes = file.is_part_ ? place.bytes : FileBytes(fd, path);
   if (!bytes.ok()) return bytes.status();
-  file.size_bytes_ = *bytes;
   const Probe probe = ProbeFile(fd, options.emulate_on_dram, /*seal=*/!options.read_only);
   if (absl::Status status = CheckTier(path, probe, options); !status.ok()) return status;
   file.tier_ = probe.tier;
   file.tier_reason_ = probe.reason;
-  const absl::StatusOr<std::byte*> data = MapFile(fd, path, *bytes, probe.tier, options.read_only);
-  if (!data.ok()) return data.status();
-  file.data_ = *data;
+  const absl::StatusOr<std::byte*> at = file.is_part_ ? place.at : ReserveAddresses(path, *bytes);
+  if (!at.ok()) return at.status();
+  file.data_ = *at;
+  file.size_bytes_ = file.mapped_bytes_ = *bytes;
   file.owns_mapping_ = true;
+  if (absl::Status status = MapFile(fd, path, *at, *bytes, probe.tier, options.read_only); !status.ok()) return status;
   file.persist_ = std::make_unique<Persist>(ModeFor(probe.tier), options.observer);
   return file;
 }
@@ -70,7 +75,7 @@ absl::StatusOr<DaxFile> DaxFile::Adopt(int fd, const std::string& path, const Op
 DaxFile DaxFile::OverMemory(std::span<std::byte> memory, PersistObserver* observer) {
   DaxFile file;
   file.data_ = memory.data();
-  file.size_bytes_ = memory.size();
+  file.size_bytes_ = file.mapped_bytes_ = memory.size();
   file.path_ = "<memory>";
   file.tier_reason_ = "memory of the process";
   file.persist_ = std::make_unique<Persist>(Persist::Mode::kCpu, observer);
@@ -80,11 +85,16 @@ DaxFile DaxFile::OverMemory(std::span<std::byte> memory, PersistObserver* observ
 absl::Status DaxFile::MakePrivate() {
   void* const at = mmap(data_, size_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd_, 0);
   if (at == MAP_FAILED) return SystemError(errno, path_, "map privately");
+  for (const auto& part : parts_) {
+    if (part->fd_ < 0) continue;  // zeros in its place are this process's anyway
+    if (absl::Status status = part->MakePrivate(); !status.ok()) return status;
+  }
   return absl::OkStatus();
 }
 
 void DaxFile::AdmitReaders() {
   if (fd_ < 0 || read_only_ || is_live_) return;
+  for (const auto& part : parts_) part->AdmitReaders();
   daxfile::AdmitReaders(fd_);
   is_live_ = true;
 }
@@ -114,9 +124,15 @@ void DaxFile::Swap(DaxFile& other) noexcept {
   std::swap(read_only_, other.read_only_);
   std::swap(is_live_, other.is_live_);
   std::swap(owns_mapping_, other.owns_mapping_);
+  std::swap(is_part_, other.is_part_);
+  std::swap(reserved_bytes_, other.reserved_bytes_);
+  std::swap(mapped_bytes_, other.mapped_bytes_);
+  std::swap(observer_, other.observer_);
+  std::swap(emulate_on_dram_, other.emulate_on_dram_);
   std::swap(tier_reason_, other.tier_reason_);
   std::swap(path_, other.path_);
   std::swap(persist_, other.persist_);
+  std::swap(parts_, other.parts_);
 }
 
 DaxFile::DaxFile(DaxFile&& other) noexcept { Swap(other); }
@@ -128,7 +144,9 @@ DaxFile& DaxFile::operator=(DaxFile&& other) noexcept {
 }
 
 DaxFile::~DaxFile() {
-  if (owns_mapping_) UnmapFile(data_, size_bytes_);
+  parts_.clear();
+  if (owns_mapping_ && is_part_) UnmapFile(data_, size_bytes_);
+  if (owns_mapping_ && !is_part_) ReleaseAddresses(data_, std::max(size_bytes_, reserved_bytes_));
   if (fd_ >= 0) close(fd_);
 }
 

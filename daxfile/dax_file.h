@@ -6,6 +6,7 @@
 #ifndef DAXFILE_DAX_FILE_H_
 #define DAXFILE_DAX_FILE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -13,9 +14,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "daxfile/file_lock.h"
+#include "daxfile/part.h"
 #include "daxfile/persist.h"
 #include "daxfile/tier.h"
 
@@ -95,12 +99,56 @@ class DaxFile {
   int lock_fd() const { return fd_; }  // the descriptor that holds the locks; -1 for OverMemory()
   Persist& persist() const { return *persist_; }
 
+  // ---- parts
+  //
+  // A file never changes its size, and isn't unsealed to grow. It is followed by others instead, path.1, path.2, …,
+  // which are mapped one behind the other: what begins at data() just becomes longer. Which there are is the caller's to
+  // remember, somewhere in what is mapped. They have the first file's tier, and its locks' kind. Memory has no files:
+  // its parts are what there is of it.
+  //
+  // Thread safety: one thread at a time calls these; the memory that was mapped before may be in use meanwhile.
+
+  // Has address space kept for so much in all, or as much of that as there is. Before anything else: data() changes.
+  absl::Status Reserve(uint64_t bytes);
+  uint64_t reserved_bytes() const { return std::max(reserved_bytes_, mapped_bytes_); }
+  // From data() on, without a gap.
+  uint64_t mapped_bytes() const { return mapped_bytes_; }
+  size_t parts() const { return parts_.size(); }
+  const DaxFile& part(size_t i) const { return *parts_[i]; }  // from 0
+  // What the size of a part must be a multiple of, and where it is mapped.
+  uint64_t part_unit_bytes() const;
+
+  // Makes the next part, as Create makes a file, and maps it; at mapped_bytes() or, where the caller used less of what
+  // is mapped, before that: a multiple of 4 KiB. It has its name, durably, only when it is whole: before that a crash
+  // leaves nothing. What was left under this name by a crash after that is replaced. `go_on` is asked from time to time;
+  // false ends it (Cancelled). Errors: as Create; AlreadyExists: something else has the name; FailedPrecondition: a
+  // device, or a filesystem without files that have no name yet (O_TMPFILE). A failure leaves nothing.
+  absl::Status CreatePart(const Part& part, const std::function<bool()>& go_on = nullptr);
+  // Maps a part that is there. FailedPrecondition: it is missing, cut short, or another store's.
+  absl::Status OpenPart(const Part& part);
+  // In the place of a part that can't be opened: zeros, so that the rest can be looked at.
+  absl::Status MapZeros(const Part& part);
+  // Unmaps the last part and removes its file.
+  absl::Status RemoveLastPart();
+
  private:
   DaxFile() = default;
 
+  // Where a part is mapped: nowhere in particular, if `at` is nullptr.
+  struct Place {
+    std::byte* at = nullptr;
+    uint64_t bytes = 0;
+  };
+  static LockMode LockModeFor(const OpenOptions& options);
   static absl::Status CheckOptions(const std::string& path, const OpenOptions& options);
   // Takes a locked descriptor over, whatever comes of it: seals, probes, maps.
-  static absl::StatusOr<DaxFile> Adopt(int fd, const std::string& path, const OpenOptions& options);
+  static absl::StatusOr<DaxFile> Adopt(int fd, const std::string& path, const OpenOptions& options,
+                                       const Place& place);
+  absl::Status CheckPlace(const Part& part) const;
+  OpenOptions OptionsForParts() const;
+  absl::StatusOr<DaxFile> MakePart(int fd, const std::string& path, const Part& part, const std::function<bool()>& go_on);
+  absl::Status NamePart(int fd, const std::string& path, const Part& part);
+  void Append(DaxFile part, const Part& as);
   // Create on a device, which is there already and has its size.
   static absl::StatusOr<DaxFile> OverDevice(const std::string& path, const CreateOptions& options);
   void Swap(DaxFile& other) noexcept;
@@ -112,9 +160,15 @@ class DaxFile {
   bool read_only_ = false;
   bool is_live_ = false;
   bool owns_mapping_ = false;
+  bool is_part_ = false;          // its place in the address space is the first file's
+  uint64_t reserved_bytes_ = 0;   // 0: no more than the file's
+  uint64_t mapped_bytes_ = 0;     // with the parts
+  PersistObserver* observer_ = nullptr;
+  bool emulate_on_dram_ = false;
   std::string tier_reason_;
   std::string path_;
   std::unique_ptr<Persist> persist_;
+  std::vector<std::unique_ptr<DaxFile>> parts_;
 };
 
 }  // namespace daxfile

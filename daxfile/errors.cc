@@ -43,6 +43,10 @@ absl::Status NoSpaceError(int error, const std::string& path, uint64_t bytes) {
                                                    ". Free some space, or ask for a smaller size."));
 }
 
+absl::Status CancelledError(const std::string& path) {
+  return absl::CancelledError(absl::StrCat(path, ": its making was stopped; nothing is left of it."));
+}
+
 bool IsNoSpace(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
 
 }  // namespace daxfile

@@ -15,6 +15,9 @@ absl::Status SystemError(int error, const std::string& path, const char* action)
 // There isn't room for `bytes`. `error` says of what kind the lack is.
 absl::Status NoSpaceError(int error, const std::string& path, uint64_t bytes);
 
+// Whoever asked for a file doesn't want it any more.
+absl::Status CancelledError(const std::string& path);
+
 // Whether the errno says that a filesystem, a quota or a limit on file sizes is exhausted.
 bool IsNoSpace(int error);
 

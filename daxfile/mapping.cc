@@ -54,26 +54,33 @@ absl::Status CheckStillSealed(int fd, const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<std::byte*> MapFile(int fd, const std::string& path, uint64_t bytes, Tier tier, bool read_only) {
-  void* reserved = ReserveAligned(bytes);
-  if (reserved == MAP_FAILED) {
-    return absl::ResourceExhaustedError(absl::StrCat(path, ": no address space for ", bytes,
-                                                     " bytes: ", std::strerror(errno),
-                                                     ". Raise the limit (ulimit -v), or close other mappings."));
-  }
-  const absl::StatusOr<void*> data = MapAt(reserved, fd, path, bytes, tier, read_only);
-  absl::Status status = data.status();
-  if (status.ok() && tier == Tier::kStaticDax && !read_only) status = CheckStillSealed(fd, path);
-  if (!status.ok()) {
-    munmap(reserved, bytes);
-    return status;
+absl::StatusOr<std::byte*> ReserveAddresses(const std::string& path, uint64_t bytes) {
+  void* const reserved = ReserveAligned(bytes);
+  if (reserved != MAP_FAILED) return static_cast<std::byte*>(reserved);
+  return absl::ResourceExhaustedError(absl::StrCat(path, ": no address space for ", bytes,
+                                                   " bytes: ", std::strerror(errno),
+                                                   ". Raise the limit (ulimit -v), or close other mappings."));
+}
+
+absl::Status MapFile(int fd, const std::string& path, std::byte* at, uint64_t bytes, Tier tier, bool read_only) {
+  const absl::StatusOr<void*> data = MapAt(at, fd, path, bytes, tier, read_only);
+  if (!data.ok()) return data.status();
+  if (tier == Tier::kStaticDax && !read_only) {
+    if (absl::Status status = CheckStillSealed(fd, path); !status.ok()) {
+      UnmapFile(at, bytes);
+      return status;
+    }
   }
   // A wish: where the filesystem has no huge pages, small ones do. An msync writes back all of a page that was stored
   // to, so there small ones are better (15 times fewer instructions in a put: docs/static-dax-costs.md).
   madvise(*data, bytes, tier == Tier::kMsync ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
-  return static_cast<std::byte*>(*data);
+  return absl::OkStatus();
 }
 
-void UnmapFile(std::byte* data, uint64_t bytes) { munmap(data, bytes); }
+void UnmapFile(std::byte* data, uint64_t bytes) {
+  mmap(data, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+}
+
+void ReleaseAddresses(std::byte* data, uint64_t bytes) { munmap(data, bytes); }
 
 }  // namespace daxfile

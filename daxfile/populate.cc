@@ -43,8 +43,7 @@ absl::Status SizeMemoryFile(int fd, const std::string& path, uint64_t bytes) {
   return IsNoSpace(errno) ? NoSpaceError(errno, path, bytes) : SystemError(errno, path, "set the size");
 }
 
-absl::Status Populate(int fd, const std::string& path, std::byte* data, uint64_t bytes,
-                      const std::function<void(uint64_t, uint64_t)>& progress) {
+absl::Status Populate(int fd, const std::string& path, std::byte* data, uint64_t bytes, const GoOn& go_on) {
   constexpr uint64_t kChunkBytes = 16 << 20;
   for (uint64_t done = 0; done < bytes;) {
     const uint64_t chunk_bytes = std::min(kChunkBytes, bytes - done);
@@ -65,7 +64,7 @@ absl::Status Populate(int fd, const std::string& path, std::byte* data, uint64_t
       madvise(data + done, chunk_bytes, MADV_COLLAPSE);
       done += chunk_bytes;
     }
-    if (progress) progress(done, bytes);
+    if (go_on && !go_on(done, bytes)) return CancelledError(path);
   }
   return absl::OkStatus();
 }

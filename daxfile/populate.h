@@ -5,10 +5,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
+#include "daxfile/zero_fill.h"
 
 namespace daxfile {
 
@@ -21,8 +21,7 @@ absl::Status SizeMemoryFile(int fd, const std::string& path, uint64_t bytes);
 // Takes every page of the mapping, zeroed. Needs a kernel of 5.14 for MADV_POPULATE_WRITE; before that pages are
 // reserved and stores still fault. ResourceExhausted if the room is gone meanwhile: better here than as a SIGBUS at
 // some store.
-absl::Status Populate(int fd, const std::string& path, std::byte* data, uint64_t bytes,
-                      const std::function<void(uint64_t, uint64_t)>& progress);
+absl::Status Populate(int fd, const std::string& path, std::byte* data, uint64_t bytes, const GoOn& go_on);
 
 }  // namespace daxfile
 

@@ -28,8 +28,7 @@ absl::StatusOr<bool> Allocate(int fd, const std::string& path, uint64_t bytes) {
   return WriteError(errno, path, bytes);
 }
 
-absl::Status ZeroFill(int fd, const std::string& path, uint64_t bytes,
-                      const std::function<void(uint64_t, uint64_t)>& progress) {
+absl::Status ZeroFill(int fd, const std::string& path, uint64_t bytes, const GoOn& go_on) {
   // Says at once that there is no space, instead of after half an hour of writing.
   if (const int error = posix_fallocate(fd, 0, static_cast<off_t>(bytes)); error != 0) {
     return WriteError(error, path, bytes);
@@ -41,7 +40,7 @@ absl::Status ZeroFill(int fd, const std::string& path, uint64_t bytes,
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) return WriteError(written < 0 ? errno : ENOSPC, path, bytes);
     done += static_cast<uint64_t>(written);
-    if (progress) progress(done, bytes);
+    if (go_on && !go_on(done, bytes)) return CancelledError(path);
   }
   return absl::OkStatus();
 }

@@ -17,11 +17,17 @@ namespace {
 // What the format says is zero, and no checksum covers.
 void CheckZeros(const Image& image, Findings& findings) {
   const Superblock& superblock = image.superblock();
-  std::vector<std::span<const uint64_t>> all = {superblock.zero_1, superblock.zero_2, superblock.zero_3};
+  std::vector<std::span<const uint64_t>> all = {superblock.zero_1, superblock.zero_2, superblock.zero_3,
+                                                superblock.zero_4};
+  if ((superblock.features_incompatible & Superblock::kGrows) == 0) {
+    all.emplace_back(&superblock.most_segments, 2);
+    all.emplace_back(superblock.parts);
+  }
+  all.emplace_back(image.segment_words() + image.segment_count(), image.most_segments() - image.segment_count());
   for (const Superblock::Lane& lane : superblock.lanes) all.emplace_back(lane.zero);
   for (const std::span<const uint64_t> words : all) {
     const auto found = std::find_if(words.begin(), words.end(), [](uint64_t word) { return word != 0; });
-    if (found != words.end()) findings.Minor(image.OffsetOf(&*found), "superblock: a reserved word is not zero");
+    if (found != words.end()) findings.Minor(image.OffsetOf(&*found), "header: a reserved word is not zero");
   }
 }
 

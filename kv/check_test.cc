@@ -530,8 +530,8 @@ TEST_F(CheckTest, ARecordInsideALargeRunButNotAtItsBeginning) {
 }
 
 TEST_F(CheckTest, AReservedWordIsMinor) {
-  image_.superblock().zero_3[100] = 1;
-  ExpectOnly(Severity::kMinor, At(&image_.superblock().zero_3[100]), "reserved word");
+  image_.superblock().zero_3[5] = 1;
+  ExpectOnly(Severity::kMinor, At(&image_.superblock().zero_3[5]), "reserved word");
 }
 
 TEST_F(CheckTest, AWordForAHeaderSegmentIsMinor) {

@@ -1,9 +1,11 @@
 // Store::Checkpoint: a snapshot's keys, in order, are a bulk load of another store.
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "kv/recovery.h"
 #include "kv/sealkv.h"
 #include "kv/store_impl.h"
 #include "kv/unfinished_store.h"
@@ -53,7 +55,12 @@ absl::Status Store::Checkpoint(std::string_view path, const Options& options,
         "there, or end it.");
   }
   Options with_capacity = options;
-  if (with_capacity.capacity_bytes == 0) with_capacity.capacity_bytes = GetStats().capacity_bytes;
+  const Stats stats = GetStats();
+  if (with_capacity.capacity_bytes == 0) with_capacity.capacity_bytes = stats.capacity_bytes;
+  if (with_capacity.max_bytes == 0) {
+    with_capacity.max_bytes = std::min(std::max(stats.max_bytes, with_capacity.capacity_bytes),
+                                       internal::MostBytesFor(with_capacity.capacity_bytes));
+  }
   absl::StatusOr<internal::UnfinishedStore> copy = internal::UnfinishedStore::Create(std::string(path), with_capacity);
   if (!copy.ok()) return copy.status();
   const std::unique_ptr<Iterator> all = NewIterator();
@@ -62,7 +69,7 @@ absl::Status Store::Checkpoint(std::string_view path, const Options& options,
       [&copier](std::string_view* key, std::string_view* value) { return copier.Next(key, value); });
   if (!copier.status().ok()) return copier.status();
   if (absl::IsResourceExhausted(loaded)) {
-    return absl::ResourceExhaustedError(absl::StrCat("the copy doesn't fit into ", with_capacity.capacity_bytes,
+    return absl::ResourceExhaustedError(absl::StrCat("the copy doesn't fit into ", with_capacity.max_bytes,
                                                      " bytes; it was removed. Give it more capacity."));
   }
   if (!loaded.ok()) return loaded;

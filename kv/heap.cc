@@ -27,7 +27,7 @@ Heap::Heap(const Image& image, daxfile::Persist& persist, Epochs& epochs, const 
 
 absl::Status Heap::NoSpace(uint64_t bytes) const {
   return absl::ResourceExhaustedError(absl::StrCat("no space for ", bytes, " bytes in a store of ", image_.size_bytes(),
-                                                   " bytes. Delete something, or load a dump into a larger store."));
+                                                   " bytes."));
 }
 
 // ---- arenas

@@ -121,6 +121,17 @@ class Heap {
   bool needs_attention() const { return attention_.load(std::memory_order_relaxed); }
   void TakeNotice() { attention_.store(false, std::memory_order_relaxed); }
 
+  // ---- growth (kv/growth.h, kv/heap_growth.cc)
+
+  // So few segments are free that it takes more before the last one is gone.
+  bool is_growth_due() const { return growth_is_due_.load(std::memory_order_relaxed); }
+  // So little is dead that growing is better than compaction. Costs a look at each segment.
+  bool IsMostlyAlive();
+  // Both.
+  bool WantsGrowth();
+  // `make_them_there` makes the image larger.
+  void AddSegments(absl::FunctionRef<void()> make_them_there);
+
   // The background pass after an open (kv/mark.h): counts the live objects of the segments that were in use at open.
   // The gate is closed.
   void BeginMarking();
@@ -185,6 +196,7 @@ class Heap {
   std::optional<uint64_t> TakeSegment(Arena& arena, SegmentKind kind, uint32_t run_length);
   void ReleaseSegment(uint64_t segment);
   uint64_t FewSegments() const;
+  uint64_t FreeBeforeGrowth() const;
   void NoteSegments();
   void CountLiveness(uint64_t segment, Usage* usage) const;
   void NoteFreed(const SegmentState& state, int64_t bytes);
@@ -232,6 +244,7 @@ class Heap {
   std::atomic<uint64_t> releases_{0};
   std::atomic<uint32_t> shortage_{0};
   std::atomic<bool> is_reserve_taken_{false};
+  std::atomic<bool> growth_is_due_{false};
   std::atomic<bool> can_gain_{true};
   std::atomic<bool> attention_{false};
 };

@@ -3,10 +3,13 @@
 #ifndef SEALKV_KV_IMAGE_H_
 #define SEALKV_KV_IMAGE_H_
 
+#include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 #include "kv/node.h"
+#include "kv/part_word.h"
 #include "kv/record.h"
 #include "kv/reference.h"
 #include "kv/segment_word.h"
@@ -14,13 +17,23 @@
 
 namespace sealkv::internal {
 
-// Where a store's parts lie, as its superblock says; or, where that is damaged, as it must have been (kv/recovery.h).
+// Where a store's pieces lie, as its superblock says; or, where that is damaged, as it must have been (kv/recovery.h).
 struct Geometry {
   uint64_t size_bytes = 0;  // a multiple of kNodeBytes; of segments, unless the end of the file is missing
   uint64_t header_bytes = 0;
   uint32_t segment_bytes_log2 = 0;
+  uint64_t most_segments = 0;  // the store may grow to so many
 };
 
+// Of a store that another process may make larger: maps what that has added.
+class GrowthFollower {
+ public:
+  virtual ~GrowthFollower() = default;
+  // Whether `at` lies inside of the store now.
+  virtual bool Reaches(uint64_t at) = 0;
+};
+
+// Thread safety: any; it may become larger while it is in use (Extend).
 class Image {
  public:
   Image() = default;
@@ -32,18 +45,54 @@ class Image {
       : base_(base),
         size_bytes_(geometry.size_bytes),
         header_bytes_(geometry.header_bytes),
-        segment_bytes_log2_(geometry.segment_bytes_log2) {}
-
-  static Geometry GeometryOf(const Superblock& superblock) {
-    return {superblock.segment_count << superblock.segment_bytes_log2,
-            uint64_t{superblock.header_segments} << superblock.segment_bytes_log2, superblock.segment_bytes_log2};
+        segment_bytes_log2_(geometry.segment_bytes_log2),
+        most_segments_(std::max(geometry.most_segments, segment_count())) {}
+  Image(const Image& other) { *this = other; }
+  Image& operator=(const Image& other) {
+    base_ = other.base_;
+    size_bytes_.store(other.size_bytes(), std::memory_order_relaxed);
+    header_bytes_ = other.header_bytes_;
+    segment_bytes_log2_ = other.segment_bytes_log2_;
+    most_segments_ = other.most_segments_;
+    return *this;
   }
 
+  static Geometry GeometryOf(const Superblock& superblock) {
+    Geometry geometry{0, uint64_t{superblock.header_segments} << superblock.segment_bytes_log2,
+                      superblock.segment_bytes_log2, 0};
+    uint64_t segments = superblock.segment_count;
+    if ((superblock.features_incompatible & Superblock::kGrows) != 0) {
+      geometry.most_segments = superblock.most_segments;
+      for (uint64_t i = 0; i < PartCount(superblock); ++i) segments += PartWordAt(superblock, i).segments();
+    }
+    geometry.size_bytes = segments << superblock.segment_bytes_log2;
+    return geometry;
+  }
+  static PartWord PartWordAt(const Superblock& superblock, uint64_t i) {
+    return PartWord(Node::Load(superblock.parts[i]));
+  }
+  // Those before the first word that is 0, or damaged.
+  static uint64_t PartCount(const Superblock& superblock) {
+    uint64_t count = 0;
+    for (; count < Superblock::kParts; ++count) {
+      const PartWord word = PartWordAt(superblock, count);
+      if (word.raw() == PartWord::kNoneRaw || !word.IsWellFormed(count)) break;
+    }
+    return count;
+  }
+
+  // So much is mapped now, and belongs to the store; more than before.
+  void Extend(uint64_t size_bytes) { size_bytes_.store(size_bytes, std::memory_order_release); }
+  // Asked about what lies beyond the size; by any thread.
+  void FollowGrowth(GrowthFollower* follower) { follower_ = follower; }
+
   std::byte* base() const { return base_; }
-  uint64_t size_bytes() const { return size_bytes_; }
+  uint64_t size_bytes() const { return size_bytes_.load(std::memory_order_relaxed); }
   uint64_t segment_bytes() const { return uint64_t{1} << segment_bytes_log2_; }
   // The last one may be cut short, in an image of what is left of a store.
-  uint64_t segment_count() const { return (size_bytes_ + segment_bytes() - 1) >> segment_bytes_log2_; }
+  uint64_t segment_count() const { return (size_bytes() + segment_bytes() - 1) >> segment_bytes_log2_; }
+  // As many as there may ever be.
+  uint64_t most_segments() const { return most_segments_; }
   uint64_t header_segments() const { return header_bytes_ >> segment_bytes_log2_; }
   uint64_t SegmentOf(Offset offset) const { return Raw(offset) >> segment_bytes_log2_; }
   Offset SegmentStart(uint64_t segment) const { return static_cast<Offset>(segment << segment_bytes_log2_); }
@@ -52,21 +101,23 @@ class Image {
   uint64_t* segment_words() const { return reinterpret_cast<uint64_t*>(base_ + Superblock::kSegmentTableOffset); }
   SegmentWord segment_word(uint64_t segment) const { return SegmentWord(Node::Load(segment_words()[segment])); }
 
+  bool CanBeNode(Offset offset) const {
+    return Raw(offset) % kNodeBytes == 0 && Raw(offset) >= header_bytes_ && Reaches(Raw(offset));
+  }
   // nullptr if no node can be at this offset.
   Node* NodeAt(Offset offset) const {
-    const uint64_t at = Raw(offset);
-    if (at % kNodeBytes != 0 || at < header_bytes_ || at >= size_bytes_) [[unlikely]]
+    if (!CanBeNode(offset)) [[unlikely]]
       return nullptr;
-    return reinterpret_cast<Node*>(base_ + at);
+    return reinterpret_cast<Node*>(base_ + Raw(offset));
   }
 
   // A null view if no record can be at this offset. The checksum is not looked at.
   RecordView RecordAt(Offset offset) const {
     const uint64_t at = Raw(offset);
-    if (at % 8 != 0 || at < header_bytes_ || at + sizeof(RecordHeader) > size_bytes_) [[unlikely]]
+    if (at % 8 != 0 || at < header_bytes_ || !Reaches(at) || size_bytes() - at < sizeof(RecordHeader)) [[unlikely]]
       return RecordView();
     const RecordView record(base_ + at);
-    if (record.bytes() > size_bytes_ - at) [[unlikely]]
+    if (!Reaches(at + record.bytes() - 1)) [[unlikely]]
       return RecordView();
     return record;
   }
@@ -76,10 +127,18 @@ class Image {
   }
 
  private:
+  bool Reaches(uint64_t at) const {
+    if (at < size_bytes()) [[likely]]
+      return true;
+    return follower_ != nullptr && follower_->Reaches(at);
+  }
+
   std::byte* base_ = nullptr;
-  uint64_t size_bytes_ = 0;
+  std::atomic<uint64_t> size_bytes_ = 0;
   uint64_t header_bytes_ = 0;
   uint32_t segment_bytes_log2_ = 0;
+  uint64_t most_segments_ = 0;
+  GrowthFollower* follower_ = nullptr;  // of this object alone
 };
 
 }  // namespace sealkv::internal

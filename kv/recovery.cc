@@ -16,42 +16,60 @@
 namespace sealkv::internal {
 namespace {
 
+constexpr int kIdentityWords = 8;
+
 uint64_t SuperblockChecksum(const Superblock& superblock) {
   return XXH3_64bits(&superblock, Superblock::kChecksummedBytes);
 }
 
-// Sets the fields that follow from the store's size.
-void SetGeometry(Superblock& identity, uint64_t capacity_bytes) {
+uint64_t MostSegmentsChecksum(uint64_t most_segments) { return XXH3_64bits(&most_segments, sizeof(most_segments)); }
+
+// How many segments the store may grow to, if the superblock says so and that is whole; else 0.
+uint64_t MostSegmentsSaid(const Superblock& superblock) {
+  const uint64_t most = superblock.most_segments;
+  return superblock.most_segments_checksum == MostSegmentsChecksum(most) ? most : 0;
+}
+
+// Sets the fields that follow from the store's size. `most_segments`: 0 if it doesn't grow.
+void SetGeometry(Superblock& identity, uint64_t capacity_bytes, uint64_t most_segments) {
   identity.capacity_bytes = capacity_bytes;
   identity.segment_bytes_log2 = SegmentBytesLog2For(capacity_bytes);
   identity.segment_count = capacity_bytes >> identity.segment_bytes_log2;
-  const uint64_t header_bytes = Superblock::kSegmentTableOffset + identity.segment_count * sizeof(uint64_t);
+  const uint64_t table_words = std::max(identity.segment_count, most_segments);
+  const uint64_t header_bytes = Superblock::kSegmentTableOffset + table_words * sizeof(uint64_t);
   const uint64_t segment_bytes = uint64_t{1} << identity.segment_bytes_log2;
   identity.header_segments = static_cast<uint32_t>((header_bytes + segment_bytes - 1) / segment_bytes);
 }
 
-// What the first 64 bytes of an empty store of this size say.
-Superblock IdentityFor(uint64_t file_bytes) {
-  Superblock identity{};
-  identity.magic = Superblock::kMagic;
-  identity.format_major = Superblock::kFormatMajor;
-  identity.format_minor = Superblock::kFormatMinor;
-  SetGeometry(identity, file_bytes);
+// The superblock of an empty store of this size, but for the root.
+Superblock SuperblockFor(uint64_t capacity_bytes, uint64_t most_bytes) {
+  Superblock superblock{};
+  superblock.magic = Superblock::kMagic;
+  superblock.format_major = Superblock::kFormatMajor;
+  superblock.format_minor = Superblock::kFormatMinor;
+  if (most_bytes > capacity_bytes) {
+    superblock.features_incompatible |= Superblock::kGrows;
+    superblock.most_segments = most_bytes >> SegmentBytesLog2For(capacity_bytes);
+    superblock.most_segments_checksum = MostSegmentsChecksum(superblock.most_segments);
+  }
+  SetGeometry(superblock, capacity_bytes, superblock.most_segments);
   std::random_device entropy;
-  identity.store_id = uint64_t{entropy()} << 32 | entropy();
-  identity.checksum = SuperblockChecksum(identity);
-  return identity;
+  superblock.store_id = uint64_t{entropy()} << 32 | entropy();
+  superblock.checksum = SuperblockChecksum(superblock);
+  return superblock;
 }
 
-// The first segment behind the header becomes a node segment; its first node is the root: an empty leaf. All else in
-// the header is zero: no generation, every other segment free.
-void WriteEmptyTree(daxfile::Persist& persist, std::byte* base, const Superblock& identity) {
-  const uint64_t segment = identity.header_segments;
-  const uint64_t root = segment << identity.segment_bytes_log2;
-  std::vector<uint64_t> header(Superblock::kSegmentTableOffset / sizeof(uint64_t) + identity.segment_count);
+// All of the header but the identity, which comes last. The first segment behind the header becomes a node segment; its
+// first node is the root: an empty leaf. No generation, no parts, every other segment free: zeros.
+void WriteEmptyTree(daxfile::Persist& persist, std::byte* base, const Superblock& superblock) {
+  const uint64_t segment = superblock.header_segments;
+  const uint64_t root = segment << superblock.segment_bytes_log2;
+  constexpr uint64_t kSuperblockWords = Superblock::kSegmentTableOffset / sizeof(uint64_t);
+  std::vector<uint64_t> header(kSuperblockWords + std::max(superblock.segment_count, superblock.most_segments));
+  std::memcpy(header.data(), &superblock, sizeof(superblock));
+  std::fill_n(header.begin(), kIdentityWords, 0);
   header[offsetof(Superblock, root) / sizeof(uint64_t)] = root;
-  header[Superblock::kSegmentTableOffset / sizeof(uint64_t) + segment] =
-      SegmentWord(SegmentKind::kNodes, 1, segment).raw();
+  header[kSuperblockWords + segment] = SegmentWord(SegmentKind::kNodes, 1, segment).raw();
   persist.CopyNonTemporal(base, header.data(), header.size() * sizeof(uint64_t));
   Node leaf{};
   leaf.words[Node::kPermWord] = Perm::kEmptyRaw;
@@ -64,10 +82,33 @@ void WriteEmptyTree(daxfile::Persist& persist, std::byte* base, const Superblock
 // BeginGeneration, which follows, covers it.
 void CommitIdentity(daxfile::Persist& persist, std::byte* base, const Superblock& identity) {
   auto* words = reinterpret_cast<uint64_t*>(base);
-  uint64_t values[8];
+  uint64_t values[kIdentityWords];
   std::memcpy(values, &identity, sizeof(values));
-  for (int i = 7; i >= 0; --i) persist.Store(&words[i], values[i]);
+  for (int i = kIdentityWords - 1; i >= 0; --i) persist.Store(&words[i], values[i]);
   persist.Flush(words, sizeof(values));
+}
+
+// What makes a store one that grows, and the parts that it has.
+absl::Status CheckGrowth(const Superblock& superblock, const std::string& path) {
+  if ((superblock.features_incompatible & Superblock::kGrows) == 0) return absl::OkStatus();
+  const auto damaged = [&path](const char* what, uint64_t at) {
+    return absl::DataLossError(absl::StrCat(path, ": superblock damaged (", what, ", offset ", at, ")."));
+  };
+  const uint64_t most = MostSegmentsSaid(superblock);
+  const uint64_t header_bytes = uint64_t{superblock.header_segments} << superblock.segment_bytes_log2;
+  if (most < superblock.segment_count || most > header_bytes / sizeof(uint64_t) ||
+      Superblock::kSegmentTableOffset + most * sizeof(uint64_t) > header_bytes) {
+    return damaged("how far it may grow", offsetof(Superblock, most_segments));
+  }
+  const uint64_t parts = Image::PartCount(superblock);
+  for (uint64_t i = parts; i < Superblock::kParts; ++i) {
+    if (Image::PartWordAt(superblock, i).raw() == PartWord::kNoneRaw) continue;
+    return damaged("the table of its parts", offsetof(Superblock, parts) + i * sizeof(uint64_t));
+  }
+  if (Image::GeometryOf(superblock).size_bytes >> superblock.segment_bytes_log2 > most) {
+    return damaged("its parts are larger than it may be", offsetof(Superblock, parts));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckIdentity(const Superblock& superblock, uint64_t file_bytes, const std::string& path) {
@@ -75,7 +116,7 @@ absl::Status CheckIdentity(const Superblock& superblock, uint64_t file_bytes, co
     return absl::FailedPreconditionError(absl::StrCat(
         path, ": not a SealKV store (no magic number at offset 0). If its creation was interrupted, remove it."));
   }
-  if (superblock.format_major != Superblock::kFormatMajor || superblock.features_incompatible != 0) {
+  if (superblock.format_major != Superblock::kFormatMajor || (superblock.features_incompatible & ~Superblock::kGrows) != 0) {
     // A damaged number must not be taken for another version.
     if (SuperblockChecksum(superblock) != superblock.checksum) {
       return absl::DataLossError(absl::StrCat(path, ": superblock damaged (checksum, offset 56)."));
@@ -96,6 +137,7 @@ absl::Status CheckIdentity(const Superblock& superblock, uint64_t file_bytes, co
           uint64_t{superblock.header_segments} << segment_bytes_log2) {
     return absl::DataLossError(absl::StrCat(path, ": superblock contradicts itself (geometry, offset 16)."));
   }
+  if (absl::Status status = CheckGrowth(superblock, path); !status.ok()) return status;
   if (file_bytes < superblock.capacity_bytes) {
     return absl::FailedPreconditionError(absl::StrCat(path, ": truncated: the store has ", superblock.capacity_bytes,
                                                       " bytes, the file ", file_bytes, ". Restore a backup."));
@@ -110,11 +152,31 @@ uint32_t SegmentBytesLog2For(uint64_t capacity_bytes) {
   return std::clamp(log2, Superblock::kMinSegmentBytesLog2, Superblock::kMaxSegmentBytesLog2);
 }
 
-absl::Status FormatImage(daxfile::DaxFile& file) {
+uint64_t MostBytesByDefault(uint64_t capacity_bytes) {
+  constexpr uint64_t kTimes = 64;
+  constexpr uint64_t kMuch = uint64_t{16} << 40;
+  const uint64_t segment_bytes = uint64_t{1} << SegmentBytesLog2For(capacity_bytes);
+  const uint64_t in_table = capacity_bytes / 64 / sizeof(uint64_t) * segment_bytes;
+  return std::max(capacity_bytes, std::min({capacity_bytes * kTimes, in_table, kMuch}));
+}
+
+uint64_t MostBytesFor(uint64_t capacity_bytes) {
+  const uint64_t segment_bytes = uint64_t{1} << SegmentBytesLog2For(capacity_bytes);
+  return std::min(capacity_bytes / 4 / sizeof(uint64_t) * segment_bytes, uint64_t{1} << 46);
+}
+
+absl::Status FormatImage(daxfile::DaxFile& file, uint64_t capacity_bytes, uint64_t most_bytes) {
   constexpr uint64_t kMinBytes = 64 << 10;
-  if (file.size_bytes() < kMinBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(file.path(), ": a store needs at least ", kMinBytes, " bytes, not ", file.size_bytes(), "."));
+  if (capacity_bytes == 0) capacity_bytes = file.size_bytes();
+  if (capacity_bytes < kMinBytes || capacity_bytes > file.size_bytes()) {
+    return absl::InvalidArgumentError(absl::StrCat(file.path(), ": a store needs at least ", kMinBytes,
+                                                   " bytes, and can't have ", capacity_bytes, " of ",
+                                                   file.size_bytes(), "."));
+  }
+  if (most_bytes > MostBytesFor(capacity_bytes)) {
+    return absl::InvalidArgumentError(absl::StrCat(file.path(), ": a store that begins with ", capacity_bytes,
+                                                   " bytes can grow to ", MostBytesFor(capacity_bytes), ", not to ",
+                                                   most_bytes, ". Begin with more."));
   }
   daxfile::Persist& persist = file.persist();
   std::byte* base = file.data();
@@ -123,10 +185,40 @@ absl::Status FormatImage(daxfile::DaxFile& file) {
   persist.Store(&superblock.magic, 0);
   persist.Flush(&superblock.magic);
   persist.Fence();
-  const Superblock identity = IdentityFor(file.size_bytes());
-  WriteEmptyTree(persist, base, identity);
-  CommitIdentity(persist, base, identity);
+  const Superblock fresh = SuperblockFor(capacity_bytes, most_bytes);
+  WriteEmptyTree(persist, base, fresh);
+  CommitIdentity(persist, base, fresh);
   return persist.status();
+}
+
+daxfile::Part PartOf(const Superblock& superblock, uint64_t i) {
+  uint64_t first = superblock.segment_count;
+  for (uint64_t before = 0; before < i; ++before) first += Image::PartWordAt(superblock, before).segments();
+  return {superblock.store_id, i + 1, first << superblock.segment_bytes_log2,
+          uint64_t{Image::PartWordAt(superblock, i).segments()} << superblock.segment_bytes_log2};
+}
+
+absl::Status MapParts(daxfile::DaxFile& file) {
+  if (file.size_bytes() < Superblock::kSegmentTableOffset) return absl::OkStatus();
+  const auto* superblock = reinterpret_cast<const Superblock*>(file.data());
+  if (!CheckIdentity(*superblock, file.size_bytes(), file.path()).ok()) return absl::OkStatus();
+  if ((superblock->features_incompatible & Superblock::kGrows) == 0) return absl::OkStatus();
+  if (absl::Status status = file.Reserve(superblock->most_segments << superblock->segment_bytes_log2); !status.ok()) {
+    return status;
+  }
+  superblock = reinterpret_cast<const Superblock*>(file.data());
+  while (file.parts() < Image::PartCount(*superblock)) {
+    if (absl::Status status = file.OpenPart(PartOf(*superblock, file.parts())); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateSuperblock(const Superblock& superblock, uint64_t file_bytes, const std::string& path) {
+  if (absl::Status status = CheckIdentity(superblock, file_bytes, path); !status.ok()) return status;
+  const Image image(nullptr, Image::GeometryOf(superblock));
+  if (image.CanBeNode(static_cast<Offset>(superblock.root))) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat(path, ": root word damaged (offset 64): ", superblock.root, " can't be a node."));
 }
 
 absl::StatusOr<Image> OpenImage(const daxfile::DaxFile& file) {
@@ -135,45 +227,87 @@ absl::StatusOr<Image> OpenImage(const daxfile::DaxFile& file) {
         absl::StrCat(file.path(), ": not a SealKV store: too short (", file.size_bytes(), " bytes)."));
   }
   const auto& superblock = *reinterpret_cast<const Superblock*>(file.data());
-  if (absl::Status status = CheckIdentity(superblock, file.size_bytes(), file.path()); !status.ok()) return status;
-  Image image(file.data());
-  if (image.NodeAt(static_cast<Offset>(superblock.root)) == nullptr) {
-    return absl::DataLossError(
-        absl::StrCat(file.path(), ": root word damaged (offset 64): ", superblock.root, " can't be a node."));
+  if (absl::Status status = ValidateSuperblock(superblock, file.size_bytes(), file.path()); !status.ok()) return status;
+  Geometry geometry = Image::GeometryOf(superblock);
+  if (file.lock_fd() >= 0) {
+    // A writer may have added some since they were mapped.
+    const uint64_t mapped = std::min<uint64_t>(file.parts(), Image::PartCount(superblock));
+    geometry.size_bytes = mapped == 0 ? superblock.segment_count << superblock.segment_bytes_log2
+                                      : PartOf(superblock, mapped - 1).at + PartOf(superblock, mapped - 1).bytes;
+  } else if (geometry.size_bytes > file.size_bytes()) {
+    return absl::FailedPreconditionError(absl::StrCat(file.path(), ": truncated: the store has ", geometry.size_bytes,
+                                                      " bytes, the memory ", file.size_bytes(), "."));
   }
-  return image;
+  return Image(file.data(), geometry);
 }
+
+namespace {
+
+// What is left of the parts; zeros for those that are lost.
+void MapWhatIsLeftOfParts(daxfile::DaxFile& file, const Superblock& superblock, DamagedImage& damaged) {
+  const uint64_t count = Image::PartCount(superblock);
+  while (file.parts() < count) {
+    const daxfile::Part part = PartOf(superblock, file.parts());
+    absl::Status status = file.OpenPart(part);
+    if (status.ok()) continue;
+    damaged.caveats.push_back(absl::StrCat("a part of it is lost: ", status.message()));
+    if (!file.MapZeros(part).ok()) break;
+  }
+  for (uint64_t i = count; i < Superblock::kParts; ++i) {
+    if (Image::PartWordAt(superblock, i).raw() == PartWord::kNoneRaw) continue;
+    damaged.caveats.push_back("the table of its parts is damaged: what lies in those behind that isn't looked at");
+    break;
+  }
+}
+
+}  // namespace
 
 absl::StatusOr<DamagedImage> OpenDamagedImage(daxfile::DaxFile& file) {
   const uint64_t file_bytes = file.size_bytes();
   if (file_bytes < Superblock::kSegmentTableOffset) {
     return absl::FailedPreconditionError(absl::StrCat(file.path(), ": only ", file_bytes, " bytes: nothing is left."));
   }
-  const auto& said = *reinterpret_cast<const Superblock*>(file.data());
+  const Superblock said = *reinterpret_cast<const Superblock*>(file.data());
   // Its length is no argument here.
   const absl::Status identity = CheckIdentity(said, said.capacity_bytes, file.path());
-  if (!identity.ok() && SuperblockChecksum(said) == said.checksum) return identity;  // of another version
+  if (absl::IsFailedPrecondition(identity) && SuperblockChecksum(said) == said.checksum) return identity;
   DamagedImage damaged;
   Superblock superblock = said;
-  if (!identity.ok()) {
-    SetGeometry(superblock, said.capacity_bytes);
+  const bool is_identity_whole = SuperblockChecksum(said) == said.checksum;
+  if (!identity.ok() && is_identity_whole) damaged.caveats.emplace_back(identity.message());
+  if (!is_identity_whole) {
+    const uint64_t most = MostSegmentsSaid(said);
+    SetGeometry(superblock, said.capacity_bytes, most);
     if (superblock.segment_bytes_log2 == said.segment_bytes_log2 && superblock.segment_count == said.segment_count &&
         superblock.header_segments == said.header_segments && superblock.segment_count > superblock.header_segments) {
       damaged.caveats.push_back("superblock damaged: its geometry is believed, for its parts agree");
     } else {
-      SetGeometry(superblock, file_bytes);
+      SetGeometry(superblock, file_bytes, most);
       damaged.caveats.push_back(absl::StrCat("superblock damaged: assumed that the store has the file's size (",
                                              file_bytes, " bytes, segments of ",
                                              uint64_t{1} << superblock.segment_bytes_log2, ")"));
     }
+    superblock.features_incompatible = most > 0 ? Superblock::kGrows : 0;
   }
-  damaged.capacity_bytes = superblock.capacity_bytes;
+  const uint64_t header_bytes = uint64_t{superblock.header_segments} << superblock.segment_bytes_log2;
+  superblock.most_segments =
+      std::clamp(superblock.most_segments, superblock.segment_count, header_bytes / sizeof(uint64_t));
+  const uint64_t first_bytes = superblock.segment_count << superblock.segment_bytes_log2;
   if (file_bytes < superblock.capacity_bytes) {
     damaged.caveats.push_back(
         absl::StrCat("cut short: ", file_bytes, " of ", superblock.capacity_bytes, " bytes are left"));
   }
   Geometry geometry = Image::GeometryOf(superblock);
-  geometry.size_bytes = std::min(geometry.size_bytes, file_bytes / kNodeBytes * kNodeBytes);
+  damaged.capacity_bytes = std::max(superblock.capacity_bytes, geometry.size_bytes);
+  if (file_bytes < first_bytes) {
+    geometry.size_bytes = std::min(geometry.size_bytes, file_bytes / kNodeBytes * kNodeBytes);
+  } else if (geometry.size_bytes > first_bytes && file.lock_fd() >= 0) {
+    if (absl::Status status = file.Reserve(geometry.size_bytes); !status.ok()) return status;
+    MapWhatIsLeftOfParts(file, superblock, damaged);
+    geometry.size_bytes = std::min(geometry.size_bytes, file.mapped_bytes());
+  } else {
+    geometry.size_bytes = std::min(geometry.size_bytes, file_bytes);
+  }
   if (geometry.size_bytes <= geometry.header_bytes) {
     return absl::FailedPreconditionError(
         absl::StrCat(file.path(), ": ends before the first key could be (", file_bytes, " bytes): nothing is left."));

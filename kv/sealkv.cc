@@ -8,6 +8,8 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "daxfile/file_lock.h"
+#include "daxfile/part.h"
+#include "daxfile/sealing.h"
 #include "kv/epoch.h"
 #include "kv/lanes.h"
 #include "kv/recovery.h"
@@ -119,6 +121,7 @@ Store::Store(std::unique_ptr<internal::StoreImpl> impl) : impl_(std::move(impl))
 Store::~Store() = default;
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Attach(daxfile::DaxFile file, Background background) {
+  if (absl::Status status = internal::MapParts(file); !status.ok()) return status;
   const absl::StatusOr<internal::Image> image = internal::OpenImage(file);
   if (!image.ok()) return image.status();
   if (!file.read_only()) {
@@ -132,8 +135,11 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Attach(daxfile::DaxFile file, Back
   return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
-absl::StatusOr<std::unique_ptr<Store>> Store::Format(daxfile::DaxFile file, Background background) {
-  if (absl::Status status = internal::FormatImage(file); !status.ok()) return status;
+absl::StatusOr<std::unique_ptr<Store>> Store::Format(daxfile::DaxFile file, Background background,
+                                                     const Capacity& capacity) {
+  if (absl::Status status = internal::FormatImage(file, capacity.bytes, capacity.max_bytes); !status.ok()) {
+    return status;
+  }
   return Attach(std::move(file), background);
 }
 
@@ -143,10 +149,36 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Create(std::string_view path, cons
                                                    "; a store needs at least ", kMinCapacityBytes, "."));
   }
   if (options.read_only) return absl::InvalidArgumentError("a store can't be created read-only.");
+  const uint64_t max_bytes =
+      options.max_bytes != 0 ? options.max_bytes : internal::MostBytesByDefault(options.capacity_bytes);
+  if (max_bytes < options.capacity_bytes || max_bytes > internal::MostBytesFor(options.capacity_bytes)) {
+    return absl::InvalidArgumentError(absl::StrCat("max_bytes is ", max_bytes, "; a store that begins with ",
+                                                   options.capacity_bytes, " bytes can be told to grow to that, and up to ",
+                                                   internal::MostBytesFor(options.capacity_bytes), "."));
+  }
   absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Create(
       path, {.open = FileOptions(options), .size_bytes = options.capacity_bytes, .progress = options.progress});
   if (!file.ok()) return file.status();
-  return Format(*std::move(file));
+  return Format(*std::move(file), Background::kCompacts, {.max_bytes = max_bytes});
+}
+
+absl::Status Store::Remove(std::string_view path) {
+  std::vector<std::string> parts;
+  {
+    absl::StatusOr<daxfile::DaxFile> file =
+        daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
+    if (!file.ok()) return file.status();
+    const auto* superblock = reinterpret_cast<const internal::Superblock*>(file->data());
+    if (file->size_bytes() < sizeof(*superblock) || superblock->magic != internal::Superblock::kMagic) {
+      return absl::FailedPreconditionError(absl::StrCat(file->path(), ": not a SealKV store; it wasn't removed."));
+    }
+    parts = daxfile::PartPathsOf(std::string(path), superblock->store_id);
+  }
+  // The first one last: until then the rest is found by it.
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    if (absl::Status status = daxfile::RemoveFile(*part); !status.ok()) return status;
+  }
+  return daxfile::RemoveFile(path);
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(std::string_view path, const Options& options) {
@@ -155,6 +187,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(std::string_view path, const 
     {
       absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Open(path, how);
       if (!file.ok()) return file.status();
+      if (absl::Status status = internal::MapParts(*file); !status.ok()) return status;
       if (!options.read_only || !NeedsToFinish(*file)) return Attach(*std::move(file));
     }
     // A writer has died in the middle of a batch. What he had committed is finished for this process alone; so no other
@@ -163,6 +196,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(std::string_view path, const 
     absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Open(path, how);
     if (absl::IsUnavailable(file.status())) continue;  // there is one, who has finished it
     if (!file.ok()) return file.status();
+    if (absl::Status status = internal::MapParts(*file); !status.ok()) return status;
     const absl::StatusOr<internal::Image> image = internal::OpenImage(*file);
     if (!image.ok()) return image.status();
     if (absl::Status status = internal::FinishForReading(*file, *image); !status.ok()) return status;

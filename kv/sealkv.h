@@ -29,6 +29,12 @@
 // some milliseconds more. When the writer dies, readers go on with what it left. A process that is forked off must open
 // the store for itself: it may not use its parent's Store, nor keep it open across the parent's end.
 //
+// SPACE. A store grows by itself, up to Options::max_bytes or what the filesystem has: by further files beside the first
+// one, PATH.1, PATH.2, …, each an eighth of the store, and sealed like it. Its thread makes them ahead of need; a write
+// waits for one only if it finds no space before that is through, and then as long as it takes to write so many zeros.
+// They belong together: move, copy and remove them together (Remove does). Nothing is ever unsealed for it. Where more
+// than a third is dead, compaction makes space instead.
+//
 // ERRORS are absl::Status. NotFound, AlreadyExists and FailedPrecondition are answers, listed at each method;
 // InvalidArgument: a key or value too large, or a wrong option; ResourceExhausted: no space, nothing was changed;
 // DataLoss: the file is damaged, the message names the offset; PermissionDenied: a write to a store opened read-only;
@@ -71,8 +77,12 @@ class TransactionImpl;
 }  // namespace internal
 
 struct Options {
-  // The size of a new store. Needed by Create; ignored when an existing store is opened. At least kMinCapacityBytes.
+  // The size that a new store begins with. Needed by Create; ignored when an existing store is opened. At least
+  // kMinCapacityBytes.
   uint64_t capacity_bytes = 0;
+  // How large a new store may become: see SPACE. 0: 64 times capacity_bytes (less, if that is under 4 MiB). The same as
+  // capacity_bytes: it doesn't grow.
+  uint64_t max_bytes = 0;
   // The weakest durability you accept (see daxfile/tier.h). The default takes every tier that survives a power cut.
   daxfile::Tier weakest_tier = daxfile::Tier::kMsync;
   // Treat an ordinary file as memory that needs only the CPU's flushes: fast, and lost with the power.
@@ -220,7 +230,9 @@ struct Stats {
   std::string path;
   daxfile::Tier tier = daxfile::Tier::kVolatile;
   std::string tier_reason;
-  uint64_t capacity_bytes = 0;
+  uint64_t capacity_bytes = 0;  // now; as far as this process has seen it grow
+  uint64_t max_bytes = 0;       // that it may grow to
+  uint64_t parts = 0;           // files beside the first one
   uint64_t segment_bytes = 0;
   uint64_t segments_total = 0;
   uint64_t segments_header = 0;  // superblock and segment table
@@ -246,6 +258,10 @@ struct Stats {
   // the first is the write amplification.
   uint64_t bytes_moved = 0;
   uint64_t segments_emptied = 0;
+  // Since the open: writes that had to wait until the store was larger, because its thread was late or it has none; and
+  // why it couldn't be made larger, the last time that was tried.
+  uint64_t writes_that_grew = 0;
+  std::string growth_error;
   // Snapshots, iterators among them, and what is kept for them.
   uint64_t snapshots_open = 0;
   double oldest_snapshot_seconds = 0;    // since when the oldest of them is open
@@ -263,6 +279,12 @@ struct Stats {
 // (The pass that counts what is in use after an open has a thread in either case, unless the store is small.)
 enum class Background : uint8_t { kNone, kCompacts };
 
+// How much of a mapped file becomes a store, and how much of it may.
+struct Capacity {
+  uint64_t bytes = 0;      // 0: all of it
+  uint64_t max_bytes = 0;  // no more than `bytes`: it doesn't grow. Memory grows inside of itself, a file by others
+};
+
 class Store {
  public:
   // Makes a new store. Errors: AlreadyExists; FailedPrecondition (the tier isn't reached: the message says why and what
@@ -278,9 +300,13 @@ class Store {
 
   // The same over a file that is already mapped. Format makes an empty store of it, destroying what it held.
   static absl::StatusOr<std::unique_ptr<Store>> Format(daxfile::DaxFile file,
-                                                       Background background = Background::kCompacts);
+                                                       Background background = Background::kCompacts,
+                                                       const Capacity& capacity = {});
   static absl::StatusOr<std::unique_ptr<Store>> Attach(daxfile::DaxFile file,
                                                        Background background = Background::kCompacts);
+
+  // Removes a store's files. NotFound; FailedPrecondition: it isn't one; Unavailable: it is open somewhere.
+  static absl::Status Remove(std::string_view path);
 
   ~Store();  // There is nothing to save: closing is only letting go. No iterator or PinnedValue may be alive.
   Store(const Store&) = delete;
@@ -350,7 +376,7 @@ class Store {
   absl::StatusOr<Snapshot> OpenSnapshot() const;
 
   // Makes a copy of the store, as it is at one moment, while others go on writing: a new store at `path`, of
-  // `capacity_bytes` (0: as large as this one), its nodes full and without what is dead in this one. It appears there
+  // `capacity_bytes` (0: as large as this one) that may grow (max_bytes 0: as far as this one), its nodes full and without what is dead in this one. It appears there
   // when it is whole, and durable; until then it is beside it (`path`.PID.part), where a crash may leave it. Opens a
   // snapshot for as long as it takes, which retains what is replaced meanwhile. `go_on` is told how many keys are
   // copied, every thousand or so, and at the end; false ends it (Cancelled).

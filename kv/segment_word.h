@@ -5,7 +5,8 @@
 //   0..7    8     SegmentKind
 //   8..39   32    kLarge: number of segments in the run; else 1
 //   40..47  8     zero
-//   48..63  16    check: a mix of the bits below and the segment's index; a damaged word is found by it
+//   48..63  16    check: a mix of the bits below and the segment's index (kv/check_bits.h); a damaged word is found by
+//                 it
 //
 // A free segment's word is 0. Of a large run only the first segment's word is written; the others stay 0, so that
 // taking and releasing a run of any length is one store.
@@ -13,6 +14,8 @@
 #define SEALKV_KV_SEGMENT_WORD_H_
 
 #include <cstdint>
+
+#include "kv/check_bits.h"
 
 namespace sealkv::internal {
 
@@ -30,9 +33,7 @@ class SegmentWord {
 
   constexpr explicit SegmentWord(uint64_t raw) : raw_(raw) {}
   constexpr SegmentWord(SegmentKind kind, uint32_t run_length, uint64_t index)
-      : raw_(static_cast<uint64_t>(kind) | uint64_t{run_length} << 8) {
-    raw_ |= Check(raw_, index) << 48;
-  }
+      : raw_(WithCheck(static_cast<uint64_t>(kind) | uint64_t{run_length} << 8, index)) {}
 
   constexpr uint64_t raw() const { return raw_; }
   constexpr SegmentKind kind() const { return static_cast<SegmentKind>(raw_ & 0xff); }
@@ -43,13 +44,10 @@ class SegmentWord {
     const bool known = kind() >= SegmentKind::kNodes && kind() <= SegmentKind::kLarge;
     const bool fits = run_length() >= 1 && run_length() <= segment_count - index;
     const bool single = kind() == SegmentKind::kLarge || run_length() == 1;
-    return known && fits && single && raw_ >> 48 == Check(raw_ & 0xffffffffffff, index);
+    return known && fits && single && CheckHolds(raw_, index);
   }
 
  private:
-  static constexpr uint64_t Check(uint64_t low, uint64_t index) {
-    return ((low + 1) * 0x9e3779b97f4a7c15 ^ (index + 1) * 0xc2b2ae3d27d4eb4f) >> 48;
-  }
   uint64_t raw_;
 };
 

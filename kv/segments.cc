@@ -7,7 +7,7 @@ namespace sealkv::internal {
 Segments::Segments(const Image& image, daxfile::Persist& persist)
     : image_(image),
       persist_(persist),
-      states_(static_cast<SegmentState*>(std::calloc(image.segment_count(), sizeof(SegmentState)))),
+      states_(static_cast<SegmentState*>(std::calloc(image.most_segments(), sizeof(SegmentState)))),
       scanned_(image.header_segments()) {
   if (states_ == nullptr) throw std::bad_alloc();
 }

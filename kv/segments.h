@@ -75,7 +75,7 @@ class Segments {
   struct Free {
     void operator()(void* memory) const { std::free(memory); }
   };
-  // From calloc, so that a store with many segments costs nothing until they are looked at.
+  // As many as there may ever be; from calloc, so that they cost nothing until they are looked at.
   std::unique_ptr<SegmentState[], Free> states_;
   uint64_t scanned_;  // segments before this one are scanned
   uint64_t free_count_ = 0;

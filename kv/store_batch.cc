@@ -105,6 +105,14 @@ absl::Status StoreImpl::ChangeKeys(Change& change, std::span<const KeyChange> li
   return absl::OkStatus();
 }
 
+static uint64_t LargestRecordBytes(const KeyChanges& changes) {
+  uint64_t most = 0;
+  for (const KeyChange& change : changes.list()) {
+    most = std::max(most, RecordBytes(change.key.size(), change.value.size()));
+  }
+  return most;
+}
+
 absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* validation) {
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) BeginBackgroundPass();
@@ -124,8 +132,8 @@ absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* vali
     if (IsRestart(status)) status = WriteChangesAlone(changes, validation);
     LookAfterSpaceIfDue(changes.list().size());
     // There may be space that isn't known yet, or that others hold.
-    if (absl::IsResourceExhausted(status) && FindSpace(&most_usable)) continue;
-    return status;
+    if (absl::IsResourceExhausted(status) && FindSpace(&most_usable, LargestRecordBytes(changes))) continue;
+    return WithGrowthError(status);
   }
 }
 

@@ -195,6 +195,7 @@ void StoreImpl::WakeBackground() {
 void StoreImpl::RunInBackground() {
   RunBackgroundPass();
   while (compacts_in_background_ && !closing_) {
+    GrowAhead();
     CompactInBackground(Heap::Thrift::kUsual);
     if (bell_.Wait(kUntilLeisure)) continue;
     CompactInBackground(Heap::Thrift::kAtLeisure);
@@ -210,7 +211,9 @@ void StoreImpl::CompactInBackground(Heap::Thrift thrift) {
       if (!compactor_.IsBusy()) break;
       sched_yield();
     }
-    has_emptied |= compacted == Compacted::kSegment;
+    if (compacted != Compacted::kSegment) continue;
+    has_emptied = true;
+    GrowAhead();
   }
   if (!has_emptied || closing_) return;
   // The rest of what was moved, and nodes' segments.

@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <utility>
@@ -39,6 +40,7 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
       generation_(generation),
       versions_(image_),
       heap_(image_, file_.persist(), epochs_, versions_, generation),
+      growth_(file_, image_, heap_),
       gate_(heap_),
       locks_(generation),
       context_{image_, file_.persist(), heap_, locks_, versions_},
@@ -51,6 +53,8 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
     foreign_readers_ = std::make_unique<ForeignReaders>(file_, image_);
     epochs_.Serve(foreign_readers_.get());
   } else if (file_.is_live()) {
+    follower_ = std::make_unique<PartsFollower>(file_, image_);
+    image_.FollowGrowth(follower_.get());
     live_reader_ = std::make_unique<LiveReader>(file_, image_);
     epochs_.Join(live_reader_.get());
     tree_.ReadBeside(live_reader_.get());
@@ -252,7 +256,7 @@ absl::Status StoreImpl::WriteInSpace(std::string_view key, Operation operation) 
   return IsRestart(status) ? WriteAlone(key, operation) : status;
 }
 
-absl::Status StoreImpl::Write(std::string_view key, Operation operation) {
+absl::Status StoreImpl::Write(std::string_view key, uint64_t bytes, Operation operation) {
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) [[unlikely]]
     BeginBackgroundPass();
@@ -261,7 +265,7 @@ absl::Status StoreImpl::Write(std::string_view key, Operation operation) {
     LookAfterSpaceIfDue(1);
     if (status.ok()) return file_.persist().status();
     // There may be space that isn't known yet, or that others hold, or that is dead.
-    if (!absl::IsResourceExhausted(status) || !FindSpace(&most_usable)) return status;
+    if (!absl::IsResourceExhausted(status) || !FindSpace(&most_usable, bytes)) return WithGrowthError(status);
   }
 }
 
@@ -313,7 +317,7 @@ inline bool StoreImpl::PutWord(std::string_view key, std::string_view value, boo
 }
 
 absl::Status StoreImpl::PutOtherwise(std::string_view key, std::string_view value, bool only_if_absent) {
-  return Write(key, [&](Change& change, Location& location) {
+  return Write(key, RecordBytes(key.size(), value.size()), [&](Change& change, Location& location) {
     if (location.outcome != Location::Outcome::kFound) return tree_.Insert(change, location, key, value);
     if (only_if_absent) return absl::AlreadyExistsError("the key is there already");
     return tree_.Update(change, location, key, value);
@@ -323,7 +327,7 @@ absl::Status StoreImpl::PutOtherwise(std::string_view key, std::string_view valu
 absl::Status StoreImpl::Delete(std::string_view key) {
   if (key.size() > kMaxKeyBytes) return KeyNotFound();
   bool is_sparse = false;
-  const absl::Status status = Write(key, [&](Change& change, Location& location) {
+  const absl::Status status = Write(key, 0, [&](Change& change, Location& location) {
     if (location.outcome != Location::Outcome::kFound) return KeyNotFound();
     is_sparse = Tree::IsSparse(location.leaf().perm.Remove(location.leaf().position));
     return tree_.Erase(change, location);
@@ -365,7 +369,8 @@ absl::Status StoreImpl::Update(
     if (after.has_value() && !SizesFit(key, after->size())) return SizeError(key, after->size());
     bool has_changed = false;
     bool is_sparse = false;
-    const absl::Status status = Write(key, [&](Change& change, Location& location) {
+    const uint64_t bytes = after.has_value() ? RecordBytes(key.size(), after->size()) : 0;
+    const absl::Status status = Write(key, bytes, [&](Change& change, Location& location) {
       has_changed = !IsValue(location, found.ok(), before);
       if (has_changed) return absl::OkStatus();
       if (!after.has_value()) {
@@ -393,7 +398,7 @@ bool StoreImpl::IsValue(const Location& location, bool is_there, std::string_vie
 absl::StatusOr<uint64_t> StoreImpl::Add(std::string_view key, uint64_t delta) {
   if (!SizesFit(key, sizeof(uint64_t))) return SizeError(key, sizeof(uint64_t));
   uint64_t sum = delta;
-  const absl::Status status = Write(key, [&](Change& change, Location& location) {
+  const absl::Status status = Write(key, RecordBytes(key.size(), sizeof(delta)), [&](Change& change, Location& location) {
     sum = delta;
     if (location.outcome != Location::Outcome::kFound) {
       return tree_.Insert(change, location, key, {reinterpret_cast<const char*>(&delta), sizeof(delta)});
@@ -410,7 +415,8 @@ absl::StatusOr<uint64_t> StoreImpl::Add(std::string_view key, uint64_t delta) {
 absl::StatusOr<uint64_t> StoreImpl::CompareAndSwap(std::string_view key, uint64_t expected, uint64_t desired) {
   if (key.size() > kMaxKeyBytes) return KeyNotFound();
   uint64_t before = 0;
-  const absl::Status status = Write(key, [&](Change& change, Location& location) {
+  const uint64_t bytes = RecordBytes(key.size(), sizeof(desired));
+  const absl::Status status = Write(key, bytes, [&](Change& change, Location& location) {
     if (location.outcome != Location::Outcome::kFound) return KeyNotFound();
     uint64_t* word = tree_.ValueWord(location);
     if (word == nullptr) return absl::FailedPreconditionError("CompareAndSwap needs a value of 8 bytes");
@@ -438,11 +444,16 @@ void StoreImpl::CountInTable(Stats& stats) const {
 }
 
 Stats StoreImpl::GetStats() {
+  if (follower_ != nullptr) follower_->Follow();
   Stats stats;
   stats.path = file_.path();
   stats.tier = file_.tier();
   stats.tier_reason = file_.tier_reason();
-  stats.capacity_bytes = image_.superblock().capacity_bytes;
+  const Superblock& superblock = image_.superblock();
+  const uint64_t parts_bytes = image_.size_bytes() - (superblock.segment_count << superblock.segment_bytes_log2);
+  stats.capacity_bytes = superblock.capacity_bytes + parts_bytes;
+  stats.max_bytes = std::max(stats.capacity_bytes, image_.most_segments() * image_.segment_bytes());
+  stats.parts = Image::PartCount(superblock);
   stats.segment_bytes = image_.segment_bytes();
   stats.segments_total = image_.segment_count();
   stats.segments_header = image_.header_segments();
@@ -468,6 +479,8 @@ Stats StoreImpl::GetStats() {
   stats.segments_kept = usage.segments_kept;
   stats.bytes_moved = usage.bytes_moved;
   stats.segments_emptied = heap_.releases();
+  stats.writes_that_grew = writes_that_grew_.load(std::memory_order_relaxed);
+  stats.growth_error = growth_.last_error();
   const Versions::Usage versions = versions_.GetUsage();
   stats.snapshots_open = versions.snapshots_open;
   stats.oldest_snapshot_seconds = versions.oldest_age_seconds;

@@ -20,6 +20,7 @@
 #include "kv/epoch.h"
 #include "kv/foreign_readers.h"
 #include "kv/gate.h"
+#include "kv/growth.h"
 #include "kv/heap.h"
 #include "kv/image.h"
 #include "kv/key_changes.h"
@@ -103,7 +104,8 @@ class StoreImpl {
 
   // Everything common to all writes of one key: to the leaf, the operation, and again while others are in the way.
   using Operation = absl::FunctionRef<absl::Status(Change&, Location&)>;
-  absl::Status Write(std::string_view key, Operation operation);
+  // `bytes`: of the record that it may have to write.
+  absl::Status Write(std::string_view key, uint64_t bytes, Operation operation);
   // The same, but ResourceExhausted is the end of it.
   absl::Status WriteInSpace(std::string_view key, Operation operation);
   // One attempt, by whoever is inside of the gate. What it waits for, if it has to, is left in `blocker`.
@@ -130,8 +132,13 @@ class StoreImpl {
   void BeginBackgroundPass();
   bool StepBackgroundPass();  // true: through
   void RunBackgroundPass();
-  // For somebody who found no space: makes some. `most_usable`: 0 at first. False: there is no more than there was.
-  bool FindSpace(uint64_t* most_usable);
+  // For somebody who found no space for a record, or several, of `bytes`: makes some. `most_usable`: 0 at first. False:
+  // there is no more than there was.
+  bool FindSpace(uint64_t* most_usable, uint64_t bytes);
+  bool GrowForSpace(uint64_t* most_usable, uint64_t bytes);
+  void GrowAhead();
+  // Says of no space why there is no more.
+  absl::Status WithGrowthError(const absl::Status& status) const;
   bool HasMoreSpace(uint64_t* most_usable);
   // Makes segments of nothing but free nodes usable for anything. Whether there were any. The gate is closed.
   bool ReleaseNodeSpace();
@@ -158,13 +165,16 @@ class StoreImpl {
   void CountInTable(Stats& stats) const;
 
   daxfile::DaxFile file_;
-  const Image image_;
+  Image image_;
+  std::unique_ptr<PartsFollower> follower_;  // of a file that others may write
   const uint32_t generation_;
   std::unique_ptr<ForeignReaders> foreign_readers_;  // of a file that this process writes
   std::unique_ptr<LiveReader> live_reader_;          // of one that it reads, and others may write
   mutable Epochs epochs_;
   Versions versions_;
   Heap heap_;
+  Growth growth_;
+  std::atomic<uint64_t> writes_that_grew_{0};
   Gate gate_;
   NodeLocks locks_;
   Lanes lanes_;

@@ -68,8 +68,8 @@ absl::Status StoreImpl::InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step)
       scope.ReclaimIfDue();
     }
     if (IsRestart(status)) continue;
-    if (absl::IsResourceExhausted(status) && FindSpace(&most_usable)) continue;
-    return status;
+    if (absl::IsResourceExhausted(status) && FindSpace(&most_usable, 0)) continue;
+    return WithGrowthError(status);
   }
 }
 

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <mutex>
+#include <string>
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "kv/store_impl.h"
 #include "kv/wait.h"
 
@@ -43,12 +45,39 @@ bool StoreImpl::StepBackgroundPass() {
 
 // Each time there must be more than there ever was before: what an attempt that failed has written is dead, and to gain
 // that again is no progress.
-bool StoreImpl::FindSpace(uint64_t* most_usable) {
+bool StoreImpl::FindSpace(uint64_t* most_usable, uint64_t bytes) {
   if (!marker_.is_done()) {
     while (!StepBackgroundPass()) continue;
     return true;
   }
-  return HasMoreSpace(most_usable) || CompactForSpace(most_usable);
+  if (HasMoreSpace(most_usable)) return true;
+  // A large record needs a run of segments, which compaction isn't after.
+  const bool grows_first = bytes > image_.segment_bytes() / 2 || heap_.IsMostlyAlive();
+  if (grows_first && GrowForSpace(most_usable, bytes)) return true;
+  if (CompactForSpace(most_usable)) return true;
+  return !grows_first && GrowForSpace(most_usable, bytes);
+}
+
+// This write waits until the part is there. The store's thread is ahead of most.
+bool StoreImpl::GrowForSpace(uint64_t* most_usable, uint64_t bytes) {
+  if (!growth_.IsPossible()) return false;
+  writes_that_grew_.fetch_add(1, std::memory_order_relaxed);
+  return growth_.Grow(image_.size_bytes(), bytes, nullptr).ok() && HasMoreSpace(most_usable);
+}
+
+absl::Status StoreImpl::WithGrowthError(const absl::Status& status) const {
+  if (!absl::IsResourceExhausted(status)) return status;
+  const std::string why = growth_.IsPossible() ? growth_.last_error() : "";
+  const std::string remedy = why.empty() ? " Delete something, or make a larger store." : " It can't grow: " + why;
+  return absl::ResourceExhaustedError(absl::StrCat(status.message(), remedy));
+}
+
+void StoreImpl::GrowAhead() {
+  if (!growth_.IsPossible()) return;
+  while (!closing_ && heap_.WantsGrowth()) {
+    const uint64_t size_bytes = image_.size_bytes();
+    if (!growth_.Grow(size_bytes, 0, [this] { return !closing_.load(); }).ok()) return;
+  }
 }
 
 bool StoreImpl::HasMoreSpace(uint64_t* most_usable) {

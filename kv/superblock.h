@@ -5,11 +5,12 @@
 //   0       8     magic                   kMagic; stored last: without it there is no store here
 //   8       4     format_major            readers refuse another
 //   12      4     format_minor            readers accept any
-//   16      8     capacity_bytes          size of the file the store was made for
+//   16      8     capacity_bytes          what the store was made for; no more than its first file's size
 //   24      4     segment_bytes_log2      12..21
 //   28      4     header_segments         segments at the start that hold superblock and segment table
-//   32      8     segment_count           header included
-//   40      4     features_incompatible   bits: a reader that doesn't know one refuses (none so far)
+//   32      8     segment_count           of the first file; header included
+//   40      4     features_incompatible   bits: a reader that doesn't know one refuses
+//                                         1: kGrows, the fields at 1280 and behind are in use (since 3.1)
 //   44      4     features_compatible     bits: a reader may ignore them (none so far)
 //   48      8     store_id                random
 //   56      8     checksum                XXH3-64 of bytes 0..55
@@ -21,7 +22,11 @@
 //                                         56 zero
 //   1216    8     epoch                   volatile: of the last or living writer, for readers in other processes
 //                                         (kv/foreign_readers.h)
-//   1224    824   -                       zero
+//   1224    56    -                       zero
+//   1280    8     most_segments           kGrows: how many there may ever be; so long is the segment table. Else 0
+//   1288    8     most_segments_checksum  kGrows: XXH3-64 of most_segments, seeded with store_id. Else 0
+//   1296    48    -                       zero
+//   1344    8·88  parts                   commit words: one PartWord for each further file (kv/part_word.h)
 //   2048    8·n   segment table           one SegmentWord per segment (kv/segment_word.h)
 #ifndef SEALKV_KV_SUPERBLOCK_H_
 #define SEALKV_KV_SUPERBLOCK_H_
@@ -58,11 +63,18 @@ struct alignas(64) Superblock {
   Lane lanes[kLanes];
 
   uint64_t epoch;
-  uint64_t zero_3[103];
+  uint64_t zero_3[7];
+
+  uint64_t most_segments;
+  uint64_t most_segments_checksum;
+  uint64_t zero_4[6];
+  static constexpr size_t kParts = 88;
+  uint64_t parts[kParts];
 
   static constexpr uint64_t kMagic = 0x0a1a564b6c616553;  // "SealKV", then SUB and LF, which text transfers mangle
   static constexpr uint32_t kFormatMajor = 3;
-  static constexpr uint32_t kFormatMinor = 0;
+  static constexpr uint32_t kFormatMinor = 1;
+  static constexpr uint32_t kGrows = 1;  // of features_incompatible
   static constexpr uint64_t kLanesOffset = 192;
   static constexpr uint64_t kSegmentTableOffset = 2048;
   static constexpr uint32_t kMinSegmentBytesLog2 = 12;
@@ -76,7 +88,8 @@ static_assert(offsetof(Superblock, segment_count) == 32 && offsetof(Superblock, 
 static_assert(offsetof(Superblock, store_id) == 48 && offsetof(Superblock, checksum) == 56);
 static_assert(offsetof(Superblock, root) == 64 && offsetof(Superblock, generation) == 128);
 static_assert(offsetof(Superblock, lanes) == Superblock::kLanesOffset && sizeof(Superblock::Lane) == 64);
-static_assert(offsetof(Superblock, epoch) == 1216);
+static_assert(offsetof(Superblock, epoch) == 1216 && offsetof(Superblock, most_segments) == 1280);
+static_assert(offsetof(Superblock, most_segments_checksum) == 1288 && offsetof(Superblock, parts) == 1344);
 
 }  // namespace sealkv::internal
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "daxfile/part.h"
 #include "daxfile/sealing.h"
 #include "daxfile/sync_directory.h"
 
@@ -26,6 +27,24 @@ int RenameWithoutReplacing(const std::string& from, const std::string& to) {
   return renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0 ? 0 : errno;
 }
 
+// AlreadyExists: something has taken the name meanwhile.
+absl::Status GiveName(const std::string& from, const std::string& to) {
+  int error = RenameWithoutReplacing(from, to);
+  if (error == EPERM) {
+    // What the kernel says of a sealed file. Whoever opens the store for writing seals it again.
+    if (absl::Status status = daxfile::UnsealFile(from); !status.ok()) return status;
+    error = RenameWithoutReplacing(from, to);
+  }
+  // A filesystem that doesn't know the flag: a link doesn't replace anything either.
+  if (error == EINVAL) {
+    error = link(from.c_str(), to.c_str()) == 0 ? 0 : errno;
+    if (error == 0) unlink(from.c_str());
+  }
+  if (error == EEXIST) return IsThereAlready(to);
+  if (error != 0) return absl::UnavailableError(absl::StrCat(to, ": can't be given its name: ", std::strerror(error)));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 UnfinishedStore::UnfinishedStore(std::string path, std::string temporary_path, std::unique_ptr<Store> store)
@@ -38,7 +57,7 @@ UnfinishedStore::UnfinishedStore(UnfinishedStore&& other) noexcept
 
 UnfinishedStore::~UnfinishedStore() {
   store_.reset();
-  if (!temporary_path_.empty()) daxfile::RemoveFile(temporary_path_).IgnoreError();
+  if (!temporary_path_.empty()) Store::Remove(temporary_path_).IgnoreError();
 }
 
 std::string UnfinishedStore::TemporaryPath(const std::string& path) {
@@ -55,22 +74,25 @@ absl::StatusOr<UnfinishedStore> UnfinishedStore::Create(const std::string& path,
 }
 
 absl::Status UnfinishedStore::Finish() {
-  const bool lasts = store_->GetStats().tier != daxfile::Tier::kVolatile;
+  const Stats stats = store_->GetStats();
   store_.reset();
-  int error = RenameWithoutReplacing(temporary_path_, path_);
-  if (error == EPERM) {
-    // What the kernel says of a sealed file. Whoever opens the store for writing seals it again.
-    if (absl::Status status = daxfile::UnsealFile(temporary_path_); !status.ok()) return status;
-    error = RenameWithoutReplacing(temporary_path_, path_);
+  // The first file last: until it has its name there is no store of that name.
+  uint64_t named = 0;
+  absl::Status status;
+  for (uint64_t part = 1; status.ok() && part <= stats.parts; ++part) {
+    status = GiveName(daxfile::PartPath(temporary_path_, part), daxfile::PartPath(path_, part));
+    if (status.ok()) named = part;
   }
-  // A filesystem that doesn't know the flag: a link doesn't replace anything either.
-  if (error == EINVAL) error = link(temporary_path_.c_str(), path_.c_str()) == 0 ? 0 : errno;
-  if (error == EEXIST) return IsThereAlready(path_);
-  if (error != 0)
-    return absl::UnavailableError(absl::StrCat(path_, ": can't be given its name: ", std::strerror(error)));
-  unlink(temporary_path_.c_str());  // of the link; after a rename there is nothing
+  if (status.ok()) status = GiveName(temporary_path_, path_);
+  if (!status.ok()) {
+    // All is removed under its old name.
+    for (; named > 0; --named) {
+      RenameWithoutReplacing(daxfile::PartPath(path_, named), daxfile::PartPath(temporary_path_, named));
+    }
+    return status;
+  }
   temporary_path_.clear();
-  return lasts ? daxfile::SyncDirectoryOf(path_) : absl::OkStatus();
+  return stats.tier != daxfile::Tier::kVolatile ? daxfile::SyncDirectoryOf(path_) : absl::OkStatus();
 }
 
 }  // namespace sealkv::internal

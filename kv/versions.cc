@@ -31,7 +31,7 @@ Versions::Versions(const internal::Image& image)
     : image_(image),
       segment_bytes_log2_(static_cast<unsigned>(std::countr_zero(image.segment_bytes()))),
       segment_mask_(image.segment_bytes() - 1),
-      segments_(static_cast<std::atomic<History*>*>(std::calloc(image.segment_count(), sizeof(History*)))) {
+      segments_(static_cast<std::atomic<History*>*>(std::calloc(image.most_segments(), sizeof(History*)))) {
   if (segments_ == nullptr) throw std::bad_alloc();
 }
 

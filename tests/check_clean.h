@@ -27,12 +27,15 @@ inline ::testing::AssertionResult IsClean(std::span<std::byte> memory) {
 
 // The same for a file. Nobody may have it open for writing.
 inline ::testing::AssertionResult IsCleanFile(const std::string& path) {
-  const absl::StatusOr<daxfile::DaxFile> file =
+  absl::StatusOr<daxfile::DaxFile> file =
       daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
   if (!file.ok()) return ::testing::AssertionFailure() << file.status().ToString();
+  if (const absl::Status status = internal::MapParts(*file); !status.ok()) {
+    return ::testing::AssertionFailure() << status.ToString();
+  }
   const absl::StatusOr<internal::Image> image = internal::OpenImage(*file);
   if (!image.ok()) return ::testing::AssertionFailure() << image.status().ToString();
-  return IsClean({file->data(), file->size_bytes()});
+  return IsClean({file->data(), file->mapped_bytes()});
 }
 
 }  // namespace sealkv::testing

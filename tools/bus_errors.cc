@@ -1,6 +1,5 @@
 #include "tools/bus_errors.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -15,28 +14,45 @@ constexpr uint64_t kSectorBytes = 512;
 
 // What the handler knows: plain data, for it may be called at any instruction.
 struct State {
-  int fd = -1;
-  uintptr_t begin = 0;
-  uint64_t bytes = 0;
+  const daxfile::DaxFile* file = nullptr;
   volatile uint64_t count = 0;
   uint64_t offsets[BusErrors::kKept];
   struct sigaction before;
 };
 State state;
 
-// Async-signal-safe: system calls and the state above. False: the page isn't one of the mapping's.
+bool IsInside(uintptr_t address, const daxfile::DaxFile& file) {
+  const auto begin = reinterpret_cast<uintptr_t>(file.data());
+  return file.lock_fd() >= 0 && address >= begin && address - begin < file.size_bytes();
+}
+
+// The file, or the part of it, that is mapped there; nullptr if there is none.
+const daxfile::DaxFile* FileAt(uintptr_t address) {
+  for (size_t i = 0; i < state.file->parts(); ++i) {
+    if (IsInside(address, state.file->part(i))) return &state.file->part(i);
+  }
+  return IsInside(address, *state.file) ? state.file : nullptr;
+}
+
+// System calls, the state above, and what whoever touched the page was reading too. False: the page isn't one of the
+// mapping's.
 bool ReplacePage(uintptr_t address) {
-  if (address < state.begin || address - state.begin >= state.bytes) return false;
-  const uint64_t offset = (address - state.begin) / kPageBytes * kPageBytes;
-  void* page = mmap(reinterpret_cast<void*>(state.begin + offset), kPageBytes, PROT_READ | PROT_WRITE,
+  const daxfile::DaxFile* const file = FileAt(address);
+  if (file == nullptr) return false;
+  const uint64_t offset = (address - reinterpret_cast<uintptr_t>(file->data())) / kPageBytes * kPageBytes;
+  void* page = mmap(file->data() + offset, kPageBytes, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   if (page == MAP_FAILED) return false;
   for (uint64_t at = 0; at < kPageBytes; at += kSectorBytes) {
     // What can't be read stays zero.
-    if (pread(state.fd, static_cast<char*>(page) + at, kSectorBytes, static_cast<off_t>(offset + at)) < 0) continue;
+    if (pread(file->lock_fd(), static_cast<char*>(page) + at, kSectorBytes, static_cast<off_t>(offset + at)) < 0) {
+      continue;
+    }
   }
   mprotect(page, kPageBytes, PROT_READ);
-  if (state.count < BusErrors::kKept) state.offsets[state.count] = offset;
+  if (state.count < BusErrors::kKept) {
+    state.offsets[state.count] = static_cast<uint64_t>(file->data() - state.file->data()) + offset;
+  }
   state.count = state.count + 1;
   return true;
 }
@@ -48,10 +64,8 @@ void OnBusError(int signal, siginfo_t* info, void*) {
 
 }  // namespace
 
-BusErrors::BusErrors(const char* path, const std::byte* mapping, uint64_t bytes) {
-  state.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  state.begin = reinterpret_cast<uintptr_t>(mapping);
-  state.bytes = bytes;
+BusErrors::BusErrors(const daxfile::DaxFile& file) {
+  state.file = &file;
   state.count = 0;
   struct sigaction action = {};
   action.sa_sigaction = OnBusError;
@@ -61,7 +75,6 @@ BusErrors::BusErrors(const char* path, const std::byte* mapping, uint64_t bytes)
 
 BusErrors::~BusErrors() {
   sigaction(SIGBUS, &state.before, nullptr);
-  if (state.fd >= 0) close(state.fd);
   state = State();
 }
 

@@ -7,19 +7,21 @@
 #include <cstdint>
 #include <vector>
 
+#include "daxfile/dax_file.h"
+
 namespace sealkv::tools {
 
 // While it lives, a page of the mapping that can't be read is replaced, in this process, by what can be had of it with
 // read(), 512 bytes at a time, and zeros for the rest. One at a time; other SIGBUS go where they went before.
 class BusErrors {
  public:
-  // The mapping of a file that is open read-only. `path` is opened once more.
-  BusErrors(const char* path, const std::byte* mapping, uint64_t bytes);
+  // Of a file that is open read-only, and its parts; also those that are mapped while this lives.
+  explicit BusErrors(const daxfile::DaxFile& file);
   ~BusErrors();
   BusErrors(const BusErrors&) = delete;
   BusErrors& operator=(const BusErrors&) = delete;
 
-  // Where pages were replaced, as offsets in the file, and how many: the first kKept.
+  // Where pages were replaced, as offsets in the store, and how many: the first kKept.
   std::vector<uint64_t> offsets() const;
   uint64_t count() const;
 

@@ -63,6 +63,16 @@ absl::StatusOr<daxfile::DaxFile> LookAt(const daxfile::FileReport& report, void*
   return daxfile::DaxFile::OverMemory({static_cast<std::byte*>(data), report.size_bytes});
 }
 
+absl::Status Verdict(const daxfile::DaxFile& file, const daxfile::FileReport& report, const Superblock* superblock) {
+  if (superblock == nullptr) return internal::OpenImage(file).status();
+  const absl::Status status = internal::ValidateSuperblock(*superblock, file.size_bytes(), file.path());
+  if (!status.ok() || (superblock->features_incompatible & Superblock::kGrows) == 0) return status;
+  const size_t there = daxfile::PartPathsOf(report.path, superblock->store_id).size();
+  if (there >= internal::Image::PartCount(*superblock)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(daxfile::PartPath(report.path, there + 1), ": this part of the store is missing, or isn't its own"));
+}
+
 absl::StatusOr<Info> ReadInfo(const std::string& path) {
   absl::StatusOr<daxfile::FileReport> report = daxfile::DaxFile::Inspect(path);
   if (!report.ok()) return report.status();
@@ -75,7 +85,7 @@ absl::StatusOr<Info> ReadInfo(const std::string& path) {
   Info info;
   info.has_superblock = file->size_bytes() >= sizeof(Superblock);
   if (info.has_superblock) std::memcpy(&info.superblock, file->data(), sizeof(Superblock));
-  info.verdict = std::string(internal::OpenImage(*file).status().message());
+  info.verdict = std::string(Verdict(*file, *report, info.has_superblock ? &info.superblock : nullptr).message());
   if (info.verdict.empty() && CountLanes(info.superblock).damaged > 0) info.verdict = "a lane's word is damaged";
   // Messages begin with the path, of which the mapping knows nothing.
   if (absl::StartsWith(info.verdict, file->path() + ": ")) info.verdict.erase(0, file->path().size() + 2);
@@ -91,6 +101,15 @@ std::string Describe(const LaneCounts& lanes, bool has_writer) {
 }
 
 bool IsStore(const Info& info) { return info.has_superblock && info.superblock.magic == Superblock::kMagic; }
+
+bool Grows(const Superblock& superblock) {
+  return (superblock.features_incompatible & Superblock::kGrows) != 0 && superblock.segment_bytes_log2 < 48;
+}
+
+uint64_t PartsBytes(const Superblock& superblock) {
+  const uint64_t first_bytes = superblock.segment_count << superblock.segment_bytes_log2;
+  return internal::Image::GeometryOf(superblock).size_bytes - first_bytes;
+}
 
 void PrintForPeople(const Info& info, Output& output) {
   const Superblock& superblock = info.superblock;
@@ -114,6 +133,12 @@ void PrintForPeople(const Info& info, Output& output) {
   output.Write(Row("store id", HexNumber(superblock.store_id)));
   output.Write(Row("capacity", absl::StrCat(HumanBytes(superblock.capacity_bytes), " (",
                                             WithCommas(superblock.capacity_bytes), " bytes)")));
+  if (Grows(superblock)) {
+    output.Write(Row("  parts", absl::StrCat(internal::Image::PartCount(superblock), " more files, of ",
+                                             HumanBytes(PartsBytes(superblock)), " in all")));
+    output.Write(
+        Row("  may grow to", HumanBytes(uint64_t{superblock.most_segments} << superblock.segment_bytes_log2)));
+  }
   output.Write(
       Row("segments", absl::StrCat(WithCommas(superblock.segment_count), " of ", HumanBytes(segment_bytes), ", ",
                                    WithCommas(superblock.header_segments), " for superblock and table")));
@@ -144,6 +169,9 @@ void PrintJson(const Info& info, Output& output) {
     json["features_compatible"] = superblock.features_compatible;
     json["store_id"] = HexNumber(superblock.store_id);
     json["capacity_bytes"] = superblock.capacity_bytes;
+    json["parts"] = Grows(superblock) ? internal::Image::PartCount(superblock) : 0;
+    json["parts_bytes"] = Grows(superblock) ? PartsBytes(superblock) : 0;
+    if (Grows(superblock)) json["most_segments"] = superblock.most_segments;
     json["segment_bytes_log2"] = superblock.segment_bytes_log2;
     json["segment_count"] = superblock.segment_count;
     json["header_segments"] = superblock.header_segments;

@@ -108,7 +108,7 @@ absl::StatusOr<int> Run(const Args& args) {
   const bool were_put = !args.Has("trusted-only");
   absl::StatusOr<daxfile::DaxFile> file = OpenFileAtRest(path);
   if (!file.ok()) return file.status();
-  const BusErrors bus_errors(path.c_str(), file->data(), file->size_bytes());
+  const BusErrors bus_errors(*file);
   const absl::StatusOr<DamagedImage> damaged = internal::OpenDamagedImage(*file);
   if (!damaged.ok()) return damaged.status();
   for (const std::string& caveat : damaged->caveats) {

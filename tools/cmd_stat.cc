@@ -89,6 +89,10 @@ void PrintSpace(const Image& image, const CheckReport& report, Output& output) {
   output.Write(Heading("space"));
   output.Write(Row("capacity", absl::StrCat(HumanBytes(image.size_bytes()), " in ", WithCommas(total), " segments of ",
                                             HumanBytes(image.segment_bytes()))));
+  if (image.most_segments() > total) {
+    output.Write(Row("  may grow to", absl::StrCat(HumanBytes(image.most_segments() * image.segment_bytes()), "; ",
+                                                   Image::PartCount(image.superblock()), " parts so far")));
+  }
   output.Write(Row("  free", absl::StrCat(WithCommas(free), " (", Percent(free, total), ")")));
   output.Write(Row("  header", WithCommas(image.header_segments())));
   output.Write(Row("  nodes", WithCommas(SegmentsOf(report, SegmentKind::kNodes))));
@@ -139,6 +143,8 @@ void PrintJson(const std::string& path, const Image& image, const CheckReport& r
   json["nodes_by_level"] = FillJson({report.nodes_by_level.data(), report.height_max});
   json["nodes_by_layer_depth"] = FillJson(report.nodes_by_layer_depth);
   json["capacity_bytes"] = image.size_bytes();
+  json["max_bytes"] = image.most_segments() * image.segment_bytes();
+  json["parts"] = Image::PartCount(image.superblock());
   json["segment_bytes"] = image.segment_bytes();
   json["segments"] = {{"total", image.segment_count()},
                       {"header", image.header_segments()},

@@ -62,6 +62,10 @@ void PrintForPeople(const Counts& counts, const Stats& stats, Output& output) {
   output.Write(Heading("space"));
   output.Write(Row("capacity", absl::StrCat(HumanBytes(stats.capacity_bytes), " in ", WithCommas(stats.segments_total),
                                             " segments of ", HumanBytes(stats.segment_bytes))));
+  if (stats.max_bytes > stats.capacity_bytes) {
+    output.Write(
+        Row("  may grow to", absl::StrCat(HumanBytes(stats.max_bytes), "; ", WithCommas(stats.parts), " parts so far")));
+  }
   output.Write(Row("  free", absl::StrCat(WithCommas(stats.segments_free), " (",
                                           Percent(stats.segments_free, stats.segments_total), ")")));
   output.Write(Row("  header", WithCommas(stats.segments_header)));
@@ -84,6 +88,8 @@ void PrintJson(const std::string& path, const Counts& counts, const Stats& stats
   json["value_bytes_max"] = counts.value_bytes_max;
   for (const char* unknown : {"tied_keys", "records", "nodes", "height_top", "layers"}) json[unknown] = nullptr;
   json["capacity_bytes"] = stats.capacity_bytes;
+  json["max_bytes"] = stats.max_bytes;
+  json["parts"] = stats.parts;
   json["segment_bytes"] = stats.segment_bytes;
   json["segments"] = {{"total", stats.segments_total},     {"header", stats.segments_header},
                       {"free", stats.segments_free},       {"nodes", stats.segments_nodes},

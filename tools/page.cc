@@ -211,6 +211,11 @@ Json DescribeHeader(const Image& image, Offset offset) {
                              {"meaning", LaneMeaning(image, i)}});
   }
   page["epoch"] = superblock.epoch;
+  page["most_segments"] = superblock.most_segments;
+  for (uint64_t i = 0; i < internal::Image::PartCount(superblock); ++i) {
+    page[absl::StrCat("part ", i + 1)] =
+        absl::StrCat(internal::Image::PartWordAt(superblock, i).segments(), " segments");
+  }
   return page;
 }
 

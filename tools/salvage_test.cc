@@ -346,7 +346,7 @@ TEST(SalvageTest, PagesThatCantBeReadCostWhatIsOnThem) {
   const auto file = daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
   ASSERT_OK(file);
   const Damaged damaged(sample);
-  const tools::BusErrors errors(path.c_str(), file->data(), file->size_bytes());
+  const tools::BusErrors errors(*file);
   const uint64_t left = Raw(damaged.image().OffsetOf(damaged.Record(300).data())) / 4096 * 4096 + 512;
   ASSERT_EQ(truncate(path.c_str(), static_cast<off_t>(left)), 0);
   const Salvaged salvaged = SalvageMemory({file->data(), file->size_bytes()});

@@ -12,6 +12,7 @@ namespace {
 
 absl::StatusOr<OpenedImage> OpenImageIn(absl::StatusOr<daxfile::DaxFile> file, bool is_at_rest) {
   if (!file.ok()) return file.status();
+  if (absl::Status status = internal::MapParts(*file); !status.ok()) return status;
   const absl::StatusOr<internal::Image> image = internal::OpenImage(*file);
   if (!image.ok()) return image.status();
   if (is_at_rest) {
@@ -41,6 +42,7 @@ absl::StatusOr<OpenedImage> OpenImageAsItIs(const std::string& path) {
 absl::StatusOr<std::unique_ptr<Store>> OpenStoreAtRest(const std::string& path) {
   absl::StatusOr<daxfile::DaxFile> file = OpenFileAtRest(path);
   if (!file.ok()) return file.status();
+  if (absl::Status status = internal::MapParts(*file); !status.ok()) return status;
   const absl::StatusOr<internal::Image> image = internal::OpenImage(*file);
   if (!image.ok()) return image.status();
   if (absl::Status status = internal::FinishForReading(*file, *image); !status.ok()) return status;

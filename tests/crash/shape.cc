@@ -21,7 +21,7 @@ class Walker {
   Walker(std::span<std::byte> memory, std::vector<bool>* live_words) : image_(memory.data()), live_words_(live_words) {}
 
   Shape Walk() {
-    MarkLive(0, internal::Superblock::kSegmentTableOffset + image_.segment_count() * sizeof(uint64_t));
+    MarkLive(0, internal::Superblock::kSegmentTableOffset + image_.most_segments() * sizeof(uint64_t));
     ReadTable();
     shape_.root = image_.superblock().root;
     const Node* root = image_.NodeAt(static_cast<Offset>(shape_.root));

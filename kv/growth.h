@@ -1,0 +1,74 @@
+// How a store becomes larger: further files ("parts": daxfile/dax_file.h), mapped behind the first one, so that offsets
+// go on. A part is made whole first: allocated, written with zeros, synced, named, sealed, mapped. Nobody waits for that
+// but who is out of space. Then one word of the superblock is stored (kv/part_word.h), and the store is larger. After a
+// crash before that it is as large as it was; the file that nothing leads to is replaced by the next growth.
+//
+// Offsets, and how large the store is, are all that others know of it: Image.
+#ifndef SEALKV_KV_GROWTH_H_
+#define SEALKV_KV_GROWTH_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "absl/status/status.h"
+#include "daxfile/dax_file.h"
+#include "kv/heap.h"
+#include "kv/image.h"
+
+namespace sealkv::internal {
+
+// Of the process that writes. Thread safety: any.
+class Growth {
+ public:
+  Growth(daxfile::DaxFile& file, Image& image, Heap& heap)
+      : file_(file), image_(image), heap_(heap), parts_(Image::PartCount(image.superblock())) {}
+
+  // As far as the store is concerned; the filesystem may have no space for it.
+  bool IsPossible() const;
+  // Makes the store larger than `than_bytes`: by an eighth, or by what a record of `record_bytes` needs if that is more;
+  // less, where the filesystem hasn't so much. One thread at a time; others wait for it, and find it done. `go_on` is
+  // asked from time to time; false: Cancelled. ResourceExhausted: no further; an error is given again, without another
+  // try, for a second. Cost: the part's lines, of zeros; 1 line, 1 fence.
+  absl::Status Grow(uint64_t than_bytes, uint64_t record_bytes, const std::function<bool()>& go_on);
+
+  // Why the last attempt failed; empty: it didn't.
+  std::string last_error() const;
+
+ private:
+  uint64_t parts() const { return parts_.load(std::memory_order_relaxed); }
+  uint64_t SegmentsToAdd(uint64_t record_bytes) const;
+  uint64_t RoundedSegments(uint64_t segments) const;
+  absl::Status Add(uint64_t segments, const std::function<bool()>& go_on);
+
+  daxfile::DaxFile& file_;
+  Image& image_;
+  Heap& heap_;
+
+  std::mutex growing_;  // held while a part is made
+  std::atomic<uint64_t> parts_;
+  mutable std::mutex mutex_;  // guards what follows
+  absl::Status last_;
+  std::chrono::steady_clock::time_point next_try_{};
+};
+
+// Of a process that reads, beside one that may write. Thread safety: any.
+class PartsFollower : public GrowthFollower {
+ public:
+  PartsFollower(daxfile::DaxFile& file, Image& image) : file_(file), image_(image) {}
+  bool Reaches(uint64_t at) override;
+  // Maps all that there is.
+  void Follow() { Reaches(~uint64_t{0}); }
+
+ private:
+  daxfile::DaxFile& file_;
+  Image& image_;
+  std::mutex mutex_;
+};
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_GROWTH_H_
