@@ -3,13 +3,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-#include <algorithm>
 
 #include "bench/engine.h"
 #include "kv/sealkv.h"

@@ -23,6 +23,7 @@
 #include "bench/report.h"
 #include "bench/workload.h"
 #include "daxfile/sealing.h"
+#include "kv/sealkv.h"
 
 ABSL_FLAG(std::vector<std::string>, benchmarks,
           std::vector<std::string>({"fillrandom", "readrandom", "overwrite", "seekrandom", "readseq"}),
@@ -40,7 +41,10 @@ ABSL_FLAG(std::string, key_kind, "u64", "u64: 8-byte integers; string: hexadecim
 ABSL_FLAG(uint64_t, batch_size, 1, "puts that fills and overwrites make together, atomically");
 ABSL_FLAG(uint64_t, seek_nexts, 100, "records that seekrandom reads from each place");
 ABSL_FLAG(uint64_t, seed, 0, "another seed gives other keys and values");
-ABSL_FLAG(bool, histogram, false, "print percentiles of the latency (of every 64th operation)");
+ABSL_FLAG(bool, histogram, false, "print percentiles of the latency");
+ABSL_FLAG(uint64_t, sample_every, 64,
+          "time each so many-th operation, a divisor of 4096 (1: all; reading the clock waits for all that is under "
+          "way, and makes them slower)");
 ABSL_FLAG(std::string, db, "",
           "path of the store, or 'memory': memory of the process, on huge pages where they may be had "
           "(default: a temporary file in /dev/shm)");
@@ -138,6 +142,10 @@ absl::StatusOr<Plan> MakePlan() {
   plan.engine.weakest_tier = *tier;
   plan.engine.data = workload.data;
   plan.engine.use_existing = absl::GetFlag(FLAGS_use_existing_db);
+  plan.workload.sample_every = absl::GetFlag(FLAGS_sample_every);
+  if (plan.workload.sample_every == 0 || 4096 % plan.workload.sample_every != 0) {
+    return absl::InvalidArgumentError("--sample_every must be a divisor of 4096");
+  }
   plan.engine.max_capacity_bytes = absl::GetFlag(FLAGS_max_capacity);
   plan.engine.capacity_bytes = absl::GetFlag(FLAGS_capacity) > 0 ? absl::GetFlag(FLAGS_capacity) : CapacityFor(plan);
   return plan;
@@ -149,7 +157,7 @@ class StoreFile {
   StoreFile(std::string path, bool is_ours) : path_(std::move(path)), is_ours_(is_ours) {}
   ~StoreFile() { Remove(); }
   void Remove() const {
-    if (is_ours_) daxfile::RemoveFile(path_).IgnoreError();
+    if (is_ours_ && !Store::Remove(path_).ok()) daxfile::RemoveFile(path_).IgnoreError();
   }
 
  private:

@@ -17,9 +17,7 @@ constexpr std::array<std::string_view, 15> kNames = {
     "fillseq",     "fillrandom", "overwrite",    "readrandom", "readmissing",         "readseq",
     "readreverse", "seekrandom", "deleterandom", "deletemost", "readseqwhilewriting", "addhot",
     "snapshot",    "compact",    "open"};
-constexpr uint64_t kSampleEvery = 64;  // reading the clock waits for all that is under way
 constexpr uint64_t kProgressEvery = 4096;
-static_assert(kProgressEvery % kSampleEvery == 0);
 constexpr int kOpens = 21;
 
 double CpuSeconds() {
@@ -151,7 +149,7 @@ class Run {
     const daxfile::PersistCounters before = daxfile::ThreadPersistCounters();
     for (uint64_t i = first; i < last && share.status.ok(); ++i) {
       absl::Status status;
-      if (i % kSampleEvery == 0) {
+      if (i % options_.sample_every == 0) {
         const uint64_t begin = NowNs();
         status = (this->*operate_)(share, i);
         share.latency_ns.Add(NowNs() - begin);

@@ -24,6 +24,7 @@ struct WorkloadOptions {
   unsigned threads = 1;
   uint64_t seek_nexts = 100;
   uint64_t batch_size = 1;  // puts that are made together, by fills and overwrites
+  uint64_t sample_every = 64;  // operations of which one is timed: reading the clock waits for all that is under way
 };
 
 struct Result {
@@ -34,7 +35,7 @@ struct Result {
   double cpu_seconds = 0;
   uint64_t bytes = 0;  // of keys and values that went in or out
   daxfile::PersistCounters persist;
-  Histogram latency_ns;                    // of every 64th operation
+  Histogram latency_ns;                    // of every sample_every-th operation
   std::optional<double> bytes_per_record;  // of persistent memory, after a fill
   std::string note;
 };

@@ -119,18 +119,16 @@ absl::StatusOr<DaxFile> DaxFile::Create(std::string_view path_view, const Create
 // ---- parts
 
 // The name comes when the rest is done. Only the seal follows: a sealed file can't be given a name.
-absl::StatusOr<DaxFile> DaxFile::MakePart(int fd, const std::string& path, const Part& part,
-                                          const std::function<bool()>& go_on) {
+absl::StatusOr<DaxFile> DaxFile::MakePart(int fd, const std::string& path, const Part& part, const GoOn& go_on) {
   absl::Cleanup close_fd = [fd] { close(fd); };
   if (absl::Status status = LockFile(fd, path, LockMode::kAlone); !status.ok()) return status;
   const OpenOptions options = OptionsForParts();
-  const GoOn ask = [&go_on](uint64_t, uint64_t) { return !go_on || go_on(); };
   const uint64_t unit = SizeUnit(fd);
   if (part.bytes % unit != 0) {
     return absl::FailedPreconditionError(
         absl::StrCat(path, ": a part of ", part.bytes, " bytes isn't a multiple of this filesystem's ", unit, "."));
   }
-  if (absl::Status status = Fill(fd, path, part.bytes + unit, options, ask); !status.ok()) return status;
+  if (absl::Status status = Fill(fd, path, part.bytes + unit, options, go_on); !status.ok()) return status;
   const Place place = {data_ + part.at, part.bytes};
   std::move(close_fd).Cancel();
   absl::StatusOr<DaxFile> made = DaxFile();
@@ -139,7 +137,7 @@ absl::StatusOr<DaxFile> DaxFile::MakePart(int fd, const std::string& path, const
     made->fd_ = -1;
     made = Adopt(fd, path, options, place);
     if (!made.ok()) return made;
-    if (absl::Status status = Populate(fd, path, made->data(), part.bytes, ask); !status.ok()) return status;
+    if (absl::Status status = Populate(fd, path, made->data(), part.bytes, go_on); !status.ok()) return status;
   }
   if (absl::Status status = WritePartLabel(fd, path, unit, part); !status.ok()) return status;
   if (absl::Status status = SyncFile(fd, path, options); !status.ok()) return status;
@@ -166,7 +164,7 @@ absl::Status DaxFile::NamePart(int fd, const std::string& path, const Part& part
   return SystemError(errno, path, "give a name to");
 }
 
-absl::Status DaxFile::CreatePart(const Part& part, const std::function<bool()>& go_on) {
+absl::Status DaxFile::CreatePart(const Part& part, const GoOn& go_on) {
   if (absl::Status status = CheckPlace(part); !status.ok()) return status;
   if (fd_ < 0) {
     Append(DaxFile(), part);

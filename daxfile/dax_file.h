@@ -22,6 +22,7 @@
 #include "daxfile/part.h"
 #include "daxfile/persist.h"
 #include "daxfile/tier.h"
+#include "daxfile/zero_fill.h"
 
 namespace daxfile {
 
@@ -120,10 +121,10 @@ class DaxFile {
 
   // Makes the next part, as Create makes a file, and maps it; at mapped_bytes() or, where the caller used less of what
   // is mapped, before that: a multiple of 4 KiB. It has its name, durably, only when it is whole: before that a crash
-  // leaves nothing. What was left under this name by a crash after that is replaced. `go_on` is asked from time to time;
-  // false ends it (Cancelled). Errors: as Create; AlreadyExists: something else has the name; FailedPrecondition: a
+  // leaves nothing. What was left under this name by a crash after that is replaced. `go_on` is told from
+  // time to time how many bytes are done, and of how many; false ends it (Cancelled). Errors: as Create; AlreadyExists: something else has the name; FailedPrecondition: a
   // device, or a filesystem without files that have no name yet (O_TMPFILE). A failure leaves nothing.
-  absl::Status CreatePart(const Part& part, const std::function<bool()>& go_on = nullptr);
+  absl::Status CreatePart(const Part& part, const GoOn& go_on = nullptr);
   // Maps a part that is there. FailedPrecondition: it is missing, cut short, or another store's.
   absl::Status OpenPart(const Part& part);
   // In the place of a part that can't be opened: zeros, so that the rest can be looked at.
@@ -146,7 +147,7 @@ class DaxFile {
                                        const Place& place);
   absl::Status CheckPlace(const Part& part) const;
   OpenOptions OptionsForParts() const;
-  absl::StatusOr<DaxFile> MakePart(int fd, const std::string& path, const Part& part, const std::function<bool()>& go_on);
+  absl::StatusOr<DaxFile> MakePart(int fd, const std::string& path, const Part& part, const GoOn& go_on);
   absl::Status NamePart(int fd, const std::string& path, const Part& part);
   void Append(DaxFile part, const Part& as);
   // Create on a device, which is there already and has its size.

@@ -156,7 +156,7 @@ TEST_P(PartsIn, StoppingLeavesNothing) {
   absl::StatusOr<DaxFile> file = Create();
   ASSERT_OK(file);
   ASSERT_OK(file->Reserve(2 * kBytes));
-  EXPECT_TRUE(IsError(file->CreatePart(PartAt(1, kBytes), [] { return false; }), StatusCode::kCancelled, {NameOf(1)}));
+  EXPECT_TRUE(IsError(file->CreatePart(PartAt(1, kBytes), [](uint64_t, uint64_t) { return false; }), StatusCode::kCancelled, {NameOf(1)}));
   EXPECT_FALSE(std::filesystem::exists(NameOf(1)));
   EXPECT_OK(file->CreatePart(PartAt(1, kBytes)));
 }

@@ -1,6 +1,7 @@
 #include "kv/growth.h"
 
 #include <algorithm>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "kv/recovery.h"
@@ -11,6 +12,7 @@ namespace {
 // Of the store that a part adds: so that it takes few of them, and none takes long to make.
 constexpr uint64_t kPartOfStore = 8;
 constexpr uint64_t kLeastSegments = 4;
+constexpr std::chrono::microseconds kPaceSleep(200);
 constexpr uint64_t kHugePageBytes = 2 << 20;
 constexpr std::chrono::seconds kUntilNextTry(1);
 
@@ -47,7 +49,14 @@ absl::Status Growth::Add(uint64_t segments, const std::function<bool()>& go_on) 
   const uint64_t i = Image::PartCount(superblock);
   const uint64_t bytes = segments * image_.segment_bytes();
   const daxfile::Part part = {superblock.store_id, i + 1, image_.size_bytes(), bytes};
-  if (absl::Status status = file_.CreatePart(part, go_on); !status.ok()) return status;
+  const uint64_t free = heap_.free_segments();
+  const absl::Status made = file_.CreatePart(part, [&](uint64_t bytes_done, uint64_t bytes_in_all) {
+    // Falls from 7/8 to 1/8 of it.
+    least_free_.store(free * 7 / 8 - free * 6 / 8 * bytes_done / bytes_in_all, std::memory_order_relaxed);
+    return !go_on || go_on();
+  });
+  least_free_.store(0, std::memory_order_relaxed);
+  if (!made.ok()) return made;
   daxfile::Persist& persist = file_.persist();
   persist.Store(&superblock.parts[i], PartWord(static_cast<uint32_t>(segments), i).raw());
   persist.Flush(&superblock.parts[i]);
@@ -57,30 +66,46 @@ absl::Status Growth::Add(uint64_t segments, const std::function<bool()>& go_on) 
   return persist.status();
 }
 
-absl::Status Growth::Grow(uint64_t than_bytes, uint64_t record_bytes, const std::function<bool()>& go_on) {
-  const std::lock_guard<std::mutex> growing(growing_);
-  if (image_.size_bytes() > than_bytes) return absl::OkStatus();
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!last_.ok() && std::chrono::steady_clock::now() < next_try_) return last_;
-  }
+// Less, where there isn't space for so much.
+absl::Status Growth::AddMostFitting(uint64_t record_bytes, const std::function<bool()>& go_on) {
+  uint64_t segments = SegmentsToAdd(record_bytes);
+  const bool is_for_record = segments > image_.segment_count() / kPartOfStore;
+  const uint64_t least = is_for_record ? segments : kLeastSegments;
   absl::Status status = absl::ResourceExhaustedError("the store is as large as it may become");
-  if (IsPossible()) {
-    uint64_t segments = RoundedSegments(SegmentsToAdd(record_bytes));
-    const uint64_t least = RoundedSegments(SegmentsToAdd(record_bytes) > image_.segment_count() / kPartOfStore
-                                               ? SegmentsToAdd(record_bytes)
-                                               : kLeastSegments);
-    if (segments > 0) status = Add(segments, go_on);
-    // Where there isn't space for so much.
-    while (absl::IsResourceExhausted(status) && segments > least && least > 0) {
-      segments = std::max(least, RoundedSegments(segments / 2));
-      status = Add(segments, go_on);
-    }
+  for (; segments >= least; segments /= 2) {
+    const uint64_t rounded = RoundedSegments(segments);
+    if (rounded == 0) return status;
+    status = Add(rounded, go_on);
+    if (!absl::IsResourceExhausted(status)) return status;
   }
-  const std::lock_guard<std::mutex> lock(mutex_);
+  return status;
+}
+
+absl::Status Growth::Grow(uint64_t than_bytes, uint64_t record_bytes, const std::function<bool()>& go_on) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  // Whoever waits goes on with the first part that is there, though others may be making the next one.
+  changed_.wait(lock, [&] { return !is_growing_ || image_.size_bytes() > than_bytes; });
+  if (image_.size_bytes() > than_bytes) return absl::OkStatus();
+  if (!last_.ok() && std::chrono::steady_clock::now() < next_try_) return last_;
+  if (!IsPossible()) return absl::ResourceExhaustedError("the store is as large as it may become");
+  is_growing_ = true;
+  lock.unlock();
+  const absl::Status status = AddMostFitting(record_bytes, go_on);
+  lock.lock();
+  is_growing_ = false;
   last_ = absl::IsCancelled(status) ? absl::OkStatus() : status;
   next_try_ = std::chrono::steady_clock::now() + kUntilNextTry;
+  changed_.notify_all();
   return status;
+}
+
+void Growth::Pace() const {
+  if (least_free_.load(std::memory_order_relaxed) == 0) return;
+  const auto end = std::chrono::steady_clock::now() + kMostWait;
+  while (heap_.free_segments() < least_free_.load(std::memory_order_relaxed)) {
+    if (std::chrono::steady_clock::now() >= end) return;
+    std::this_thread::sleep_for(kPaceSleep);
+  }
 }
 
 bool PartsFollower::Reaches(uint64_t at) {

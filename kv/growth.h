@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -35,6 +36,11 @@ class Growth {
   // try, for a second. Cost: the part's lines, of zeros; 1 line, 1 fence.
   absl::Status Grow(uint64_t than_bytes, uint64_t record_bytes, const std::function<bool()>& go_on);
 
+  // For a writer who has found space: waits, if more of that has gone than has been made of the part under way. So
+  // nobody has to wait for all of it at the end. At most kMostWait.
+  void Pace() const;
+  static constexpr std::chrono::milliseconds kMostWait{10};
+
   // Why the last attempt failed; empty: it didn't.
   std::string last_error() const;
 
@@ -43,14 +49,17 @@ class Growth {
   uint64_t SegmentsToAdd(uint64_t record_bytes) const;
   uint64_t RoundedSegments(uint64_t segments) const;
   absl::Status Add(uint64_t segments, const std::function<bool()>& go_on);
+  absl::Status AddMostFitting(uint64_t record_bytes, const std::function<bool()>& go_on);
 
   daxfile::DaxFile& file_;
   Image& image_;
   Heap& heap_;
 
-  std::mutex growing_;  // held while a part is made
   std::atomic<uint64_t> parts_;
+  std::atomic<uint64_t> least_free_{0};  // segments that writers should leave, for now
   mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  bool is_growing_ = false;
   absl::Status last_;
   std::chrono::steady_clock::time_point next_try_{};
 };

@@ -125,6 +125,8 @@ class Heap {
 
   // So few segments are free that it takes more before the last one is gone.
   bool is_growth_due() const { return growth_is_due_.load(std::memory_order_relaxed); }
+  // As of the last one taken or given back.
+  uint64_t free_segments() const { return free_segments_.load(std::memory_order_relaxed); }
   // So little is dead that growing is better than compaction. Costs a look at each segment.
   bool IsMostlyAlive();
   // Both.
@@ -245,6 +247,7 @@ class Heap {
   std::atomic<uint32_t> shortage_{0};
   std::atomic<bool> is_reserve_taken_{false};
   std::atomic<bool> growth_is_due_{false};
+  std::atomic<uint64_t> free_segments_{0};
   std::atomic<bool> can_gain_{true};
   std::atomic<bool> attention_{false};
 };

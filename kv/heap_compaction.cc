@@ -27,6 +27,7 @@ void Heap::NoteSegments() {
   const uint64_t few = FewSegments();
   const uint64_t free = segments_.free_count();
   is_reserve_taken_.store(free < std::max<uint64_t>(1, emptying_), std::memory_order_relaxed);
+  free_segments_.store(free, std::memory_order_relaxed);
   growth_is_due_.store(free < FreeBeforeGrowth(), std::memory_order_relaxed);
   shortage_.store(free < few ? static_cast<uint32_t>(few - free) : 0, std::memory_order_relaxed);
 }

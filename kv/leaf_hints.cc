@@ -107,6 +107,7 @@ void LeafHints::Offer(uint64_t first, uint64_t last, Offset leaf) {
 void LeafHints::Learn(uint64_t slice, uint64_t first, uint64_t last, Offset leaf) {
   const uint64_t geometry = geometry_.load(std::memory_order_acquire);
   if (geometry <= kUnfit) return;
+  if (growing_.load(std::memory_order_relaxed) != kDisabled) GrowSome();
   if (MiddlesIn(geometry, first, last).count > 0) return Offer(first, last, leaf);
   std::atomic<uint32_t>& entry = EntryOf(geometry, slice >> (geometry & 63));
   const uint32_t before = entry.load(std::memory_order_relaxed);
@@ -129,24 +130,36 @@ bool LeafHints::CanGrow(uint64_t geometry) const {
 void LeafHints::CountCrowding(uint64_t geometry) {
   const uint32_t count = crowding_.load(std::memory_order_relaxed) + 1;
   crowding_.store(count, std::memory_order_relaxed);
-  if (count <= (geometry >> 32) / kBucketsPerCrowding || is_growing_.exchange(true)) return;
-  Grow(geometry);
-  is_growing_.store(false);
+  if (count <= (geometry >> 32) / kBucketsPerCrowding || growing_.load(std::memory_order_relaxed) != kDisabled) return;
+  if (is_growing_.exchange(true, std::memory_order_acquire)) return;
+  crowding_.store(0, std::memory_order_relaxed);
+  buckets_to_move_ = (geometry >> 32) + 1;
+  growing_.store(geometry, std::memory_order_relaxed);
+  is_growing_.store(false, std::memory_order_release);
 }
 
 // Each bucket becomes two, with what was known of it: from the last to the first, within the same array.
-void LeafHints::Grow(uint64_t geometry) {
-  if (geometry_.load() != geometry) return;
-  crowding_.store(0, std::memory_order_relaxed);
-  std::atomic<uint32_t>* const entries = entries_.load();
-  for (uint64_t i = (geometry >> 32) + 1; i-- > 0;) {
-    const uint32_t entry = entries[i].load(std::memory_order_relaxed);
-    entries[2 * i + 1].store(entry, std::memory_order_relaxed);
-    entries[2 * i].store(entry, std::memory_order_relaxed);
+void LeafHints::GrowSome() {
+  if (is_growing_.exchange(true, std::memory_order_acquire)) return;
+  uint64_t geometry = growing_.load(std::memory_order_relaxed);
+  if (geometry != kDisabled && geometry == geometry_.load(std::memory_order_acquire)) {
+    std::atomic<uint32_t>* const entries = entries_.load();
+    for (uint64_t i = 0; i < kBucketsAtOnce && buckets_to_move_ > 0; ++i) {
+      const uint64_t from = --buckets_to_move_;
+      const uint32_t entry = entries[from].load(std::memory_order_relaxed);
+      entries[2 * from + 1].store(entry, std::memory_order_relaxed);
+      entries[2 * from].store(entry, std::memory_order_relaxed);
+    }
+    if (buckets_to_move_ == 0) {
+      const auto log2 = static_cast<unsigned>(std::bit_width(geometry >> 32)) + 1;
+      buckets_log2_.store(log2, std::memory_order_release);
+      geometry_.compare_exchange_strong(geometry, Geometry(SpreadBits(geometry), log2), std::memory_order_acq_rel);
+    }
+  } else {
+    buckets_to_move_ = 0;  // it was cleared, or fits other slices now
   }
-  const auto log2 = static_cast<unsigned>(std::bit_width(geometry >> 32)) + 1;
-  buckets_log2_.store(log2, std::memory_order_release);
-  geometry_.compare_exchange_strong(geometry, Geometry(SpreadBits(geometry), log2), std::memory_order_acq_rel);
+  if (buckets_to_move_ == 0) growing_.store(kDisabled, std::memory_order_relaxed);
+  is_growing_.store(false, std::memory_order_release);
 }
 
 void LeafHints::Clear() {

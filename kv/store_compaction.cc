@@ -172,6 +172,7 @@ void StoreImpl::LookAfterSpace(size_t pairs) {
     heap_.TakeNotice();
     WakeBackground();
   }
+  growth_.Pace();
   for (; pairs > 0 && heap_.shortage() > 0 && heap_.can_gain() && !heap_.is_reserve_taken(); --pairs) {
     const std::optional<Compactor::Share> share = compactor_.TryToTake(kObjectsPerWrite, Heap::Thrift::kUsual);
     if (!share.has_value()) return;

@@ -154,7 +154,7 @@ class StoreImpl {
   absl::Status MoveNode(Offset at);
   // By a writer who has written so many pairs.
   void LookAfterSpaceIfDue(size_t pairs) {
-    if (heap_.needs_attention() || heap_.shortage() > 0) [[unlikely]]
+    if (heap_.needs_attention() || heap_.shortage() > 0 || heap_.is_growth_due()) [[unlikely]]
       LookAfterSpace(pairs);
   }
   void LookAfterSpace(size_t pairs);
