@@ -109,7 +109,8 @@ class DaxFile {
   //
   // Thread safety: one thread at a time calls these; the memory that was mapped before may be in use meanwhile.
 
-  // Has address space kept for so much in all, or as much of that as there is. Before anything else: data() changes.
+  // Has address space kept for so much in all, or as much of that as there is. Before anything is stored or looked at:
+  // data() changes.
   absl::Status Reserve(uint64_t bytes);
   uint64_t reserved_bytes() const { return std::max(reserved_bytes_, mapped_bytes_); }
   // From data() on, without a gap.

@@ -44,7 +44,7 @@ uint64_t Growth::RoundedSegments(uint64_t segments) const {
   return std::min(end - image_.size_bytes(), most_added) / image_.segment_bytes();
 }
 
-absl::Status Growth::Add(uint64_t segments, const std::function<bool()>& go_on) {
+absl::Status Growth::AddPart(uint64_t segments, const std::function<bool()>& go_on) {
   Superblock& superblock = image_.superblock();
   const uint64_t i = Image::PartCount(superblock);
   const uint64_t bytes = segments * image_.segment_bytes();
@@ -75,7 +75,7 @@ absl::Status Growth::AddMostFitting(uint64_t record_bytes, const std::function<b
   for (; segments >= least; segments /= 2) {
     const uint64_t rounded = RoundedSegments(segments);
     if (rounded == 0) return status;
-    status = Add(rounded, go_on);
+    status = AddPart(rounded, go_on);
     if (!absl::IsResourceExhausted(status)) return status;
   }
   return status;

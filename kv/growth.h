@@ -48,7 +48,7 @@ class Growth {
   uint64_t parts() const { return parts_.load(std::memory_order_relaxed); }
   uint64_t SegmentsToAdd(uint64_t record_bytes) const;
   uint64_t RoundedSegments(uint64_t segments) const;
-  absl::Status Add(uint64_t segments, const std::function<bool()>& go_on);
+  absl::Status AddPart(uint64_t segments, const std::function<bool()>& go_on);
   absl::Status AddMostFitting(uint64_t record_bytes, const std::function<bool()>& go_on);
 
   daxfile::DaxFile& file_;

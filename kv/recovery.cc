@@ -153,16 +153,18 @@ uint32_t SegmentBytesLog2For(uint64_t capacity_bytes) {
 }
 
 uint64_t MostBytesByDefault(uint64_t capacity_bytes) {
-  constexpr uint64_t kTimes = 64;
   constexpr uint64_t kMuch = uint64_t{16} << 40;
+  if (capacity_bytes >= kMuch) return capacity_bytes;
   const uint64_t segment_bytes = uint64_t{1} << SegmentBytesLog2For(capacity_bytes);
   const uint64_t in_table = capacity_bytes / 64 / sizeof(uint64_t) * segment_bytes;
-  return std::max(capacity_bytes, std::min({capacity_bytes * kTimes, in_table, kMuch}));
+  return std::max(capacity_bytes, std::min({capacity_bytes * 64, in_table, kMuch}));
 }
 
 uint64_t MostBytesFor(uint64_t capacity_bytes) {
+  constexpr uint64_t kAddresses = uint64_t{1} << 46;
+  if (capacity_bytes >= kAddresses) return capacity_bytes;
   const uint64_t segment_bytes = uint64_t{1} << SegmentBytesLog2For(capacity_bytes);
-  return std::min(capacity_bytes / 4 / sizeof(uint64_t) * segment_bytes, uint64_t{1} << 46);
+  return std::max(capacity_bytes, std::min(capacity_bytes / 4 / sizeof(uint64_t) * segment_bytes, kAddresses));
 }
 
 absl::Status FormatImage(daxfile::DaxFile& file, uint64_t capacity_bytes, uint64_t most_bytes) {
@@ -177,6 +179,9 @@ absl::Status FormatImage(daxfile::DaxFile& file, uint64_t capacity_bytes, uint64
     return absl::InvalidArgumentError(absl::StrCat(file.path(), ": a store that begins with ", capacity_bytes,
                                                    " bytes can grow to ", MostBytesFor(capacity_bytes), ", not to ",
                                                    most_bytes, ". Begin with more."));
+  }
+  if (most_bytes > capacity_bytes) {
+    if (absl::Status status = file.Reserve(most_bytes); !status.ok()) return status;
   }
   daxfile::Persist& persist = file.persist();
   std::byte* base = file.data();

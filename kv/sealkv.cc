@@ -308,6 +308,8 @@ Stats Store::GetStats() const { return impl_->GetStats(); }
 
 absl::Status Store::WaitUntilSpaceIsKnown() { return impl_->WaitUntilSpaceIsKnown(); }
 
+absl::Status Store::Grow() { return impl_->Grow(); }
+
 absl::Status Store::Compact() { return impl_->Compact(); }
 
 }  // namespace sealkv

@@ -393,6 +393,10 @@ class Store {
   // is there for tests and tools that want GetStats() to be exact.
   absl::Status WaitUntilSpaceIsKnown();
 
+  // Makes the store larger, now, by an eighth: before much is put at once, say. It grows by itself else.
+  // ResourceExhausted: it is as large as it may become, or the filesystem is full.
+  absl::Status Grow();
+
   // Moves together what is alive, now, by the calling thread, and returns when there is no more to gain by it than
   // costs: no segment less than three quarters alive, but those that a snapshot, an iterator or a pinned value may look
   // into. Nobody needs to call this either: a thread of the store does the same when little is written, and

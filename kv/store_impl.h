@@ -81,6 +81,7 @@ class StoreImpl {
   Stats GetStats();
   absl::Status WaitUntilSpaceIsKnown();
   absl::Status Compact();
+  absl::Status Grow();
 
  private:
   // Reads, by a caller who is in an epoch. The value of an 8-byte key, if it lies in the leaf.

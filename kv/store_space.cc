@@ -72,6 +72,11 @@ absl::Status StoreImpl::WithGrowthError(const absl::Status& status) const {
   return absl::ResourceExhaustedError(absl::StrCat(status.message(), remedy));
 }
 
+absl::Status StoreImpl::Grow() {
+  if (!IsWritable()) return NotWritableError();
+  return growth_.Grow(image_.size_bytes(), 0, nullptr);
+}
+
 void StoreImpl::GrowAhead() {
   if (!growth_.IsPossible()) return;
   while (!closing_ && heap_.WantsGrowth()) {

@@ -168,7 +168,7 @@ TEST_F(BadInputTest, ALongerFileIsNoHarm) {
 TEST_F(BadInputTest, AnotherFormatVersion) {
   const std::string path = MakeStore();
   ChangeSuperblock(path, [](Superblock& superblock) { superblock.format_major = 2; });
-  ExpectOpenFails(path, StatusCode::kFailedPrecondition, {"format 2.0", "reads format 3", "Dump it"});
+  ExpectOpenFails(path, StatusCode::kFailedPrecondition, {"format 2.1", "reads format 3", "Dump it"});
   ChangeSuperblock(path, [](Superblock& superblock) {
     superblock.format_major = Superblock::kFormatMajor;
     superblock.features_incompatible = 4;

@@ -22,9 +22,10 @@ using testing::MemoryStore;
 using testing::Model;
 using testing::Random;
 
-Options Volatile(uint64_t capacity_bytes = 0) {
+Options Volatile(uint64_t capacity_bytes = 0, uint64_t max_bytes = 0) {
   Options options;
   options.capacity_bytes = capacity_bytes;
+  options.max_bytes = max_bytes;
   options.weakest_tier = daxfile::Tier::kVolatile;
   options.emulate_on_dram = true;
   return options;
@@ -144,7 +145,7 @@ TEST_F(CheckpointTest, OfAnEmptyStore) {
 TEST_F(CheckpointTest, WhatGoesWrongLeavesNothing) {
   ASSERT_OK(store_.Format());
   for (uint64_t i = 0; i < 3000; ++i) ASSERT_OK(store_->Put(U64Key(i), std::string(100, 'x')));
-  EXPECT_TRUE(IsError(store_->Checkpoint(path_, Volatile(kMinCapacityBytes)), absl::StatusCode::kResourceExhausted,
+  EXPECT_TRUE(IsError(store_->Checkpoint(path_, Volatile(kMinCapacityBytes, kMinCapacityBytes)), absl::StatusCode::kResourceExhausted,
                       {"doesn't fit into 65536 bytes", "capacity"}));
   EXPECT_TRUE(absl::IsCancelled(store_->Checkpoint(path_, Volatile(), [](uint64_t) { return false; })));
   EXPECT_TRUE(absl::IsInvalidArgument(store_->Checkpoint(path_, Volatile(1))));

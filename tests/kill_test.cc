@@ -74,13 +74,36 @@ TEST(KillTest, TierMsync) {
        Scaled(150));
 }
 
+// A store grows only so often: so there are many of them, that begin small.
+TEST(KillTest, WhileItGrows) {
+  constexpr uint64_t kLivesEach = 25;
+  uint64_t parts = 0;
+  for (uint64_t store = 0; store < std::max<uint64_t>(1, Scaled(750) / kLivesEach); ++store) {
+    Lives lives({.seed = request.seed + store,
+                 .test = "WhileItGrows",
+                 .directory = request.directory.value_or("/dev/shm"),
+                 .capacity_bytes = 256 << 10,
+                 .max_bytes = 4 << 20,
+                 .most_moment_log2 = 13,
+                 .most_pauses = 20'000});
+    ASSERT_EQ(lives.Begin(), "");
+    while (lives.count() < kLivesEach) {
+      if (const std::string complaint = lives.Next(); !complaint.empty()) FAIL() << complaint;
+    }
+    parts += lives.tally().most_parts;
+    std::printf("%s\n", lives.Summary().c_str());
+  }
+  EXPECT_GT(parts, 0u);
+}
+
 // A store's plan follows from its seed; the next store has the next seed.
 Plan PlanOf(uint64_t seed) {
   Random random(~seed);
   return {.seed = seed,
           .test = "AsLongAsAsked",
           .directory = request.directory.value_or("/dev/shm"),
-          .capacity_bytes = uint64_t{1} << random.Between(20, 23),
+          .capacity_bytes = uint64_t{1} << random.Between(18, 23),
+          .max_bytes = uint64_t{1} << random.Between(20, 25),
           .writers = static_cast<unsigned>(random.Between(1, 8)),
           .most_moment_log2 = static_cast<unsigned>(random.Between(6, 15)),
           .most_pauses = uint64_t{1} << random.Between(4, 18)};

@@ -31,7 +31,7 @@ namespace {
 constexpr uint64_t kKeys = 2000;
 
 Options Writing(uint64_t capacity_bytes = 0) {
-  return {.capacity_bytes = capacity_bytes, .weakest_tier = daxfile::Tier::kVolatile};
+  return {.capacity_bytes = capacity_bytes, .max_bytes = capacity_bytes, .weakest_tier = daxfile::Tier::kVolatile};
 }
 Options Reading() { return {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true}; }
 

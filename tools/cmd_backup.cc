@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "kv/unfinished_store.h"
 #include "tools/command.h"
+#include "tools/new_store.h"
 #include "tools/progress.h"
 #include "tools/store_access.h"
 #include "tools/text.h"
@@ -13,12 +14,10 @@ namespace sealkv::tools {
 namespace {
 
 absl::StatusOr<Options> CopyOptions(const Args& args, const std::string& path, Progress& progress) {
-  const absl::StatusOr<std::optional<uint64_t>> capacity = args.Number("capacity");
-  if (!capacity.ok()) return capacity.status();
   const absl::StatusOr<daxfile::Tier> tier = TierFromArgs(args);
   if (!tier.ok()) return tier.status();
   Options options;
-  options.capacity_bytes = capacity->value_or(0);
+  if (absl::Status status = SizesFromArgs(args, &options); !status.ok()) return status;
   options.weakest_tier = *tier;
   options.emulate_on_dram = args.Has("emulate-on-dram");
   options.progress = FillProgress(internal::UnfinishedStore::TemporaryPath(path), progress);
@@ -46,13 +45,13 @@ absl::StatusOr<int> Run(const Args& args) {
   return kExitOk;
 }
 
-constexpr Flag kFlags[] = {{"capacity", 0, true}, {"tier", 0, true}, {"emulate-on-dram"}};
+constexpr Flag kFlags[] = {kCapacityFlag, kMaxCapacityFlag, {"tier", 0, true}, {"emulate-on-dram"}};
 
 }  // namespace
 
 const Command kBackupCommand = {
     "backup",
-    "STORE NEW [--capacity=BYTES] [--tier=TIER]",
+    "STORE NEW [--capacity=BYTES] [--max-capacity=BYTES] [--tier=TIER]",
     "copies a store into a new one, without what is dead in it",
     R"(Makes the store NEW, which must not exist yet, of all keys and values in STORE. Its nodes are full, and no space in it is
 lost to what was replaced or deleted. It appears when it is complete. Every value is verified as it is read.
@@ -61,6 +60,7 @@ No process may have STORE open for writing meanwhile: a copy is of one moment, a
 alone. The program that embeds the store makes such copies while it goes on, by Store::Checkpoint.
 
   --capacity=BYTES  size of NEW (K, M, G); default: that of STORE
+  --max-capacity=BYTES  how far NEW may grow; default: as far as STORE
   --tier=TIER       the weakest durability accepted: volatile, msync (default), map-sync, device-dax, static-dax
   --emulate-on-dram with --tier=volatile: never wait for the disk; the copy is lost with the power
 
@@ -72,7 +72,7 @@ exit codes:
 
 examples:
   kvdump backup /mnt/pmem/users /mnt/backup/users-2024-06-07
-  kvdump backup --capacity=64G /mnt/pmem/users /mnt/pmem/larger && mv /mnt/pmem/larger /mnt/pmem/users
+  kvdump backup --capacity=64G /mnt/pmem/users /mnt/pmem/larger
 )",
     kFlags,
     2,

@@ -91,6 +91,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenTarget(const LoadPlan& plan, Progress
   options.weakest_tier = plan.weakest_tier;
   options.emulate_on_dram = plan.emulate_on_dram;
   options.capacity_bytes = plan.capacity_bytes;
+  options.max_bytes = plan.max_bytes;
   return plan.creates_store ? CreateStore(plan.store, options, progress) : Store::Open(plan.store, options);
 }
 
@@ -114,8 +115,8 @@ absl::StatusOr<int> Run(const Args& args) {
   }
   const absl::StatusOr<LoadPlan> plan = PlanLoad(args, fd, reader.header());
   if (!plan.ok()) return plan.status();
-  if (!plan->creates_store && args.Has("capacity"))
-    Warn(plan->store + " is there already: --capacity is for a new store");
+  if (!plan->creates_store && (args.Has("capacity") || args.Has("max-capacity")))
+    Warn(plan->store + " is there already: --capacity and --max-capacity are for a new store");
   const absl::StatusOr<std::unique_ptr<Store>> store = OpenTarget(*plan, progress);
   if (!store.ok()) return store.status();
   LoadCounts counts;
@@ -135,13 +136,13 @@ absl::StatusOr<int> Run(const Args& args) {
 }
 
 constexpr Flag kFlags[] = {{"file", 'f', true},   {"plain", 'T'},    {"no-overwrite", 'n'}, {"database", 's', true},
-                           {"capacity", 0, true}, {"tier", 0, true}, {"emulate-on-dram"}};
+                           kCapacityFlag, kMaxCapacityFlag, {"tier", 0, true}, {"emulate-on-dram"}};
 
 }  // namespace
 
 const Command kLoadCommand = {
     "load",
-    "STORE [-f FILE] [-n] [-T] [-s NAME] [--capacity=BYTES] [--tier=TIER]",
+    "STORE [-f FILE] [-n] [-T] [-s NAME] [--capacity=BYTES] [--max-capacity=BYTES] [--tier=TIER]",
     "puts the pairs of a dump into a store; makes it if there is none",
     R"(Reads what kvdump dump, mdb_dump and db_dump write (both encodings), and puts each pair. Every pair that was put is
 durable at once. At a line that can't be read the load stops, and says how many pairs it had put.
@@ -151,6 +152,7 @@ durable at once. At a line that can't be read the load stops, and says how many 
   -T, --plain           the input is pairs of lines, key and value, without a header; \xx for bytes that can't stand there
   -s, --database=NAME   of a dump of several databases, the one to load
   --capacity=BYTES      size of a new store (K, M, G); default: what the input needs twice over, or its mapsize
+  --max-capacity=BYTES  how far a new store may grow; default: 64 times its size
   --tier=TIER           the weakest durability accepted: volatile, msync (default), map-sync, device-dax, static-dax
   --emulate-on-dram     with --tier=volatile: never wait for the disk; what was loaded is lost with the power
 

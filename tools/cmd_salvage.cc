@@ -7,6 +7,7 @@
 #include "kv/unfinished_store.h"
 #include "tools/bus_errors.h"
 #include "tools/command.h"
+#include "tools/new_store.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/store_access.h"
@@ -74,12 +75,11 @@ void Summarise(const SalvageReport& report, const DamagedImage& damaged, bool we
 }
 
 absl::StatusOr<Options> NewStoreOptions(const Args& args, const DamagedImage& damaged) {
-  const absl::StatusOr<std::optional<uint64_t>> capacity = args.Number("capacity");
-  if (!capacity.ok()) return capacity.status();
   const absl::StatusOr<daxfile::Tier> tier = TierFromArgs(args);
   if (!tier.ok()) return tier.status();
   Options options;
-  options.capacity_bytes = capacity->value_or(std::max(damaged.capacity_bytes, kMinCapacityBytes));
+  options.capacity_bytes = std::max(damaged.capacity_bytes, kMinCapacityBytes);
+  if (absl::Status status = SizesFromArgs(args, &options); !status.ok()) return status;
   options.weakest_tier = *tier;
   options.emulate_on_dram = args.Has("emulate-on-dram");
   return options;
@@ -148,13 +148,13 @@ absl::StatusOr<int> Run(const Args& args) {
 }
 
 constexpr Flag kFlags[] = {{"lost", 0, true},     {"trusted-only"},  {"hex"},
-                           {"capacity", 0, true}, {"tier", 0, true}, {"emulate-on-dram"}};
+                           kCapacityFlag, kMaxCapacityFlag, {"tier", 0, true}, {"emulate-on-dram"}};
 
 }  // namespace
 
 const Command kSalvageCommand = {
     "salvage",
-    "STORE NEW [--lost=FILE] [--trusted-only] [--capacity=BYTES] [--tier=TIER]",
+    "STORE NEW [--lost=FILE] [--trusted-only] [--capacity=BYTES] [--max-capacity=BYTES] [--tier=TIER]",
     "saves what can be saved of a damaged store into a new one",
     R"(Reads the damaged STORE, which is never changed, and writes the store NEW, which must not exist yet and appears when it is
 complete. STORE may have a damaged superblock or segment table, be cut short, or lie on a device that reports bad blocks.
@@ -176,6 +176,7 @@ Keys stand in quotes, escaped as in C. `kvdump page STORE OFFSET` shows what is 
   --trusted-only    leave out what is perhaps stale
   --hex             keys in the list are hex digits, without quotes
   --capacity=BYTES  size of NEW (K, M, G); default: that of STORE
+  --max-capacity=BYTES  how far NEW may grow; default: 64 times its size
   --tier=TIER       the weakest durability accepted: volatile, msync (default), map-sync, device-dax, static-dax
   --emulate-on-dram with --tier=volatile: never wait for the disk; what was saved is lost with the power
 

@@ -149,7 +149,7 @@ TEST_F(KvdumpSalvageTest, OfACutFileWhatIsLeftIsSaved) {
 
 TEST_F(KvdumpSalvageTest, AFailureLeavesNothingBehind) {
   Write(Mixed());
-  const ToolResult small = Salvage({"--capacity=64K", "--lost=" + folder_ + "list"});
+  const ToolResult small = Salvage({"--capacity=64K", "--max-capacity=64K", "--lost=" + folder_ + "list"});
   EXPECT_EQ(small.exit_code, 3);
   EXPECT_THAT(small.err, AllOf(HasSubstr("give --capacity"), HasSubstr("removed")));
   EXPECT_EQ(Files(), (std::vector<std::string>{"damaged"}));

@@ -272,7 +272,7 @@ TEST_F(KvdumpTest, InfoTellsTierAndGeometry) {
   const ToolResult people = RunKvdump({"info", path_});
   EXPECT_EQ(people.exit_code, 0) << people.err;
   EXPECT_THAT(people.out, AllOf(HasSubstr("tier "), HasSubstr("superblock              sound"),
-                                HasSubstr("format                  3.0")));
+                                HasSubstr("format                  3.1")));
   const auto json = nlohmann::json::parse(RunKvdump({"info", "--json", path_}).out);
   EXPECT_EQ(json["capacity_bytes"], 1 << 20);
   EXPECT_EQ(json["generation"], 1);
@@ -374,12 +374,12 @@ TEST_F(KvdumpTest, RecordsListsSegmentsAndWhatTheyHold) {
 
 TEST_F(KvdumpTest, DumpGolden) {
   CreateWords();
-  const std::string header = "VERSION=3\nformat=bytevalue\ntype=btree\nmapsize=4243456\nHEADER=END\n";
+  const std::string header = "VERSION=3\nformat=bytevalue\ntype=btree\nmapsize=4276224\nHEADER=END\n";
   EXPECT_EQ(RunKvdump({"dump", path_}).out, header +
                                                 " 0109\n 5c\n 616461\n 636f756e74657373\n 616c616e\n 3820627974657321\n"
                                                 " 6772616365\n 61646d6972616c\nDATA=END\n");
   EXPECT_EQ(RunKvdump({"dump", "-p", path_, "--prefix=a"}).out,
-            "VERSION=3\nformat=print\ntype=btree\nmapsize=4243456\nHEADER=END\n ada\n countess\n alan\n 8 "
+            "VERSION=3\nformat=print\ntype=btree\nmapsize=4276224\nHEADER=END\n ada\n countess\n alan\n 8 "
             "bytes!\nDATA=END\n");
 }
 
@@ -493,7 +493,7 @@ TEST_F(KvdumpTest, ADatabaseOfSeveral) {
 TEST_F(KvdumpTest, AFullStoreSaysHowFarItCame) {
   std::string input;
   for (int i = 0; i < 2000; ++i) input += "key " + std::to_string(i) + "\n" + std::string(100, 'v') + "\n";
-  const ToolResult result = Load({path_, "-T", "--capacity=64K"}, input);
+  const ToolResult result = Load({path_, "-T", "--capacity=64K", "--max-capacity=64K"}, input);
   EXPECT_EQ(result.exit_code, 3);
   EXPECT_THAT(result.err, AllOf(HasSubstr("no space"), HasSubstr("pairs loaded")));
   EXPECT_EQ(RunKvdump({"check", path_}).exit_code, 0);

@@ -10,6 +10,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "kv/record.h"
+#include "tools/new_store.h"
 #include "tools/tier_flag.h"
 
 namespace sealkv::tools {
@@ -73,12 +74,13 @@ absl::StatusOr<LoadPlan> PlanLoad(const Args& args, int input, const MdbTextRead
   const bool is_regular_file = fstat(input, &info) == 0 && S_ISREG(info.st_mode);
   if (is_regular_file) plan.input_bytes = static_cast<uint64_t>(info.st_size);
 
-  const absl::StatusOr<std::optional<uint64_t>> capacity = args.Number("capacity");
-  if (!capacity.ok()) return capacity.status();
+  Options sizes;
+  if (absl::Status status = SizesFromArgs(args, &sizes); !status.ok()) return status;
   plan.creates_store = stat(plan.store.c_str(), &info) != 0 && errno == ENOENT;
   if (!plan.creates_store) return plan;
-  if (capacity->has_value()) {
-    plan.capacity_bytes = **capacity;
+  plan.max_bytes = sizes.max_bytes;
+  if (args.Has("capacity")) {
+    plan.capacity_bytes = sizes.capacity_bytes;
     return plan;
   }
   const absl::StatusOr<uint64_t> by_default = DefaultCapacity(args, input, header, is_regular_file);

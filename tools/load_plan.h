@@ -21,6 +21,7 @@ struct LoadPlan {
   std::string store;
   bool creates_store = false;
   uint64_t capacity_bytes = 0;  // if it does
+  uint64_t max_bytes = 0;
   daxfile::Tier weakest_tier = daxfile::Tier::kMsync;
   bool emulate_on_dram = false;
   bool keeps_existing = false;

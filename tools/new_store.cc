@@ -1,6 +1,18 @@
 #include "tools/new_store.h"
 
+#include <optional>
+
 namespace sealkv::tools {
+
+absl::Status SizesFromArgs(const Args& args, Options* options) {
+  const absl::StatusOr<std::optional<uint64_t>> capacity = args.Number("capacity");
+  if (!capacity.ok()) return capacity.status();
+  const absl::StatusOr<std::optional<uint64_t>> max_capacity = args.Number("max-capacity");
+  if (!max_capacity.ok()) return max_capacity.status();
+  if (capacity->has_value()) options->capacity_bytes = **capacity;
+  if (max_capacity->has_value()) options->max_bytes = **max_capacity;
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::unique_ptr<Store>> CreateStore(const std::string& path, Options options, Progress& progress) {
   options.progress = FillProgress(path, progress);

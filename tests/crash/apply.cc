@@ -186,6 +186,7 @@ Answer ApplyTo(Model& model, const Operation& operation) {
     case Action::kOpenIterator:
       return {StatusCode::kOk, {}, ContentsOf(model)};
     case Action::kCompact:
+    case Action::kGrow:
     case Action::kClose:
       return {};
     default:
@@ -232,6 +233,11 @@ Answer ApplyTo(Store& store, const Operation& operation, const std::function<voi
       return ScanOf(store.NewIterator(), in_between);
     case Action::kCompact:
       return {store.Compact().code()};
+    case Action::kGrow: {
+      const absl::Status status = store.Grow();
+      // That it is as large as it may become is as good.
+      return {absl::IsResourceExhausted(status) ? StatusCode::kOk : status.code()};
+    }
     default:
       return {StatusCode::kUnimplemented};
   }

@@ -15,6 +15,7 @@ bool IsRead(const Operation& operation) {
     case Action::kGet:
     case Action::kScan:
     case Action::kCompact:
+    case Action::kGrow:
     case Action::kOpenSnapshot:
     case Action::kOpenIterator:
     case Action::kClose:

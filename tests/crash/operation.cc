@@ -44,6 +44,8 @@ std::string Describe(const Operation& operation) {
       return "Scan";
     case Action::kCompact:
       return "Compact";
+    case Action::kGrow:
+      return "Grow";
     case Action::kOpenSnapshot:
       return "OpenSnapshot";
     case Action::kOpenIterator:

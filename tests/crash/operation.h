@@ -37,6 +37,7 @@ enum class Action : uint8_t {
   kBulkLoad,
   kScan,
   kCompact,
+  kGrow,
   // What is held from one operation to another.
   kOpenSnapshot,
   kOpenIterator,
@@ -78,6 +79,8 @@ inline Operation Get(std::string key) { return {Action::kGet, std::move(key)}; }
 // All keys, forward.
 inline Operation Scan() { return {Action::kScan}; }
 inline Operation Compact() { return {Action::kCompact}; }
+// By a thread of its own, as a store's own thread does it.
+inline Operation Grow() { return {Action::kGrow}; }
 // A WriteBatch of kPut, kDelete and kAdd.
 inline Operation Batch(std::vector<Operation> parts) { return {Action::kWrite, {}, {}, 0, std::move(parts)}; }
 // A transaction of kPut, kDelete, kAdd, kGet and kScan, as often as it takes.

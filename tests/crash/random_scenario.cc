@@ -99,6 +99,7 @@ Scenario RandomScenario(uint64_t seed) {
   Random random(seed);
   Writes writes(random);
   Scenario scenario{.kind = "random operations, seed " + std::to_string(seed), .memory_bytes = 100 << 10};
+  if (random.OneIn(3)) scenario.capacity_bytes = 68 << 10;
   scenario.may_be_full = true;
   scenario.happened = [](const Shape&, const Shape&) { return true; };
   scenario.setup = {Put("first", 1)};
@@ -107,6 +108,7 @@ Scenario RandomScenario(uint64_t seed) {
     scenario.operations.push_back(random.OneIn(40)   ? Recover()
                                   : random.OneIn(25) ? Compact()
                                   : random.OneIn(30) ? Reopen()
+                                  : random.OneIn(60) ? Grow()
                                   : random.OneIn(15) ? OpenOrClose(random)
                                                      : writes.Next());
   }

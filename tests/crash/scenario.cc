@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "daxfile/dax_file.h"
@@ -58,7 +59,9 @@ class StatesExpectation : public Expectation {
 class Runner {
  public:
   explicit Runner(const Scenario& scenario)
-      : memory_(scenario.memory_bytes, scenario.memory_fill), recorder_(WithImage(memory_.span(), scenario.image)) {}
+      : memory_(scenario.memory_bytes, scenario.memory_fill), recorder_(WithImage(memory_.span(), scenario.image)) {
+    if (scenario.capacity_bytes > 0) capacity_ = {scenario.capacity_bytes, scenario.memory_bytes};
+  }
 
   ScenarioRecording Run(const Scenario& scenario) {
     may_be_full_ = scenario.may_be_full;
@@ -108,7 +111,8 @@ class Runner {
     if (operation.IsOpening()) return Open(operation.action, state);
     const bool may_find_no_space = may_be_full_ && MayFindNoSpace(operation, held_.has_snapshot());
     const Answer answer =
-        Held::Concerns(operation.action) ? held_.Apply(*store_, operation) : crash::ApplyTo(*store_, operation);
+        operation.action == Action::kGrow ? GrowByAnotherThread()
+        : Held::Concerns(operation.action) ? held_.Apply(*store_, operation) : crash::ApplyTo(*store_, operation);
     if (answer.code == absl::StatusCode::kResourceExhausted && may_find_no_space) {
       return IsNearlyFull(operation) ? "" : "found no space where there is enough";
     }
@@ -131,6 +135,16 @@ class Runner {
     return is_large || stats.segments_free < kEnough;
   }
 
+  // As the store's own does it.
+  Answer GrowByAnotherThread() {
+    Answer answer;
+    std::thread([&] {
+      recorder_.Enter(1);
+      answer = crash::ApplyTo(*store_, Grow());
+    }).join();
+    return answer;
+  }
+
   void LetGoOfStore() {
     held_.LetGo();
     seen_by_held_.clear();
@@ -140,7 +154,7 @@ class Runner {
   std::string Open(Action action, State* state) {
     LetGoOfStore();
     daxfile::DaxFile file = daxfile::DaxFile::OverMemory(memory_.span(), &recorder_);
-    auto store = action == Action::kFormat ? Store::Format(std::move(file), Background::kNone)
+    auto store = action == Action::kFormat ? Store::Format(std::move(file), Background::kNone, capacity_)
                                            : Store::Attach(std::move(file), Background::kNone);
     if (action == Action::kFormat) *state = Model{};
     if (!store.ok()) return store.status().ToString();
@@ -156,6 +170,7 @@ class Runner {
   Contents seen_by_held_;
   ScenarioRecording recording_;
   bool may_be_full_ = false;
+  Capacity capacity_;
 };
 
 }  // namespace

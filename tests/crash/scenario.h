@@ -25,6 +25,7 @@ using State = std::optional<testing::Model>;
 struct Scenario {
   std::string kind;
   size_t memory_bytes = 68 << 10;  // 17 segments: the last free one is for compaction
+  size_t capacity_bytes = 0;       // what the store begins with: it may grow to all of the memory. 0: that is all of it
   uint8_t memory_fill = 0;         // what the memory holds before the first Format
   // If given: what the memory holds, and what the store in it. Then `setup` is empty, and `operations` begin with
   // Reopen or Recover.

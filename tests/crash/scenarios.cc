@@ -283,6 +283,27 @@ void AddSpace(std::vector<Scenario>* all) {
                   .times = 2});
 }
 
+// The word that makes the store larger; before it there is nothing that a crash could leave but zeros nobody looks at.
+void AddGrowth(std::vector<Scenario>* all) {
+  const Scenario growing = {.memory_bytes = 128 << 10, .capacity_bytes = 64 << 10};
+  const auto with = [&](std::string kind, Operations setup, Operations operations) {
+    Scenario scenario = growing;
+    scenario.kind = std::move(kind);
+    scenario.setup = std::move(setup);
+    scenario.operations = std::move(operations);
+    scenario.happened = PartAdded;
+    all->push_back(std::move(scenario));
+  };
+  const Operations nearly_full = {PutLarge("a", 4), PutLarge("b", 4), PutLarge("c", 4)};
+  const Operations small = PutBehind("d", "abcdefgh", 1000);
+  with("growth by a put that finds no space", nearly_full, small);
+  with("growth for a large record", nearly_full, {PutLarge("e", 4), Put("f", 6)});
+  with("growth for a batch", nearly_full, {Batch(small), Put("f", 6)});
+  with("growth by another thread, ahead of need", nearly_full, Operations{Grow()} + small);
+  with("growth after a reopening", nearly_full, Operations{Reopen()} + small + Operations{Reopen(), Put("f", 6)});
+  with("growth while a snapshot is open", nearly_full, Operations{OpenSnapshot()} + small + Operations{Close()});
+}
+
 void AddOpening(std::vector<Scenario>* all) {
   all->push_back({.kind = "creation", .setup = {}, .operations = {Format()}, .happened = Always});
   all->push_back({.kind = "creation over other bytes",
@@ -312,6 +333,7 @@ std::vector<Scenario> AllScenarios() {
   AddShrinking(&all);
   AddLayers(&all);
   AddSpace(&all);
+  AddGrowth(&all);
   AddOpening(&all);
   for (Scenario& scenario : BatchScenarios()) all.push_back(std::move(scenario));
   for (Scenario& scenario : RedoScenarios()) all.push_back(std::move(scenario));

@@ -24,6 +24,7 @@ class Walker {
     MarkLive(0, internal::Superblock::kSegmentTableOffset + image_.most_segments() * sizeof(uint64_t));
     ReadTable();
     shape_.root = image_.superblock().root;
+    shape_.parts = Image::PartCount(image_.superblock());
     const Node* root = image_.NodeAt(static_cast<Offset>(shape_.root));
     if (root == nullptr) {
       Contradict("no root", shape_.root);

@@ -64,6 +64,7 @@ inline bool LayerRootsMoved(const Shape& before, const Shape& after) {
 inline bool RootMoved(const Shape& before, const Shape& after) {
   return before.entries == after.entries && before.root != after.root;
 }
+inline bool PartAdded(const Shape& before, const Shape& after) { return before.parts < after.parts; }
 inline bool Deleted(const Shape& before, const Shape& after) {
   return SameNodes(before, after) && Entries(after) + 1 == Entries(before);
 }

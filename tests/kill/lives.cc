@@ -23,13 +23,14 @@ Lives::Lives(const Plan& plan)
       begin_(std::chrono::steady_clock::now()) {}
 
 Lives::~Lives() {
-  std::error_code ignored;
-  if (!is_evidence_) std::filesystem::remove(path_, ignored);
+  if (!is_evidence_) Store::Remove(path_).IgnoreError();
 }
 
 std::string Lives::Begin() {
   const absl::StatusOr<std::unique_ptr<Store>> store =
-      Store::Create(path_, {.capacity_bytes = plan_.capacity_bytes, .weakest_tier = daxfile::Tier::kVolatile});
+      Store::Create(path_, {.capacity_bytes = plan_.capacity_bytes,
+                            .max_bytes = std::max(plan_.capacity_bytes, plan_.max_bytes),
+                            .weakest_tier = daxfile::Tier::kVolatile});
   if (!store.ok()) return store.status().ToString();
   tier_ = daxfile::TierName((*store)->GetStats().tier);
   Life& life = journal_->life;
@@ -74,11 +75,11 @@ std::string Lives::Summary() const {
       "tier %s, seed %d: %d kills, %d operations (%d found no space), %d in flight, %d of these there (of batches and "
       "transactions %d, %d there; %d to be finished by the next open); killed before "
       "the store was open %d, before an operation ended %d, during the background pass %d, at %d different trails; %d "
-      "keys, %d segments at "
-      "most; %.0f kills/s",
+      "keys, at most %d segments in use "
+      "and %d parts; %.0f kills/s",
       tier_, plan_.seed, count_, all.operations, all.no_space, all.in_flight, all.in_flight_there,
       all.together_in_flight, all.together_there, all.batches_to_finish, all.before_open, all.before_end,
-      all.during_pass, trails, oracle_.keys(), all.most_segments, static_cast<double>(count_) / seconds);
+      all.during_pass, trails, oracle_.keys(), all.most_segments, all.most_parts, static_cast<double>(count_) / seconds);
 }
 
 }  // namespace sealkv::kill

@@ -18,6 +18,7 @@ struct Plan {
   std::string test;  // its name: who runs it alone, with the seed, has the same lives
   std::string directory;
   uint64_t capacity_bytes = 0;
+  uint64_t max_bytes = 0;  // it grows as far as this
   unsigned writers = 4;
   // The moment of a kill is drawn evenly from 0 to 2^n, n from 0 to this: many early kills, some late ones.
   unsigned most_moment_log2 = 0;

@@ -1,15 +1,10 @@
 #include "tests/kill/oracle.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <memory>
 #include <span>
 #include <utility>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "daxfile/dax_file.h"
@@ -244,14 +239,14 @@ std::string Oracle::CompareSums(const Journal& journal) const {
 }
 
 std::string Oracle::FindLeak(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return absl::StrCat(path, ": can't be read");
-  const auto bytes = static_cast<size_t>(lseek(fd, 0, SEEK_END));
-  void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-  close(fd);
-  if (at == MAP_FAILED) return absl::StrCat(path, ": can't be mapped");
-  const absl::Cleanup unmap = [&] { munmap(at, bytes); };
-  const std::span<std::byte> copy(static_cast<std::byte*>(at), bytes);
+  // A copy of this process's own.
+  absl::StatusOr<daxfile::DaxFile> file =
+      daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
+  if (!file.ok()) return file.status().ToString();
+  if (absl::Status status = internal::MapParts(*file); !status.ok()) return status.ToString();
+  if (absl::Status status = file->MakePrivate(); !status.ok()) return status.ToString();
+  const std::span<std::byte> copy(file->data(), file->mapped_bytes());
+  tally_.most_parts = std::max<uint64_t>(tally_.most_parts, file->parts());
   const uint64_t to_finish = internal::CommittedBatches(internal::Image(copy.data())).count();
   tally_.batches_to_finish += to_finish;
   // What opening the store finishes is no damage; what comes of it has to be as sound.

@@ -29,6 +29,7 @@ struct Tally {
   uint64_t before_end = 0;     // kills after that, before an operation of that life had ended
   uint64_t during_pass = 0;    // kills while the background pass ran, or waited to
   uint64_t most_segments = 0;  // in use at a kill, of the most that were
+  uint64_t most_parts = 0;
 };
 
 class Oracle {

@@ -69,14 +69,11 @@ class VictimProcess {
   absl::StatusOr<std::unique_ptr<Store>> Open() {
     const char* path = life_.store_path.data();
     if (life_.killer == Killer::kTest) return Store::Open(path, {.weakest_tier = daxfile::Tier::kVolatile});
-    // The same file; but a mapping of our own can be watched.
-    const int fd = open(path, O_RDWR | O_CLOEXEC);
-    struct stat status;
-    if (fd < 0 || fstat(fd, &status) != 0) return absl::NotFoundError(path);
-    const auto bytes = static_cast<size_t>(status.st_size);
-    void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (at == MAP_FAILED) return absl::InternalError(absl::StrCat(path, ": can't be mapped"));
-    return Store::Attach(daxfile::DaxFile::OverMemory({static_cast<std::byte*>(at), bytes}, &death_));
+    // The same, but watched.
+    absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Open(
+        path, {.weakest_tier = daxfile::Tier::kVolatile, .live = true, .observer = &death_});
+    if (!file.ok()) return file.status();
+    return Store::Attach(*std::move(file));
   }
 
   void NoteProgress() {
