@@ -40,6 +40,7 @@ using testing::Model;
 using testing::WordValue;
 
 constexpr size_t kMemoryBytes = 64 << 10;
+constexpr size_t kGrownBytes = 96 << 10;
 constexpr size_t kLineBytes = 32;
 
 // Makes the store that the golden file holds; the model says what is in it.
@@ -78,6 +79,14 @@ void WriteContents(Store& store, Model* model) {
   large.front() = 'L';
   large.back() = 'e';
   put("large", large);
+}
+
+// Since 3.1: a part, and a record that goes on into it.
+void WriteContentsOfPart(Store& store, Model* model) {
+  EXPECT_OK(store.Grow());
+  const std::string large(20'000, 'p');
+  EXPECT_OK(store.Put("in a part", large));
+  (*model)["in a part"] = large;
 }
 
 // More of the same, before a batch is written: values enough for one that has a blob of several parts.
@@ -155,15 +164,18 @@ class GoldenTest : public ::testing::TestWithParam<const char*> {
   void SetUp() override {
     ASSERT_NO_FATAL_FAILURE(FromText(PathOf(GetParam()), memory_));
     // What should be there, from a store of today.
-    testing::MemoryStore today(kMemoryBytes);
+    testing::MemoryStore today(kGrownBytes, nullptr, Background::kNone, {kMemoryBytes, kGrownBytes});
     ASSERT_OK(today.Format());
     WriteContents(*today, &contents_);
+    if (HasPart()) WriteContentsOfPart(*today, &contents_);
   }
+  static bool HasPart() { return std::string_view(GetParam()) != "v3_0"; }
+
   absl::StatusOr<std::unique_ptr<Store>> Open() {
     return Store::Attach(daxfile::DaxFile::OverMemory(memory_.span()), Background::kNone);
   }
 
-  Memory memory_{kMemoryBytes};
+  Memory memory_{HasPart() ? kGrownBytes : kMemoryBytes};
   Model contents_;
 };
 
@@ -188,6 +200,7 @@ TEST_P(GoldenTest, HasEverythingThatTheFormatKnows) {
   for (const size_t bytes : {0, 8, 32})
     EXPECT_TRUE(shape.layer_prefix_bytes.contains(bytes)) << "no prefix of " << bytes;
   EXPECT_GE(shape.top_level, 1u);
+  EXPECT_EQ(shape.parts, HasPart());
 }
 
 TEST_P(GoldenTest, GoesOnWorking) {
@@ -209,7 +222,7 @@ TEST_P(GoldenTest, GoesOnWorking) {
   EXPECT_TRUE(testing::IsClean(memory_.span()));
 }
 
-INSTANTIATE_TEST_SUITE_P(, GoldenTest, ::testing::Values("v3_0"),
+INSTANTIATE_TEST_SUITE_P(, GoldenTest, ::testing::Values("v3_0", "v3_1"),
                          [](const auto& info) { return std::string(info.param); });
 
 // A file as a writer left it who died when a batch was committed: its lane names it, and some of its words are stored.
@@ -285,7 +298,7 @@ TEST_P(GoldenBatchTest, IsReadAsAWholeAndLeftAsItIs) {
   EXPECT_TRUE(std::string(std::istreambuf_iterator<char>(file), {}) == bytes);
 }
 
-INSTANTIATE_TEST_SUITE_P(, GoldenBatchTest, ::testing::Values("v3_0"),
+INSTANTIATE_TEST_SUITE_P(, GoldenBatchTest, ::testing::Values("v3_0", "v3_1"),
                          [](const auto& info) { return std::string(info.param); });
 
 bool WriteText(const std::string& path, const Memory& memory) {
@@ -298,9 +311,10 @@ bool WriteText(const std::string& path, const Memory& memory) {
 
 int Regenerate(const std::string& name) {
   Model contents;
-  testing::MemoryStore store(kMemoryBytes);
+  testing::MemoryStore store(kGrownBytes, nullptr, Background::kNone, {kMemoryBytes, kGrownBytes});
   if (!store.Format().ok()) return 1;
   WriteContents(*store, &contents);
+  WriteContentsOfPart(*store, &contents);
   store.Close();
   contents.clear();
   testing::MemoryStore scratch(kMemoryBytes);

@@ -43,10 +43,10 @@ class Memory {
 class MemoryStore {
  public:
   explicit MemoryStore(size_t bytes, daxfile::PersistObserver* observer = nullptr,
-                       Background background = Background::kNone)
-      : memory_(bytes), observer_(observer), background_(background) {}
+                       Background background = Background::kNone, const Capacity& capacity = {})
+      : memory_(bytes), observer_(observer), background_(background), capacity_(capacity) {}
 
-  absl::Status Format() { return Take(Store::Format(File(), background_)); }
+  absl::Status Format() { return Take(Store::Format(File(), background_, capacity_)); }
   absl::Status Open() { return Take(Store::Attach(File(), background_)); }
   absl::Status Reopen() {
     store_.reset();
@@ -70,6 +70,7 @@ class MemoryStore {
   Memory memory_;
   daxfile::PersistObserver* observer_;
   const Background background_;
+  const Capacity capacity_;
   std::unique_ptr<Store> store_;
 };
 
