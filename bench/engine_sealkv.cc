@@ -10,7 +10,6 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-
 #include "bench/engine.h"
 #include "kv/sealkv.h"
 

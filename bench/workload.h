@@ -23,7 +23,7 @@ struct WorkloadOptions {
   uint64_t reads = 0;  // 0: num
   unsigned threads = 1;
   uint64_t seek_nexts = 100;
-  uint64_t batch_size = 1;  // puts that are made together, by fills and overwrites
+  uint64_t batch_size = 1;     // puts that are made together, by fills and overwrites
   uint64_t sample_every = 64;  // operations of which one is timed: reading the clock waits for all that is under way
 };
 

@@ -68,6 +68,18 @@ absl::Status SyncName(int fd, const std::string& path, const OpenOptions& option
   return SyncDirectoryOf(path);
 }
 
+// Who may use the first file may use the others.
+absl::Status GiveToOwner(int fd, const std::string& path, const struct stat& first) {
+  struct stat own;
+  if (fstat(fd, &own) != 0) return SystemError(errno, path, "stat");
+  const bool is_owners = own.st_uid == first.st_uid && own.st_gid == first.st_gid;
+  if (!is_owners && fchown(fd, first.st_uid, first.st_gid) != 0 &&
+      (own.st_gid == first.st_gid || fchown(fd, static_cast<uid_t>(-1), first.st_gid) != 0)) {
+    return SystemError(errno, path, "give to the first file's owner");
+  }
+  return fchmod(fd, first.st_mode & 0777) == 0 ? absl::OkStatus() : SystemError(errno, path, "set the permissions of");
+}
+
 }  // namespace
 
 absl::StatusOr<DaxFile> DaxFile::OverDevice(const std::string& path, const CreateOptions& options) {
@@ -119,7 +131,8 @@ absl::StatusOr<DaxFile> DaxFile::Create(std::string_view path_view, const Create
 // ---- parts
 
 // The name comes when the rest is done. Only the seal follows: a sealed file can't be given a name.
-absl::StatusOr<DaxFile> DaxFile::MakePart(int fd, const std::string& path, const Part& part, const GoOn& go_on) {
+absl::StatusOr<DaxFile> DaxFile::MakePart(int fd, const std::string& first, const Part& part, const GoOn& go_on) {
+  const std::string path = PartPath(first, part.number);
   absl::Cleanup close_fd = [fd] { close(fd); };
   if (absl::Status status = LockFile(fd, path, LockMode::kAlone); !status.ok()) return status;
   const OpenOptions options = OptionsForParts();
@@ -141,7 +154,7 @@ absl::StatusOr<DaxFile> DaxFile::MakePart(int fd, const std::string& path, const
   }
   if (absl::Status status = WritePartLabel(fd, path, unit, part); !status.ok()) return status;
   if (absl::Status status = SyncFile(fd, path, options); !status.ok()) return status;
-  if (absl::Status status = NamePart(fd, path, part); !status.ok()) return status;
+  if (absl::Status status = NamePart(fd, first, part); !status.ok()) return status;
   absl::Cleanup remove_file = [&path] { RemoveFile(path).IgnoreError(); };
   if (absl::Status status = SyncName(fd, path, options); !status.ok()) return status;
   if (made->data_ == nullptr) {
@@ -153,13 +166,14 @@ absl::StatusOr<DaxFile> DaxFile::MakePart(int fd, const std::string& path, const
   return made;
 }
 
-absl::Status DaxFile::NamePart(int fd, const std::string& path, const Part& part) {
+absl::Status DaxFile::NamePart(int fd, const std::string& first, const Part& part) {
+  const std::string path = PartPath(first, part.number);
   const std::string nameless = absl::StrCat("/proc/self/fd/", fd);
   for (int attempt = 0; attempt < 2; ++attempt) {
     if (linkat(AT_FDCWD, nameless.c_str(), AT_FDCWD, path.c_str(), AT_SYMLINK_FOLLOW) == 0) return absl::OkStatus();
     if (errno != EEXIST || attempt > 0) break;
     // What a crash has left before the caller could remember it.
-    if (absl::Status status = RemovePart(ResolvedPath(path_), part.number, part.owner); !status.ok()) return status;
+    if (absl::Status status = RemovePart(first, part.number, part.owner); !status.ok()) return status;
   }
   return SystemError(errno, path, "give a name to");
 }
@@ -170,20 +184,26 @@ absl::Status DaxFile::CreatePart(const Part& part, const GoOn& go_on) {
     Append(DaxFile(), part);
     return absl::OkStatus();
   }
-  const std::string path = PartPath(ResolvedPath(path_), part.number);
+  const absl::StatusOr<std::string> first = PathNow();
+  if (!first.ok()) return first.status();
+  const std::string path = PartPath(*first, part.number);
+  // Before zeros are written that nobody will have.
+  if (absl::Status status = CheckPartName(*first, part.number, part.owner); !status.ok()) return status;
   struct stat info;
   if (fstat(fd_, &info) != 0) return SystemError(errno, path_, "stat");
   if (!S_ISREG(info.st_mode)) return absl::FailedPreconditionError(absl::StrCat(path_, ": a device can't grow."));
   const std::string directory = path.substr(0, path.rfind('/') + 1);
-  // Who may use the first file may use its parts.
   const int fd = open(directory.empty() ? "." : directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, info.st_mode & 0777);
   if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
     return absl::FailedPreconditionError(
         absl::StrCat(path, ": this filesystem has no files without a name (O_TMPFILE), so the store can't grow here."));
   }
   if (fd < 0) return SystemError(errno, path, "create");
-  fchmod(fd, info.st_mode & 0777);
-  absl::StatusOr<DaxFile> made = MakePart(fd, path, part, go_on);
+  if (absl::Status status = GiveToOwner(fd, path, info); !status.ok()) {
+    close(fd);
+    return status;
+  }
+  absl::StatusOr<DaxFile> made = MakePart(fd, *first, part, go_on);
   if (!made.ok()) {
     UnmapFile(data_ + part.at, part.bytes);
     return made.status();

@@ -124,6 +124,7 @@ void DaxFile::Swap(DaxFile& other) noexcept {
   std::swap(read_only_, other.read_only_);
   std::swap(is_live_, other.is_live_);
   std::swap(owns_mapping_, other.owns_mapping_);
+  std::swap(has_reserved_, other.has_reserved_);
   std::swap(is_part_, other.is_part_);
   std::swap(reserved_bytes_, other.reserved_bytes_);
   std::swap(mapped_bytes_, other.mapped_bytes_);

@@ -103,9 +103,9 @@ class DaxFile {
   // ---- parts
   //
   // A file never changes its size, and isn't unsealed to grow. It is followed by others instead, path.1, path.2, …,
-  // which are mapped one behind the other: what begins at data() just becomes longer. Which there are is the caller's to
-  // remember, somewhere in what is mapped. They have the first file's tier, and its locks' kind. Memory has no files:
-  // its parts are what there is of it.
+  // which are mapped one behind the other: what begins at data() just becomes longer. Which there are is the caller's
+  // to remember, somewhere in what is mapped. They have the first file's tier, and its locks' kind. Memory has no
+  // files: its parts are what there is of it.
   //
   // Thread safety: one thread at a time calls these; the memory that was mapped before may be in use meanwhile.
 
@@ -123,8 +123,9 @@ class DaxFile {
   // Makes the next part, as Create makes a file, and maps it; at mapped_bytes() or, where the caller used less of what
   // is mapped, before that: a multiple of 4 KiB. It has its name, durably, only when it is whole: before that a crash
   // leaves nothing. What was left under this name by a crash after that is replaced. `go_on` is told from
-  // time to time how many bytes are done, and of how many; false ends it (Cancelled). Errors: as Create; AlreadyExists: something else has the name; FailedPrecondition: a
-  // device, or a filesystem without files that have no name yet (O_TMPFILE). A failure leaves nothing.
+  // time to time how many bytes are done, and of how many; false ends it (Cancelled). Errors: as Create; AlreadyExists:
+  // something else has the name; FailedPrecondition: a device, or a filesystem without files that have no name yet
+  // (O_TMPFILE). A failure leaves nothing.
   absl::Status CreatePart(const Part& part, const GoOn& go_on = nullptr);
   // Maps a part that is there. FailedPrecondition: it is missing, cut short, or another store's.
   absl::Status OpenPart(const Part& part);
@@ -144,12 +145,12 @@ class DaxFile {
   static LockMode LockModeFor(const OpenOptions& options);
   static absl::Status CheckOptions(const std::string& path, const OpenOptions& options);
   // Takes a locked descriptor over, whatever comes of it: seals, probes, maps.
-  static absl::StatusOr<DaxFile> Adopt(int fd, const std::string& path, const OpenOptions& options,
-                                       const Place& place);
+  static absl::StatusOr<DaxFile> Adopt(int fd, const std::string& path, const OpenOptions& options, const Place& place);
   absl::Status CheckPlace(const Part& part) const;
+  absl::StatusOr<std::string> PathNow() const;
   OpenOptions OptionsForParts() const;
-  absl::StatusOr<DaxFile> MakePart(int fd, const std::string& path, const Part& part, const GoOn& go_on);
-  absl::Status NamePart(int fd, const std::string& path, const Part& part);
+  absl::StatusOr<DaxFile> MakePart(int fd, const std::string& first, const Part& part, const GoOn& go_on);
+  absl::Status NamePart(int fd, const std::string& first, const Part& part);
   void Append(DaxFile part, const Part& as);
   // Create on a device, which is there already and has its size.
   static absl::StatusOr<DaxFile> OverDevice(const std::string& path, const CreateOptions& options);
@@ -162,9 +163,10 @@ class DaxFile {
   bool read_only_ = false;
   bool is_live_ = false;
   bool owns_mapping_ = false;
-  bool is_part_ = false;          // its place in the address space is the first file's
-  uint64_t reserved_bytes_ = 0;   // 0: no more than the file's
-  uint64_t mapped_bytes_ = 0;     // with the parts
+  bool has_reserved_ = false;
+  bool is_part_ = false;         // its place in the address space is the first file's
+  uint64_t reserved_bytes_ = 0;  // 0: no more than the file's
+  uint64_t mapped_bytes_ = 0;    // with the parts
   PersistObserver* observer_ = nullptr;
   bool emulate_on_dram_ = false;
   std::string tier_reason_;

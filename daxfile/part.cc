@@ -60,6 +60,10 @@ std::optional<Part> ReadPartLabel(int fd, uint64_t unit) {
 absl::Status WritePartLabel(int fd, const std::string& path, uint64_t unit, const Part& part) {
   void* const at = mmap(nullptr, unit, PROT_READ | PROT_WRITE, MAP_SHARED, fd, static_cast<off_t>(part.bytes));
   if (at == MAP_FAILED) return SystemError(errno, path, "map the label of");
+  if (absl::Status status = Populate(fd, path, static_cast<std::byte*>(at), unit, nullptr); !status.ok()) {
+    munmap(at, unit);
+    return status;
+  }
   const Label label = {Label::kMagic, part, Checksum(part)};
   std::memcpy(at, &label, sizeof(label));
   munmap(at, unit);
@@ -71,8 +75,8 @@ namespace {
 // Of the file of this name. NotFound: there is no file.
 absl::StatusOr<std::optional<Part>> LabelAt(const std::string& path) {
   const absl::StatusOr<int> fd = OpenExisting(path, /*read_only=*/true);
-  if (absl::IsNotFound(fd.status())) return fd.status();
-  if (!fd.ok()) return std::optional<Part>();
+  if (absl::IsFailedPrecondition(fd.status())) return std::optional<Part>();  // no file
+  if (!fd.ok()) return fd.status();
   const absl::Cleanup close_fd = [&fd] { close(*fd); };
   return ReadPartLabel(*fd, SizeUnit(*fd));
 }
@@ -91,16 +95,21 @@ std::vector<std::string> PartPathsOf(const std::string& path, uint64_t owner) {
   }
 }
 
-absl::Status RemovePart(const std::string& path, uint64_t number, uint64_t owner) {
+absl::Status CheckPartName(const std::string& path, uint64_t number, uint64_t owner) {
   const std::string of_part = PartPath(path, number);
   const absl::StatusOr<std::optional<Part>> label = LabelAt(of_part);
+  if (absl::IsNotFound(label.status())) return absl::OkStatus();
   if (!label.ok()) return label.status();
-  if (!label->has_value() || (*label)->number != number || (*label)->owner != owner) {
-    return absl::AlreadyExistsError(
-        absl::StrCat(of_part, ": is in the way: the store ", path, " keeps a part of itself under this name, and this ",
-                     label->has_value() ? "is a part of another store" : "is something else",
-                     ". Move it away, or remove it."));
-  }
+  if (label->has_value() && (*label)->number == number && (*label)->owner == owner) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat(
+      of_part, ": is in the way: the store ", path, " keeps a part of itself under this name, and this ",
+      label->has_value() ? "is a part of another store" : "is something else", ". Move it away, or remove it."));
+}
+
+absl::Status RemovePart(const std::string& path, uint64_t number, uint64_t owner) {
+  const std::string of_part = PartPath(path, number);
+  if (absl::Status status = LabelAt(of_part).status(); !status.ok()) return status;
+  if (absl::Status status = CheckPartName(path, number, owner); !status.ok()) return status;
   return RemoveFile(of_part);
 }
 

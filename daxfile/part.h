@@ -42,6 +42,9 @@ std::string ResolvedPath(const std::string& path);
 std::optional<Part> ReadPartLabel(int fd, uint64_t unit);
 absl::Status WritePartLabel(int fd, const std::string& path, uint64_t unit, const Part& part);
 
+// OK: a part may have this name: nothing has it, or a part of this number and owner, which a crash has left.
+absl::Status CheckPartName(const std::string& path, uint64_t number, uint64_t owner);
+
 // Removes the file, if it is a part of this number and owner. NotFound: there is none; AlreadyExists: it is something
 // else.
 absl::Status RemovePart(const std::string& path, uint64_t number, uint64_t owner);

@@ -1,9 +1,11 @@
 // The files that follow the first one: mapping them, and letting them go. Making them is in create.cc.
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -24,7 +26,9 @@ constexpr uint64_t kPageBytes = 4096;
 }  // namespace
 
 absl::Status DaxFile::Reserve(uint64_t bytes) {
-  if (fd_ < 0 || bytes <= reserved_bytes()) return absl::OkStatus();
+  // Once: what was stored or mapped since is remembered by its address.
+  if (fd_ < 0 || has_reserved_ || !parts_.empty() || bytes <= reserved_bytes()) return absl::OkStatus();
+  has_reserved_ = true;
   absl::StatusOr<std::byte*> at = ReserveAddresses(path_, bytes);
   // Where address space is limited, less has to do.
   while (absl::IsResourceExhausted(at.status()) && bytes / 2 > size_bytes_) {
@@ -44,6 +48,22 @@ absl::Status DaxFile::Reserve(uint64_t bytes) {
 
 uint64_t DaxFile::part_unit_bytes() const { return fd_ < 0 ? kPageBytes : SizeUnit(fd_); }
 
+// Where the file is now: it may have been renamed since it was opened, or the process have changed its directory.
+absl::StatusOr<std::string> DaxFile::PathNow() const {
+  char path[PATH_MAX];
+  const std::string link = absl::StrCat("/proc/self/fd/", fd_);
+  const ssize_t length = readlink(link.c_str(), path, sizeof(path));
+  std::string now = length > 0 && length < ssize_t{sizeof(path)} ? std::string(path, static_cast<size_t>(length))
+                                                                 : ResolvedPath(path_);
+  struct stat named, open;
+  if (stat(now.c_str(), &named) == 0 && fstat(fd_, &open) == 0 && named.st_dev == open.st_dev &&
+      named.st_ino == open.st_ino) {
+    return now;
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(path_, ": has no name any more under which its parts could be found: it was removed or replaced."));
+}
+
 OpenOptions DaxFile::OptionsForParts() const {
   return {.weakest_tier = read_only_ ? Tier::kVolatile : tier_,
           .emulate_on_dram = emulate_on_dram_,
@@ -54,8 +74,8 @@ OpenOptions DaxFile::OptionsForParts() const {
 
 absl::Status DaxFile::CheckPlace(const Part& part) const {
   const bool follows = part.number == parts_.size() + 1 && part.at % kPageBytes == 0 && part.at <= mapped_bytes_;
-  const bool grows = follows && part.bytes % kPageBytes == 0 && part.bytes > 0 &&
-                     (fd_ < 0 || part.at + part.bytes > mapped_bytes_);
+  const bool grows =
+      follows && part.bytes % kPageBytes == 0 && part.bytes > 0 && (fd_ < 0 || part.at + part.bytes > mapped_bytes_);
   if (!grows) return absl::InvalidArgumentError(absl::StrCat(path_, ": no part can be there."));
   if (part.at + part.bytes <= reserved_bytes()) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat(path_, ": no address space for ", part.bytes,
@@ -73,7 +93,9 @@ absl::Status DaxFile::OpenPart(const Part& part) {
     Append(DaxFile(), part);
     return absl::OkStatus();
   }
-  const std::string path = PartPath(ResolvedPath(path_), part.number);
+  const absl::StatusOr<std::string> first = PathNow();
+  if (!first.ok()) return first.status();
+  const std::string path = PartPath(*first, part.number);
   const absl::StatusOr<int> fd = OpenExisting(path, read_only_);
   if (absl::IsNotFound(fd.status())) {
     return absl::FailedPreconditionError(

@@ -130,7 +130,8 @@ TEST_P(PartsIn, OthersPartsArentTaken) {
   absl::StatusOr<DaxFile> file = Open();
   ASSERT_OK(file);
   ASSERT_OK(file->Reserve(2 * kBytes));
-  EXPECT_TRUE(IsError(file->OpenPart(PartAt(1, kBytes)), StatusCode::kFailedPrecondition, {NameOf(1), "another store's"}));
+  EXPECT_TRUE(
+      IsError(file->OpenPart(PartAt(1, kBytes)), StatusCode::kFailedPrecondition, {NameOf(1), "another store's"}));
   EXPECT_TRUE(IsError(file->CreatePart(PartAt(1, kBytes)), StatusCode::kAlreadyExists, {NameOf(1), "another store"}));
   ASSERT_EQ(unlink(NameOf(1).c_str()), 0);
   EXPECT_TRUE(IsError(file->OpenPart(PartAt(1, kBytes)), StatusCode::kFailedPrecondition, {NameOf(1), "missing"}));
@@ -156,7 +157,8 @@ TEST_P(PartsIn, StoppingLeavesNothing) {
   absl::StatusOr<DaxFile> file = Create();
   ASSERT_OK(file);
   ASSERT_OK(file->Reserve(2 * kBytes));
-  EXPECT_TRUE(IsError(file->CreatePart(PartAt(1, kBytes), [](uint64_t, uint64_t) { return false; }), StatusCode::kCancelled, {NameOf(1)}));
+  EXPECT_TRUE(IsError(file->CreatePart(PartAt(1, kBytes), [](uint64_t, uint64_t) { return false; }),
+                      StatusCode::kCancelled, {NameOf(1)}));
   EXPECT_FALSE(std::filesystem::exists(NameOf(1)));
   EXPECT_OK(file->CreatePart(PartAt(1, kBytes)));
 }
@@ -193,7 +195,8 @@ TEST_P(PartsIn, NoPartLiesAnywhereElse) {
   ASSERT_OK(file->Reserve(2 * kBytes));
   EXPECT_TRUE(IsError(file->CreatePart(PartAt(2, kBytes)), StatusCode::kInvalidArgument, {path_.str()}));
   EXPECT_TRUE(IsError(file->CreatePart(PartAt(1, kBytes + 4096)), StatusCode::kInvalidArgument, {path_.str()}));
-  EXPECT_TRUE(IsError(file->CreatePart({kOwner, 1, kBytes, 4 * kBytes}), StatusCode::kResourceExhausted, {"address space"}));
+  EXPECT_TRUE(
+      IsError(file->CreatePart({kOwner, 1, kBytes, 4 * kBytes}), StatusCode::kResourceExhausted, {"address space"}));
 }
 
 }  // namespace

@@ -16,8 +16,8 @@ namespace daxfile {
 // can't do that at all.
 absl::StatusOr<bool> Allocate(int fd, const std::string& path, uint64_t bytes);
 
-// Told, from time to time, how many bytes are done, and of how many; false ends the work, which is Cancelled then. May be
-// empty.
+// Told, from time to time, how many bytes are done, and of how many; false ends the work, which is Cancelled then. May
+// be empty.
 using GoOn = std::function<bool(uint64_t bytes_done, uint64_t bytes_in_all)>;
 
 // Makes the file `bytes` long, allocates what isn't yet, and writes zeros.

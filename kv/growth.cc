@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "daxfile/file_lock.h"
 #include "kv/recovery.h"
 
 namespace sealkv::internal {
@@ -11,10 +13,11 @@ namespace {
 
 // Of the store that a part adds: so that it takes few of them, and none takes long to make.
 constexpr uint64_t kPartOfStore = 8;
+constexpr uint64_t kLeastPartOfStore = 64;  // where there isn't space for that
 constexpr uint64_t kLeastSegments = 4;
 constexpr std::chrono::microseconds kPaceSleep(200);
 constexpr uint64_t kHugePageBytes = 2 << 20;
-constexpr std::chrono::seconds kUntilNextTry(1);
+constexpr std::chrono::seconds kMostUntilNextTry(64);
 
 }  // namespace
 
@@ -25,6 +28,10 @@ bool Growth::IsPossible() const {
 std::string Growth::last_error() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   return std::string(last_.message());
+}
+
+bool Growth::IsForRecord(uint64_t record_bytes) const {
+  return SegmentsToAdd(record_bytes) > std::max(kLeastSegments, image_.segment_count() / kPartOfStore);
 }
 
 uint64_t Growth::SegmentsToAdd(uint64_t record_bytes) const {
@@ -57,24 +64,30 @@ absl::Status Growth::AddPart(uint64_t segments, const std::function<bool()>& go_
   });
   least_free_.store(0, std::memory_order_relaxed);
   if (!made.ok()) return made;
-  daxfile::Persist& persist = file_.persist();
-  persist.Store(&superblock.parts[i], PartWord(static_cast<uint32_t>(segments), i).raw());
-  persist.Flush(&superblock.parts[i]);
-  persist.Fence();
+  SetPartWord(i, PartWord(static_cast<uint32_t>(segments), i));
   heap_.AddSegments([&] { image_.Extend(part.at + part.bytes); });
   parts_.store(i + 1, std::memory_order_relaxed);
-  return persist.status();
+  return file_.persist().status();
+}
+
+void Growth::SetPartWord(uint64_t i, PartWord word) {
+  uint64_t* const at = &image_.superblock().parts[i];
+  file_.persist().Store(at, word.raw());
+  file_.persist().Flush(at);
+  file_.persist().Fence();
 }
 
 // Less, where there isn't space for so much.
 absl::Status Growth::AddMostFitting(uint64_t record_bytes, const std::function<bool()>& go_on) {
   uint64_t segments = SegmentsToAdd(record_bytes);
-  const bool is_for_record = segments > image_.segment_count() / kPartOfStore;
-  const uint64_t least = is_for_record ? segments : kLeastSegments;
+  const bool is_for_record = IsForRecord(record_bytes);
+  // Each takes a word of the superblock for good: not too small.
+  const uint64_t least =
+      is_for_record ? segments : std::max(kLeastSegments, image_.segment_count() / kLeastPartOfStore);
   absl::Status status = absl::ResourceExhaustedError("the store is as large as it may become");
   for (; segments >= least; segments /= 2) {
     const uint64_t rounded = RoundedSegments(segments);
-    if (rounded == 0) return status;
+    if (rounded == 0 || (is_for_record && rounded < least)) return status;
     status = AddPart(rounded, go_on);
     if (!absl::IsResourceExhausted(status)) return status;
   }
@@ -84,9 +97,10 @@ absl::Status Growth::AddMostFitting(uint64_t record_bytes, const std::function<b
 absl::Status Growth::Grow(uint64_t than_bytes, uint64_t record_bytes, const std::function<bool()>& go_on) {
   std::unique_lock<std::mutex> lock(mutex_);
   // Whoever waits goes on with the first part that is there, though others may be making the next one.
+  if (is_shrinking_) is_wanted_.store(true, std::memory_order_relaxed);
   changed_.wait(lock, [&] { return !is_growing_ || image_.size_bytes() > than_bytes; });
   if (image_.size_bytes() > than_bytes) return absl::OkStatus();
-  if (!last_.ok() && std::chrono::steady_clock::now() < next_try_) return last_;
+  if (!last_.ok() && !IsForRecord(record_bytes) && std::chrono::steady_clock::now() < next_try_) return last_;
   if (!IsPossible()) return absl::ResourceExhaustedError("the store is as large as it may become");
   is_growing_ = true;
   lock.unlock();
@@ -94,9 +108,70 @@ absl::Status Growth::Grow(uint64_t than_bytes, uint64_t record_bytes, const std:
   lock.lock();
   is_growing_ = false;
   last_ = absl::IsCancelled(status) ? absl::OkStatus() : status;
-  next_try_ = std::chrono::steady_clock::now() + kUntilNextTry;
+  // That there is no space for one large record says nothing of others.
+  delay_ = last_.ok() || IsForRecord(record_bytes) ? kUntilNextTry : std::min(2 * delay_, kMostUntilNextTry);
+  if (!IsForRecord(record_bytes)) next_try_ = std::chrono::steady_clock::now() + delay_;
   changed_.notify_all();
   return status;
+}
+
+// The word may be taken back: until then nothing has happened.
+absl::Status Growth::RemoveLastPart() {
+  Superblock& superblock = image_.superblock();
+  const uint64_t i = parts() - 1;
+  const uint64_t at = PartOf(superblock, i).at;
+  const PartWord word = Image::PartWordAt(superblock, i);
+  SetPartWord(i, PartWord(PartWord::kNoneRaw));
+  // Who comes now sees the word, and who came before is seen here: each locks the file before he looks.
+  if (absl::Status status = NoReadersElsewhere(); !status.ok()) {
+    SetPartWord(i, word);
+    return status;
+  }
+  heap_.RemoveWithheld([&] { image_.Extend(at); });
+  parts_.store(i, std::memory_order_relaxed);
+  return file_.RemoveLastPart();
+}
+
+absl::Status Growth::NoReadersElsewhere() const {
+  if (file_.lock_fd() < 0) return absl::OkStatus();
+  const std::vector<int> pids = daxfile::LiveReaderPids(file_.lock_fd());
+  if (pids.empty()) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(file_.path(), ": can't shrink while process ", pids.front(),
+                                             " has it open for reading. Close it there first."));
+}
+
+absl::Status Growth::Shrink(absl::FunctionRef<absl::Status(uint64_t first)> empty) {
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [&] { return !is_growing_; });
+    is_growing_ = is_shrinking_ = true;
+    is_wanted_.store(false, std::memory_order_relaxed);
+  }
+  absl::Status status = NoReadersElsewhere();
+  while (status.ok() && parts() > 0) {
+    const uint64_t first = PartOf(image_.superblock(), parts() - 1).at / image_.segment_bytes();
+    if (!heap_.FitsBefore(first)) break;
+    status = empty(first);
+    if (status.ok()) status = RemoveLastPart();
+    heap_.EndWithholding();
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  is_growing_ = is_shrinking_ = false;
+  changed_.notify_all();
+  return status;
+}
+
+bool Growth::EndShrinking() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (!is_shrinking_) return false;
+  is_wanted_.store(true, std::memory_order_relaxed);
+  changed_.wait(lock, [&] { return !is_shrinking_; });
+  return true;
+}
+
+bool Growth::IsShrinking() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return is_shrinking_;
 }
 
 void Growth::Pace() const {
@@ -114,11 +189,17 @@ bool PartsFollower::Reaches(uint64_t at) {
   const Superblock& superblock = image_.superblock();
   while (file_.parts() < Image::PartCount(superblock)) {
     const daxfile::Part part = PartOf(superblock, file_.parts());
-    if (!file_.OpenPart(part).ok()) return false;
+    status_ = file_.OpenPart(part);
+    if (!status_.ok()) return false;
     image_.Extend(part.at + part.bytes);
     if (at < image_.size_bytes()) return true;
   }
   return false;
+}
+
+absl::Status PartsFollower::status() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return status_;
 }
 
 }  // namespace sealkv::internal

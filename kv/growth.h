@@ -1,7 +1,7 @@
 // How a store becomes larger: further files ("parts": daxfile/dax_file.h), mapped behind the first one, so that offsets
-// go on. A part is made whole first: allocated, written with zeros, synced, named, sealed, mapped. Nobody waits for that
-// but who is out of space. Then one word of the superblock is stored (kv/part_word.h), and the store is larger. After a
-// crash before that it is as large as it was; the file that nothing leads to is replaced by the next growth.
+// go on. A part is made whole first: allocated, written with zeros, synced, named, sealed, mapped. Nobody waits for
+// that but who is out of space. Then one word of the superblock is stored (kv/part_word.h), and the store is larger.
+// After a crash before that it is as large as it was; the file that nothing leads to is replaced by the next growth.
 //
 // Offsets, and how large the store is, are all that others know of it: Image.
 #ifndef SEALKV_KV_GROWTH_H_
@@ -15,10 +15,12 @@
 #include <mutex>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "daxfile/dax_file.h"
 #include "kv/heap.h"
 #include "kv/image.h"
+#include "kv/part_word.h"
 
 namespace sealkv::internal {
 
@@ -30,11 +32,21 @@ class Growth {
 
   // As far as the store is concerned; the filesystem may have no space for it.
   bool IsPossible() const;
-  // Makes the store larger than `than_bytes`: by an eighth, or by what a record of `record_bytes` needs if that is more;
-  // less, where the filesystem hasn't so much. One thread at a time; others wait for it, and find it done. `go_on` is
-  // asked from time to time; false: Cancelled. ResourceExhausted: no further; an error is given again, without another
-  // try, for a second. Cost: the part's lines, of zeros; 1 line, 1 fence.
+  // Makes the store larger than `than_bytes`: by an eighth, or by what a record of `record_bytes` needs if that is
+  // more; less, where the filesystem hasn't so much. One thread at a time; others wait for it, and find it done.
+  // `go_on` is asked from time to time; false: Cancelled. ResourceExhausted: no further; an error is given again,
+  // without another try, for a second, and twice as long each time. Cost: the part's lines, of zeros; 1 line, 1 fence.
   absl::Status Grow(uint64_t than_bytes, uint64_t record_bytes, const std::function<bool()>& go_on);
+
+  // Makes the store smaller by whole parts, from the last one on, as long as `empty` empties the segments from `first`
+  // on: it returns OK when nothing lives there any more, nor anybody can be looking there. Ends, and Aborted, when
+  // somebody needs space (IsGrowthWanted). Unavailable: a process has the store open for reading: what it has mapped
+  // may be made anew. Cost: 1 line, 1 fence a part.
+  absl::Status Shrink(absl::FunctionRef<absl::Status(uint64_t first)> empty);
+  // For a writer who finds no space: what is withheld comes back. Whether there was anything to end.
+  bool EndShrinking();
+  bool IsShrinking() const;
+  bool IsGrowthWanted() const { return is_wanted_.load(std::memory_order_relaxed); }
 
   // For a writer who has found space: waits, if more of that has gone than has been made of the part under way. So
   // nobody has to wait for all of it at the end. At most kMostWait.
@@ -46,9 +58,13 @@ class Growth {
 
  private:
   uint64_t parts() const { return parts_.load(std::memory_order_relaxed); }
+  bool IsForRecord(uint64_t record_bytes) const;  // which wants more than a part would have
+  void SetPartWord(uint64_t i, PartWord word);
   uint64_t SegmentsToAdd(uint64_t record_bytes) const;
   uint64_t RoundedSegments(uint64_t segments) const;
   absl::Status AddPart(uint64_t segments, const std::function<bool()>& go_on);
+  absl::Status RemoveLastPart();
+  absl::Status NoReadersElsewhere() const;
   absl::Status AddMostFitting(uint64_t record_bytes, const std::function<bool()>& go_on);
 
   daxfile::DaxFile& file_;
@@ -56,11 +72,15 @@ class Growth {
   Heap& heap_;
 
   std::atomic<uint64_t> parts_;
+  std::atomic<bool> is_wanted_{false};   // by who waits until the store is larger
   std::atomic<uint64_t> least_free_{0};  // segments that writers should leave, for now
-  mutable std::mutex mutex_;  // guards what follows
+  mutable std::mutex mutex_;             // guards what follows
   std::condition_variable changed_;
   bool is_growing_ = false;
+  bool is_shrinking_ = false;  // and is_growing_
   absl::Status last_;
+  static constexpr std::chrono::seconds kUntilNextTry{1};
+  std::chrono::seconds delay_{kUntilNextTry};
   std::chrono::steady_clock::time_point next_try_{};
 };
 
@@ -71,11 +91,14 @@ class PartsFollower : public GrowthFollower {
   bool Reaches(uint64_t at) override;
   // Maps all that there is.
   void Follow() { Reaches(~uint64_t{0}); }
+  // Why it couldn't, the last time.
+  absl::Status status() const;
 
  private:
   daxfile::DaxFile& file_;
   Image& image_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  absl::Status status_;
 };
 
 }  // namespace sealkv::internal

@@ -26,8 +26,8 @@ Heap::Heap(const Image& image, daxfile::Persist& persist, Epochs& epochs, const 
       next_sequence_(uint64_t{generation} << 40) {}
 
 absl::Status Heap::NoSpace(uint64_t bytes) const {
-  return absl::ResourceExhaustedError(absl::StrCat("no space for ", bytes, " bytes in a store of ", image_.size_bytes(),
-                                                   " bytes."));
+  return absl::ResourceExhaustedError(
+      absl::StrCat("no space for ", bytes, " bytes in a store of ", image_.size_bytes(), " bytes."));
 }
 
 // ---- arenas
@@ -89,9 +89,9 @@ absl::Status Heap::ReserveNodes(Arena& arena, unsigned count) {
 
 // Free nodes, or new ones: these together, one behind the other.
 bool Heap::RefillNodes(Arena& arena) {
-  const auto is_being_emptied = [this](uint64_t segment) { return segments_.state(segment).is_being_emptied; };
+  const auto is_closed = [this](uint64_t segment) { return IsClosed(segment); };
   const size_t before = arena.free_nodes.size();
-  if (const auto segment = free_nodes_.Take(kNodesAtOnce, &arena.free_nodes, is_being_emptied)) {
+  if (const auto segment = free_nodes_.Take(kNodesAtOnce, &arena.free_nodes, is_closed)) {
     segments_.state(*segment).live_bytes += static_cast<int64_t>((arena.free_nodes.size() - before) * kNodeBytes);
     return true;
   }
@@ -231,7 +231,7 @@ uint64_t Heap::FindPartialSegment(uint64_t bytes) {
     const SegmentState& state = segments_.state(segment);
     const bool is_partial =
         state.kind == SegmentKind::kRecords && state.origin == SegmentState::Origin::kCounted && !state.is_owned;
-    if (is_partial && state.is_being_emptied) continue;
+    if (is_partial && IsClosed(segment)) continue;
     const bool has_room = is_partial && state.tail + bytes <= image_.segment_bytes();
     if (is_partial && !has_room) continue;  // there may be room for a smaller one
     partial_segments_.erase(partial_segments_.begin() + static_cast<ptrdiff_t>(i));
@@ -349,7 +349,7 @@ void Heap::FreeNode(Arena& arena, Offset node) {
     // Not counted yet: without its mark the sweep finds it free.
     if (!ClearMark(node, kNodeBytes)) return;
     state.live_bytes -= kNodeBytes;
-  } else if (state.is_being_emptied) {
+  } else if (IsClosed(image_.SegmentOf(node))) {
     PutBackNode(node);
   } else {
     if (state.live_bytes <= state.kept_live_bytes) state.is_kept = false;

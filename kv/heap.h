@@ -92,6 +92,7 @@ class Heap {
     kUsual,      // what costs little; the more, the less space there is
     kAtLeisure,  // what nobody waits for
     kNone,       // anything
+    kLeaving,    // all of what is to go (Withhold)
   };
   struct Emptying {
     uint64_t segment = 0;
@@ -133,6 +134,19 @@ class Heap {
   bool WantsGrowth();
   // `make_them_there` makes the image larger.
   void AddSegments(absl::FunctionRef<void()> make_them_there);
+
+  // ---- shrinking (kv/heap_growth.cc)
+
+  // Whether what lives from a segment on has room before it, and some is left to go on with.
+  bool FitsBefore(uint64_t segment);
+  // The gate is closed. Nothing is placed there any more, until EndWithholding; what lives there may be moved
+  // (Thrift::kLeaving). FitsBefore is so.
+  void Withhold(uint64_t first);
+  void EndWithholding();
+  // Nothing is left there; see ReleaseEmptyNodeSegments for segments of nodes.
+  bool AreAllWithheldFree();
+  // And then they go: `make_them_go` makes the image smaller.
+  void RemoveWithheld(absl::FunctionRef<void()> make_them_go);
 
   // The background pass after an open (kv/mark.h): counts the live objects of the segments that were in use at open.
   // The gate is closed.
@@ -208,6 +222,10 @@ class Heap {
   bool HasRoomFor(uint64_t segment) const;
   std::optional<uint64_t> FindSegmentToEmpty(int64_t most_live) const;
   bool FitsBelow(uint64_t segment) const;
+  bool IsLeaving(uint64_t segment) const { return segment >= leaving_from_; }
+  // Nothing is to be placed there.
+  bool IsClosed(uint64_t segment) const { return segments_.state(segment).is_being_emptied || IsLeaving(segment); }
+  std::optional<uint64_t> FindLeavingSegment() const;
   // The arena appends to its segment no more.
   void LeaveAppendSegment(Arena& arena);
   void SyncSequence(Arena& arena);
@@ -241,8 +259,9 @@ class Heap {
   bool finish_is_due_ = false;  // all is marked, but a reader of another process is there from before the open
   std::unordered_map<uint64_t, MarkBits> marks_;
 
-  uint64_t emptying_ = 0;         // segments that are being emptied
-  int64_t freed_since_look_ = 0;  // bytes, since compaction last found nothing to gain
+  uint64_t leaving_from_ = ~uint64_t{0};  // Withhold
+  uint64_t emptying_ = 0;                 // segments that are being emptied
+  int64_t freed_since_look_ = 0;          // bytes, since compaction last found nothing to gain
   std::atomic<uint64_t> releases_{0};
   std::atomic<uint32_t> shortage_{0};
   std::atomic<bool> is_reserve_taken_{false};

@@ -78,7 +78,7 @@ int64_t Heap::MostLive(Thrift thrift) const {
 int64_t Heap::RoomIn(uint64_t segment) const {
   const SegmentState& state = segments_.state(segment);
   const bool has_room = state.kind == SegmentKind::kRecords && state.origin == SegmentState::Origin::kCounted &&
-                        !state.is_owned && !state.is_being_emptied;
+                        !state.is_owned && !IsClosed(segment);
   return has_room ? static_cast<int64_t>(image_.segment_bytes()) - int64_t{state.tail} : 0;
 }
 
@@ -134,16 +134,17 @@ std::optional<uint64_t> Heap::FindSegmentToEmpty(int64_t most_live) const {
 // Whether the nodes in use of a segment have places in those before it: nodes move one way only, so it ends.
 bool Heap::FitsBelow(uint64_t segment) const {
   if (fresh_node_ < fresh_node_end_ && image_.SegmentOf(Offset{fresh_node_}) == segment) return false;
-  const auto is_being_emptied = [this](uint64_t other) { return segments_.state(other).is_being_emptied; };
+  const auto is_closed = [this](uint64_t other) { return IsClosed(other); };
   const auto in_use = static_cast<uint64_t>(segments_.state(segment).live_bytes) / kNodeBytes;
-  return free_nodes_.CountBelow(segment, is_being_emptied) >=
-         in_use + image_.segment_bytes() / kNodeBytes / kLeastDeadPart;
+  return free_nodes_.CountBelow(segment, is_closed) >= in_use + image_.segment_bytes() / kNodeBytes / kLeastDeadPart;
 }
 
 std::optional<Heap::Emptying> Heap::BeginEmptying(Thrift thrift) {
   const HeapLock lock(mutex_);
-  const std::optional<uint64_t> segment = FindSegmentToEmpty(MostLive(thrift));
+  const bool is_leaving = thrift == Thrift::kLeaving;
+  const std::optional<uint64_t> segment = is_leaving ? FindLeavingSegment() : FindSegmentToEmpty(MostLive(thrift));
   if (!segment.has_value()) {
+    if (is_leaving) return std::nullopt;
     freed_since_look_ = 0;
     if (thrift == Thrift::kNone || shortage() > 0) can_gain_.store(false, std::memory_order_relaxed);
     return std::nullopt;
@@ -152,7 +153,9 @@ std::optional<Heap::Emptying> Heap::BeginEmptying(Thrift thrift) {
   state.is_being_emptied = true;
   ++emptying_;
   NoteSegments();
-  return Emptying{*segment, state.tail, state.kind == SegmentKind::kNodes, {}};
+  // A large record is alone in its segments.
+  const uint64_t tail = state.kind == SegmentKind::kLarge ? static_cast<uint64_t>(state.live_bytes) : state.tail;
+  return Emptying{*segment, tail, state.kind == SegmentKind::kNodes, {}};
 }
 
 std::vector<Offset> Heap::NodesInUse(uint64_t segment) {
@@ -179,7 +182,7 @@ void Heap::EndEmptying(uint64_t segment, bool is_through) {
   state.is_kept = is_through && state.live_bytes > 0;
   state.kept_live_bytes = state.live_bytes;
   state.was_emptied |= is_through;
-  if (state.kind == SegmentKind::kRecords) ReleaseIfEmpty(segment);
+  if (state.kind != SegmentKind::kNodes) ReleaseIfEmpty(segment);
 }
 
 }  // namespace sealkv::internal

@@ -42,4 +42,80 @@ void Heap::AddSegments(absl::FunctionRef<void()> make_them_there) {
   NoteSegments();
 }
 
+bool Heap::FitsBefore(uint64_t segment) {
+  const HeapLock lock(mutex_);
+  if (!space_is_known_) return false;
+  uint64_t free_before = 0;
+  uint64_t run = 0;
+  uint64_t longest_run = 0;    // of free ones
+  uint64_t longest_large = 0;  // that reaches behind
+  int64_t live_behind = 0;
+  for (uint64_t each = image_.header_segments(); each < segments_.count(); ++each) {
+    const SegmentState& state = segments_.state(each);
+    if (each < segment) {
+      const bool is_free = state.origin == SegmentState::Origin::kFree;
+      free_before += is_free;
+      run = is_free ? run + 1 : 0;
+      longest_run = std::max(longest_run, run);
+    } else {
+      live_behind += std::max<int64_t>(state.live_bytes, 0);
+    }
+    if (state.kind == SegmentKind::kLarge && each + state.run_length > segment) {
+      longest_large = std::max<uint64_t>(longest_large, state.run_length);
+    }
+  }
+  if (longest_large > longest_run) return false;
+  // With a tenth more, for what doesn't fit into the ends of segments. And without making it due again.
+  const uint64_t needed = static_cast<uint64_t>(live_behind) * 11 / 10 / image_.segment_bytes() + 2;
+  return free_before >= needed + (segment - image_.header_segments()) / 8 + FewSegments();
+}
+
+void Heap::Withhold(uint64_t first) {
+  const HeapLock lock(mutex_);
+  leaving_from_ = first;
+  segments_.Withhold(first);
+  if (fresh_node_ < fresh_node_end_ && IsLeaving(image_.SegmentOf(Offset{fresh_node_}))) {
+    // Nobody has them. The segment is one of free nodes, when those that were handed out are gone.
+    fresh_node_ = fresh_node_end_;
+  }
+  for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
+    SegmentState& state = segments_.state(segment);
+    if (segment + state.run_length > first) state.is_kept = false;  // it may have been for another time's reason
+  }
+  NoteSegments();
+}
+
+void Heap::EndWithholding() {
+  const HeapLock lock(mutex_);
+  segments_.EndWithholding();
+  leaving_from_ = ~uint64_t{0};
+  NoteSegments();
+}
+
+bool Heap::AreAllWithheldFree() {
+  const HeapLock lock(mutex_);
+  return segments_.AreAllWithheld();
+}
+
+void Heap::RemoveWithheld(absl::FunctionRef<void()> make_them_go) {
+  const HeapLock lock(mutex_);
+  segments_.ForgetWithheld();
+  make_them_go();
+}
+
+// One that reaches behind where it should end, however full it is.
+std::optional<uint64_t> Heap::FindLeavingSegment() const {
+  if (segments_.free_count() <= emptying_ + 1) return std::nullopt;
+  for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
+    const SegmentState& state = segments_.state(segment);
+    const bool reaches = IsLeaving(segment) || (state.kind == SegmentKind::kLarge && state.run_length > 0 &&
+                                                IsLeaving(segment + state.run_length - 1));
+    if (reaches && state.origin == SegmentState::Origin::kCounted && !state.is_owned && !state.is_being_emptied &&
+        !state.is_kept && state.live_bytes > 0) {
+      return segment;
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace sealkv::internal

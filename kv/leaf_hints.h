@@ -110,7 +110,7 @@ class LeafHints {
   std::atomic<uint64_t> geometry_{kUnfit};
   std::atomic<std::atomic<uint32_t>*> entries_{nullptr};  // set before the geometry is, and then for good
   std::atomic<unsigned> buckets_log2_{kMinBucketsLog2};
-  std::atomic<uint32_t> crowding_{0};  // how often, since the table last grew
+  std::atomic<uint32_t> crowding_{0};         // how often, since the table last grew
   std::atomic<uint64_t> growing_{kDisabled};  // the geometry that is being left; kDisabled: none
   uint64_t buckets_to_move_ = 0;              // of whoever has set `is_growing_`
   std::atomic<bool> is_growing_{false};

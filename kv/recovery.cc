@@ -1,5 +1,7 @@
 #include "kv/recovery.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstddef>
@@ -103,6 +105,7 @@ absl::Status CheckGrowth(const Superblock& superblock, const std::string& path) 
   const uint64_t parts = Image::PartCount(superblock);
   for (uint64_t i = parts; i < Superblock::kParts; ++i) {
     if (Image::PartWordAt(superblock, i).raw() == PartWord::kNoneRaw) continue;
+    if (Image::PartCount(superblock) != parts) return CheckGrowth(superblock, path);  // a writer has just added one
     return damaged("the table of its parts", offsetof(Superblock, parts) + i * sizeof(uint64_t));
   }
   if (Image::GeometryOf(superblock).size_bytes >> superblock.segment_bytes_log2 > most) {
@@ -116,7 +119,8 @@ absl::Status CheckIdentity(const Superblock& superblock, uint64_t file_bytes, co
     return absl::FailedPreconditionError(absl::StrCat(
         path, ": not a SealKV store (no magic number at offset 0). If its creation was interrupted, remove it."));
   }
-  if (superblock.format_major != Superblock::kFormatMajor || (superblock.features_incompatible & ~Superblock::kGrows) != 0) {
+  if (superblock.format_major != Superblock::kFormatMajor ||
+      (superblock.features_incompatible & ~Superblock::kGrows) != 0) {
     // A damaged number must not be taken for another version.
     if (SuperblockChecksum(superblock) != superblock.checksum) {
       return absl::DataLossError(absl::StrCat(path, ": superblock damaged (checksum, offset 56)."));
@@ -172,8 +176,12 @@ absl::Status FormatImage(daxfile::DaxFile& file, uint64_t capacity_bytes, uint64
   if (capacity_bytes == 0) capacity_bytes = file.size_bytes();
   if (capacity_bytes < kMinBytes || capacity_bytes > file.size_bytes()) {
     return absl::InvalidArgumentError(absl::StrCat(file.path(), ": a store needs at least ", kMinBytes,
-                                                   " bytes, and can't have ", capacity_bytes, " of ",
-                                                   file.size_bytes(), "."));
+                                                   " bytes, and can't have ", capacity_bytes, " of ", file.size_bytes(),
+                                                   "."));
+  }
+  if (file.lock_fd() >= 0 && capacity_bytes + kMinBytes < file.size_bytes()) {
+    return absl::InvalidArgumentError(absl::StrCat(file.path(), ": a store has all of its file: ", file.size_bytes(),
+                                                   " bytes, not ", capacity_bytes, "."));
   }
   if (most_bytes > MostBytesFor(capacity_bytes)) {
     return absl::InvalidArgumentError(absl::StrCat(file.path(), ": a store that begins with ", capacity_bytes,
@@ -201,6 +209,15 @@ daxfile::Part PartOf(const Superblock& superblock, uint64_t i) {
   for (uint64_t before = 0; before < i; ++before) first += Image::PartWordAt(superblock, before).segments();
   return {superblock.store_id, i + 1, first << superblock.segment_bytes_log2,
           uint64_t{Image::PartWordAt(superblock, i).segments()} << superblock.segment_bytes_log2};
+}
+
+absl::StatusOr<uint64_t> CountParts(const std::string& path) {
+  const absl::StatusOr<daxfile::DaxFile> file =
+      daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
+  if (!file.ok()) return file.status();
+  const auto& superblock = *reinterpret_cast<const Superblock*>(file->data());
+  if (absl::Status status = ValidateSuperblock(superblock, file->size_bytes(), path); !status.ok()) return status;
+  return (superblock.features_incompatible & Superblock::kGrows) != 0 ? Image::PartCount(superblock) : 0;
 }
 
 absl::Status MapParts(daxfile::DaxFile& file) {
@@ -293,6 +310,11 @@ absl::StatusOr<DamagedImage> OpenDamagedImage(daxfile::DaxFile& file) {
                                              uint64_t{1} << superblock.segment_bytes_log2, ")"));
     }
     superblock.features_incompatible = most > 0 ? Superblock::kGrows : 0;
+    const std::string first_part = daxfile::PartPath(file.path(), 1);
+    if (most == 0 && access(first_part.c_str(), F_OK) == 0) {
+      damaged.caveats.push_back(absl::StrCat("superblock damaged: whether ", first_part,
+                                             " is a part of the store can't be told, and it isn't looked at"));
+    }
   }
   const uint64_t header_bytes = uint64_t{superblock.header_segments} << superblock.segment_bytes_log2;
   superblock.most_segments =

@@ -21,8 +21,8 @@ namespace sealkv::internal {
 // The segment size for a store of this capacity: about a 128th of it, within the format's limits.
 uint32_t SegmentBytesLog2For(uint64_t capacity_bytes);
 
-// How far a store that begins with so much may grow, if nothing else is asked for: 64 times, but no further than 16 TiB,
-// nor than a table of a 64th of it can tell. And at most: a table of a quarter, or 64 TiB.
+// How far a store that begins with so much may grow, if nothing else is asked for: 64 times, but no further than 16
+// TiB, nor than a table of a 64th of it can tell. And at most: a table of a quarter, or 64 TiB.
 uint64_t MostBytesByDefault(uint64_t capacity_bytes);
 uint64_t MostBytesFor(uint64_t capacity_bytes);
 
@@ -34,6 +34,9 @@ absl::Status FormatImage(daxfile::DaxFile& file, uint64_t capacity_bytes = 0, ui
 // The i-th part that the superblock names; from 0.
 daxfile::Part PartOf(const Superblock& superblock, uint64_t i);
 
+// How many parts the store at this path has. Nobody may have it open for writing.
+absl::StatusOr<uint64_t> CountParts(const std::string& path);
+
 // Maps the parts that the store has now, as far as they aren't mapped, and has address space kept for those to come:
 // file.data() may change. Of a file that isn't a store, or one whose superblock is damaged, it maps nothing: OpenImage
 // will say so. Errors: DaxFile::OpenPart.
@@ -42,8 +45,9 @@ absl::Status MapParts(daxfile::DaxFile& file);
 // Validates the superblock of a file of this size, and its root word. Errors: those of OpenImage.
 absl::Status ValidateSuperblock(const Superblock& superblock, uint64_t file_bytes, const std::string& path);
 
-// Validates the superblock. Changes nothing. The image is of the parts that are mapped. FailedPrecondition: not a store, of another format, or the file is shorter
-// than the store; DataLoss: it is a store and the superblock is damaged. Messages name path and remedy.
+// Validates the superblock. Changes nothing. The image is of the parts that are mapped. FailedPrecondition: not a
+// store, of another format, or the file is shorter than the store; DataLoss: it is a store and the superblock is
+// damaged. Messages name path and remedy.
 absl::StatusOr<Image> OpenImage(const daxfile::DaxFile& file);
 
 // What is left of a store, for salvage: its superblock may be damaged, its end may be missing. The geometry is then

@@ -152,9 +152,9 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Create(std::string_view path, cons
   const uint64_t max_bytes =
       options.max_bytes != 0 ? options.max_bytes : internal::MostBytesByDefault(options.capacity_bytes);
   if (max_bytes < options.capacity_bytes || max_bytes > internal::MostBytesFor(options.capacity_bytes)) {
-    return absl::InvalidArgumentError(absl::StrCat("max_bytes is ", max_bytes, "; a store that begins with ",
-                                                   options.capacity_bytes, " bytes can be told to grow to that, and up to ",
-                                                   internal::MostBytesFor(options.capacity_bytes), "."));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "max_bytes is ", max_bytes, "; a store that begins with ", options.capacity_bytes,
+        " bytes can be told to grow to that, and up to ", internal::MostBytesFor(options.capacity_bytes), "."));
   }
   absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Create(
       path, {.open = FileOptions(options), .size_bytes = options.capacity_bytes, .progress = options.progress});
@@ -163,22 +163,29 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Create(std::string_view path, cons
 }
 
 absl::Status Store::Remove(std::string_view path) {
-  std::vector<std::string> parts;
+  const std::string first = daxfile::ResolvedPath(std::string(path));
+  uint64_t owner = 0;
+  uint64_t parts = 0;
   {
-    absl::StatusOr<daxfile::DaxFile> file =
+    const absl::StatusOr<daxfile::DaxFile> file =
         daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .read_only = true});
     if (!file.ok()) return file.status();
     const auto* superblock = reinterpret_cast<const internal::Superblock*>(file->data());
     if (file->size_bytes() < sizeof(*superblock) || superblock->magic != internal::Superblock::kMagic) {
-      return absl::FailedPreconditionError(absl::StrCat(file->path(), ": not a SealKV store; it wasn't removed."));
+      return absl::FailedPreconditionError(absl::StrCat(first, ": not a SealKV store; it wasn't removed."));
     }
-    parts = daxfile::PartPathsOf(std::string(path), superblock->store_id);
+    owner = superblock->store_id;
+    parts = internal::Image::PartCount(*superblock);
   }
-  // The first one last: until then the rest is found by it.
-  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-    if (absl::Status status = daxfile::RemoveFile(*part); !status.ok()) return status;
+  // The first one last: until then the rest is found by it. What isn't its own stays; and what a crash has left behind
+  // its last part goes.
+  for (uint64_t number = parts + 1; number > 0; --number) {
+    const absl::Status status = daxfile::RemovePart(first, number, owner);
+    if (!status.ok() && !absl::IsNotFound(status) && !absl::IsAlreadyExists(status)) return status;
   }
-  return daxfile::RemoveFile(path);
+  if (absl::Status status = daxfile::RemoveFile(first); !status.ok() || first == path) return status;
+  if (absl::Status status = daxfile::RemoveFile(path); !absl::IsNotFound(status)) return status;  // a symbolic link
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(std::string_view path, const Options& options) {
@@ -309,6 +316,8 @@ Stats Store::GetStats() const { return impl_->GetStats(); }
 absl::Status Store::WaitUntilSpaceIsKnown() { return impl_->WaitUntilSpaceIsKnown(); }
 
 absl::Status Store::Grow() { return impl_->Grow(); }
+
+absl::Status Store::Shrink() { return impl_->Shrink(); }
 
 absl::Status Store::Compact() { return impl_->Compact(); }
 

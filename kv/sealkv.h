@@ -29,11 +29,11 @@
 // some milliseconds more. When the writer dies, readers go on with what it left. A process that is forked off must open
 // the store for itself: it may not use its parent's Store, nor keep it open across the parent's end.
 //
-// SPACE. A store grows by itself, up to Options::max_bytes or what the filesystem has: by further files beside the first
-// one, PATH.1, PATH.2, …, each an eighth of the store, and sealed like it. Its thread makes them ahead of need; a write
-// waits for one only if it finds no space before that is through, and then as long as it takes to write so many zeros.
-// They belong together: move, copy and remove them together (Remove does). Nothing is ever unsealed for it. Where more
-// than a third is dead, compaction makes space instead.
+// SPACE. A store grows by itself, up to Options::max_bytes or what the filesystem has: by further files beside the
+// first one, PATH.1, PATH.2, …, each an eighth of the store, and sealed like it. Its thread makes them ahead of need; a
+// write waits for one only if it finds no space before that is through, and then as long as it takes to write so many
+// zeros. They belong together: move, copy and remove them together (Remove does). Nothing is ever unsealed for it.
+// Where more than a third is dead, compaction makes space instead.
 //
 // ERRORS are absl::Status. NotFound, AlreadyExists and FailedPrecondition are answers, listed at each method;
 // InvalidArgument: a key or value too large, or a wrong option; ResourceExhausted: no space, nothing was changed;
@@ -376,14 +376,13 @@ class Store {
   absl::StatusOr<Snapshot> OpenSnapshot() const;
 
   // Makes a copy of the store, as it is at one moment, while others go on writing: a new store at `path`, of
-  // `capacity_bytes` (0: as large as this one) that may grow (max_bytes 0: as far as this one), its nodes full and without what is dead in this one. It appears there
-  // when it is whole, and durable; until then it is beside it (`path`.PID.part), where a crash may leave it. Opens a
-  // snapshot for as long as it takes, which retains what is replaced meanwhile. `go_on` is told how many keys are
-  // copied, every thousand or so, and at the end; false ends it (Cancelled).
-  // Errors: AlreadyExists; those of Create; ResourceExhausted: it doesn't fit; DataLoss: what is read is damaged;
-  // FailedPrecondition: this store was opened with read_only, so a writer may be there or come, and it can't be seen at
-  // one moment.
-  // A failure leaves no file.
+  // `capacity_bytes` (0: as large as this one) that may grow (max_bytes 0: as far as this one), its nodes full and
+  // without what is dead in this one. It appears there when it is whole, and durable; until then it is beside it
+  // (`path`.PID.part), where a crash may leave it. Opens a snapshot for as long as it takes, which retains what is
+  // replaced meanwhile. `go_on` is told how many keys are copied, every thousand or so, and at the end; false ends it
+  // (Cancelled). Errors: AlreadyExists; those of Create; ResourceExhausted: it doesn't fit; DataLoss: what is read is
+  // damaged; FailedPrecondition: this store was opened with read_only, so a writer may be there or come, and it can't
+  // be seen at one moment. A failure leaves no file.
   absl::Status Checkpoint(std::string_view path, const Options& options,
                           const std::function<bool(uint64_t keys)>& go_on = nullptr) const;
 
@@ -396,6 +395,14 @@ class Store {
   // Makes the store larger, now, by an eighth: before much is put at once, say. It grows by itself else.
   // ResourceExhausted: it is as large as it may become, or the filesystem is full.
   absl::Status Grow();
+
+  // Makes the store smaller, now: compacts it (Compact), and then, from the last part on, moves what lives there to the
+  // front and removes the file, as long as an eighth of what is left stays free. Others read and write meanwhile.
+  // Unavailable: a process has the store open for reading. FailedPrecondition: what a snapshot, an iterator or a pinned
+  // value may look at, or a layer's prefix, or a large value for which there is no other place, lies in the last part.
+  // Aborted: writers needed the space. In each case what was removed until then is, and nothing else has happened. The
+  // first file stays as large as it is.
+  absl::Status Shrink();
 
   // Moves together what is alive, now, by the calling thread, and returns when there is no more to gain by it than
   // costs: no segment less than three quarters alive, but those that a snapshot, an iterator or a pinned value may look

@@ -97,10 +97,50 @@ void Segments::Release(uint64_t segment) {
   persist_.Flush(word);
   persist_.Fence();
   for (uint32_t i = 0; i < run_length; ++i) {
-    state(segment + i) = {SegmentState::Origin::kFree, SegmentKind::kFree, 1, 0, false, 0, 0, 0};
+    const bool is_withheld = segment + i >= withheld_from_;
+    state(segment + i) = {is_withheld ? SegmentState::Origin::kWithheld : SegmentState::Origin::kFree,
+                          SegmentKind::kFree,
+                          1,
+                          0,
+                          false,
+                          0,
+                          0,
+                          0};
+    if (is_withheld) continue;
     released_.push_back(segment + i);
+    ++free_count_;
   }
-  free_count_ += run_length;
+}
+
+void Segments::Withhold(uint64_t first) {
+  withheld_from_ = first;
+  for (uint64_t segment = first; segment < count(); ++segment) {
+    if (state(segment).origin != SegmentState::Origin::kFree) continue;
+    state(segment).origin = SegmentState::Origin::kWithheld;
+    --free_count_;
+  }
+}
+
+void Segments::EndWithholding() {
+  for (uint64_t segment = withheld_from_; segment < count(); ++segment) {
+    if (state(segment).origin != SegmentState::Origin::kWithheld) continue;
+    state(segment).origin = SegmentState::Origin::kFree;
+    released_.push_back(segment);
+    ++free_count_;
+  }
+  withheld_from_ = ~uint64_t{0};
+}
+
+bool Segments::AreAllWithheld() const {
+  for (uint64_t segment = withheld_from_; segment < count(); ++segment) {
+    if (state(segment).origin != SegmentState::Origin::kWithheld) return false;
+  }
+  return true;
+}
+
+void Segments::ForgetWithheld() {
+  for (uint64_t segment = withheld_from_; segment < scanned_; ++segment) state(segment) = {};
+  scanned_ = withheld_from_;
 }
 
 }  // namespace sealkv::internal

@@ -23,8 +23,9 @@ struct SegmentState {
   enum class Origin : uint8_t {
     kUnscanned = 0,  // the table's word wasn't looked at yet
     kFree,
-    kUnknown,  // in use at open, not yet counted
-    kCounted,  // taken since the open, or counted by the background pass
+    kUnknown,   // in use at open, not yet counted
+    kCounted,   // taken since the open, or counted by the background pass
+    kWithheld,  // free, but not to be taken: it is to go
   };
   Origin origin;
   SegmentKind kind;
@@ -56,6 +57,14 @@ class Segments {
   SegmentState& state(uint64_t segment) { return states_.get()[segment]; }
   const SegmentState& state(uint64_t segment) const { return states_.get()[segment]; }
 
+  // Free segments from `first` on aren't given away any more, nor those that become free; and are again. All segments
+  // were scanned.
+  void Withhold(uint64_t first);
+  void EndWithholding();
+  bool AreAllWithheld() const;
+  // Those that were withheld are gone: the image is as small as that.
+  void ForgetWithheld();
+
   // Looks at all words of the table that weren't looked at yet. Linear in their number; only the background pass, a
   // large run and statistics need it.
   void ScanAll();
@@ -79,6 +88,7 @@ class Segments {
   std::unique_ptr<SegmentState[], Free> states_;
   uint64_t scanned_;  // segments before this one are scanned
   uint64_t free_count_ = 0;
+  uint64_t withheld_from_ = ~uint64_t{0};
   std::vector<uint64_t> released_;  // hints: some may have been taken again
 };
 

@@ -24,6 +24,7 @@ constexpr size_t kObjectsPerWrite = 3;
 constexpr int kYieldsPerStep = 64;
 constexpr int kMostTries = 3;
 constexpr int kMostWaitsForNode = 8;
+constexpr int kLeastSleeps = 20;
 constexpr int kMostSleeps = 1000;
 constexpr std::chrono::microseconds kSleep(100);
 constexpr std::chrono::milliseconds kUntilLeisure(200);
@@ -164,6 +165,41 @@ absl::Status StoreImpl::Compact() {
     ReleaseNodeSpace();
   }
   return file_.persist().status();
+}
+
+absl::Status StoreImpl::Shrink() {
+  if (absl::Status status = Compact(); !status.ok()) return status;
+  return growth_.Shrink([this](uint64_t first) { return EmptyFrom(first); });
+}
+
+absl::Status StoreImpl::EmptyFrom(uint64_t first) {
+  {
+    const ClosedGate closed(gate_);
+    heap_.CollectArenas();
+    heap_.Withhold(first);
+  }
+  // What was moved is free when calls that may be looking at it have ended, and then there is room for more. A pinned
+  // value or an iterator may stay.
+  for (int idle = 0; idle < kYieldsPerStep + kMostSleeps; ++idle) {
+    Compacted compacted;
+    while ((compacted = CompactSome(Heap::Thrift::kLeaving)) == Compacted::kShare || compacted == Compacted::kSegment) {
+      idle = 0;
+      if (growth_.IsGrowthWanted()) return absl::AbortedError("not made smaller: writers needed the space");
+    }
+    if (!file_.persist().is_ok()) return file_.persist().status();
+    {
+      const ClosedGate closed(gate_);
+      ReleaseNodeSpace();
+      heap_.CollectArenas();
+    }
+    if (heap_.AreAllWithheldFree()) return absl::OkStatus();
+    if (idle >= kYieldsPerStep + kLeastSleeps && !epochs_.IsHeldBackByCalls() && !compactor_.IsBusy()) break;
+    LetOthersRun(idle > kYieldsPerStep);
+  }
+  return absl::FailedPreconditionError(
+      "not made smaller: in the last part lies what can't be moved now: a snapshot, an iterator or a pinned value may "
+      "look at it, or a load is under way; or it is a layer's prefix, which is never moved, or a large value for which "
+      "there is no room in one piece");
 }
 
 void StoreImpl::LookAfterSpace(size_t pairs) {

@@ -113,7 +113,10 @@ absl::Status StoreImpl::Read(std::string_view key, Use use) const {
     tree_.Descend(key, Purpose::kRead, descent);
     absl::StatusOr<Tree::LeafStep> step = tree_.Find(descent, key, &found);
     if (step.ok() && *step == Tree::LeafStep::kFound) step = ReadFound(key, found, &descent, use);
-    if (!step.ok()) return step.status();
+    if (!step.ok()) {
+      // What looks like damage may lie in a part that couldn't be mapped.
+      return follower_ != nullptr && !follower_->status().ok() ? follower_->status() : step.status();
+    }
     if (*step == Tree::LeafStep::kAbsent) return KeyNotFound();
     if (*step == Tree::LeafStep::kFound) return absl::OkStatus();
   }
@@ -398,16 +401,17 @@ bool StoreImpl::IsValue(const Location& location, bool is_there, std::string_vie
 absl::StatusOr<uint64_t> StoreImpl::Add(std::string_view key, uint64_t delta) {
   if (!SizesFit(key, sizeof(uint64_t))) return SizeError(key, sizeof(uint64_t));
   uint64_t sum = delta;
-  const absl::Status status = Write(key, RecordBytes(key.size(), sizeof(delta)), [&](Change& change, Location& location) {
-    sum = delta;
-    if (location.outcome != Location::Outcome::kFound) {
-      return tree_.Insert(change, location, key, {reinterpret_cast<const char*>(&delta), sizeof(delta)});
-    }
-    uint64_t* word = tree_.ValueWord(location);
-    if (word == nullptr) return absl::FailedPreconditionError("Add needs a value of 8 bytes");
-    sum = Node::Load(*word) + delta;
-    return tree_.StoreValueWord(change, location, key, word, sum);
-  });
+  const absl::Status status =
+      Write(key, RecordBytes(key.size(), sizeof(delta)), [&](Change& change, Location& location) {
+        sum = delta;
+        if (location.outcome != Location::Outcome::kFound) {
+          return tree_.Insert(change, location, key, {reinterpret_cast<const char*>(&delta), sizeof(delta)});
+        }
+        uint64_t* word = tree_.ValueWord(location);
+        if (word == nullptr) return absl::FailedPreconditionError("Add needs a value of 8 bytes");
+        sum = Node::Load(*word) + delta;
+        return tree_.StoreValueWord(change, location, key, word, sum);
+      });
   if (!status.ok()) return status;
   return sum;
 }

@@ -82,6 +82,7 @@ class StoreImpl {
   absl::Status WaitUntilSpaceIsKnown();
   absl::Status Compact();
   absl::Status Grow();
+  absl::Status Shrink();
 
  private:
   // Reads, by a caller who is in an epoch. The value of an 8-byte key, if it lies in the leaf.
@@ -138,6 +139,7 @@ class StoreImpl {
   bool FindSpace(uint64_t* most_usable, uint64_t bytes);
   bool GrowForSpace(uint64_t* most_usable, uint64_t bytes);
   void GrowAhead();
+  absl::Status EmptyFrom(uint64_t first);
   // Says of no space why there is no more.
   absl::Status WithGrowthError(const absl::Status& status) const;
   bool HasMoreSpace(uint64_t* most_usable);

@@ -60,9 +60,12 @@ bool StoreImpl::FindSpace(uint64_t* most_usable, uint64_t bytes) {
 
 // This write waits until the part is there. The store's thread is ahead of most.
 bool StoreImpl::GrowForSpace(uint64_t* most_usable, uint64_t bytes) {
+  if (growth_.EndShrinking()) return true;
   if (!growth_.IsPossible()) return false;
   writes_that_grew_.fetch_add(1, std::memory_order_relaxed);
-  return growth_.Grow(image_.size_bytes(), bytes, nullptr).ok() && HasMoreSpace(most_usable);
+  if (!growth_.Grow(image_.size_bytes(), bytes, nullptr).ok()) return false;
+  HasMoreSpace(most_usable);
+  return true;  // though others may have used it up: it can't grow for ever
 }
 
 absl::Status StoreImpl::WithGrowthError(const absl::Status& status) const {
@@ -78,7 +81,7 @@ absl::Status StoreImpl::Grow() {
 }
 
 void StoreImpl::GrowAhead() {
-  if (!growth_.IsPossible()) return;
+  if (!growth_.IsPossible() || growth_.IsShrinking()) return;
   while (!closing_ && heap_.WantsGrowth()) {
     const uint64_t size_bytes = image_.size_bytes();
     if (!growth_.Grow(size_bytes, 0, [this] { return !closing_.load(); }).ok()) return;

@@ -24,7 +24,7 @@
 //                                         (kv/foreign_readers.h)
 //   1224    56    -                       zero
 //   1280    8     most_segments           kGrows: how many there may ever be; so long is the segment table. Else 0
-//   1288    8     most_segments_checksum  kGrows: XXH3-64 of most_segments, seeded with store_id. Else 0
+//   1288    8     most_segments_checksum  kGrows: XXH3-64 of most_segments. Else 0
 //   1296    48    -                       zero
 //   1344    8·88  parts                   commit words: one PartWord for each further file (kv/part_word.h)
 //   2048    8·n   segment table           one SegmentWord per segment (kv/segment_word.h)

@@ -89,7 +89,10 @@ struct SnapshotView {
 class Tree {
  public:
   Tree(const Image& image, daxfile::Persist& persist, uint32_t generation)
-      : image_(image), persist_(persist), generation_(generation), hints_(image.most_segments() * image.segment_bytes()) {}
+      : image_(image),
+        persist_(persist),
+        generation_(generation),
+        hints_(image.most_segments() * image.segment_bytes()) {}
 
   // ---- readers (kv/tree_read.cc, kv/descent_impl.h)
 

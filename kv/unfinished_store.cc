@@ -13,6 +13,7 @@
 #include "daxfile/part.h"
 #include "daxfile/sealing.h"
 #include "daxfile/sync_directory.h"
+#include "kv/recovery.h"
 
 namespace sealkv::internal {
 namespace {
@@ -67,6 +68,9 @@ std::string UnfinishedStore::TemporaryPath(const std::string& path) {
 absl::StatusOr<UnfinishedStore> UnfinishedStore::Create(const std::string& path, const Options& options) {
   struct stat info;
   if (lstat(path.c_str(), &info) == 0) return IsThereAlready(path);
+  // What a store of this name might have left.
+  const std::string first_part = daxfile::PartPath(path, 1);
+  if (lstat(first_part.c_str(), &info) == 0) return IsThereAlready(first_part);
   std::string temporary = TemporaryPath(path);
   absl::StatusOr<std::unique_ptr<Store>> store = Store::Create(temporary, options);
   if (!store.ok()) return store.status();
@@ -74,12 +78,14 @@ absl::StatusOr<UnfinishedStore> UnfinishedStore::Create(const std::string& path,
 }
 
 absl::Status UnfinishedStore::Finish() {
-  const Stats stats = store_->GetStats();
-  store_.reset();
+  const daxfile::Tier tier = store_->GetStats().tier;
+  store_.reset();  // it may grow until then
+  const absl::StatusOr<uint64_t> parts = CountParts(temporary_path_);
+  if (!parts.ok()) return parts.status();
   // The first file last: until it has its name there is no store of that name.
   uint64_t named = 0;
   absl::Status status;
-  for (uint64_t part = 1; status.ok() && part <= stats.parts; ++part) {
+  for (uint64_t part = 1; status.ok() && part <= *parts; ++part) {
     status = GiveName(daxfile::PartPath(temporary_path_, part), daxfile::PartPath(path_, part));
     if (status.ok()) named = part;
   }
@@ -87,12 +93,12 @@ absl::Status UnfinishedStore::Finish() {
   if (!status.ok()) {
     // All is removed under its old name.
     for (; named > 0; --named) {
-      RenameWithoutReplacing(daxfile::PartPath(path_, named), daxfile::PartPath(temporary_path_, named));
+      GiveName(daxfile::PartPath(path_, named), daxfile::PartPath(temporary_path_, named)).IgnoreError();
     }
     return status;
   }
   temporary_path_.clear();
-  return stats.tier != daxfile::Tier::kVolatile ? daxfile::SyncDirectoryOf(path_) : absl::OkStatus();
+  return tier != daxfile::Tier::kVolatile ? daxfile::SyncDirectoryOf(path_) : absl::OkStatus();
 }
 
 }  // namespace sealkv::internal

@@ -36,7 +36,7 @@ Versions::Versions(const internal::Image& image)
 }
 
 Versions::~Versions() {
-  for (uint64_t segment = 0; segment < image_.segment_count(); ++segment) {
+  for (uint64_t segment = 0; segment < image_.most_segments(); ++segment) {
     std::free(segments_.get()[segment].load());
   }
 }

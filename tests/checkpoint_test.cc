@@ -145,8 +145,8 @@ TEST_F(CheckpointTest, OfAnEmptyStore) {
 TEST_F(CheckpointTest, WhatGoesWrongLeavesNothing) {
   ASSERT_OK(store_.Format());
   for (uint64_t i = 0; i < 3000; ++i) ASSERT_OK(store_->Put(U64Key(i), std::string(100, 'x')));
-  EXPECT_TRUE(IsError(store_->Checkpoint(path_, Volatile(kMinCapacityBytes, kMinCapacityBytes)), absl::StatusCode::kResourceExhausted,
-                      {"doesn't fit into 65536 bytes", "capacity"}));
+  EXPECT_TRUE(IsError(store_->Checkpoint(path_, Volatile(kMinCapacityBytes, kMinCapacityBytes)),
+                      absl::StatusCode::kResourceExhausted, {"doesn't fit into 65536 bytes", "capacity"}));
   EXPECT_TRUE(absl::IsCancelled(store_->Checkpoint(path_, Volatile(), [](uint64_t) { return false; })));
   EXPECT_TRUE(absl::IsInvalidArgument(store_->Checkpoint(path_, Volatile(1))));
   EXPECT_EQ(Files(), std::vector<std::string>{});

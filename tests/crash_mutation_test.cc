@@ -111,6 +111,9 @@ struct Independent {
 constexpr Independent kIndependent[] = {
     {"Release", "fence", "Release", "store", "what is given back could be reached from nowhere before"},
     {"Release", "fence", "StoreCommitWord", "store", "what is given back could be reached from nowhere before"},
+    {"DiscardRecords", "fence", "Release", "store", "what is given back could be reached from nowhere before"},
+    {"Release", "fence", "SetPartWord", "store", "a part has nothing to do with what is given back before it"},
+    {"StoreCommitWord", "fence", "SetPartWord", "store", "what was moved out of a part was given back before, durably"},
     {"BeginGeneration", "fence", "Release", "store", "what is given back could be reached from nowhere before"},
     {"Take", "fence", "Release", "store", "the segment just taken was good for nothing, and is given back"},
     {"StoreCommitWord", "fence", "Take", "store", "nothing lies in the new segment yet"},

@@ -37,9 +37,7 @@ Options Growing(uint64_t capacity_bytes, uint64_t max_bytes) {
           .emulate_on_dram = true};
 }
 
-Options Reading() {
-  return {.weakest_tier = daxfile::Tier::kVolatile, .emulate_on_dram = true, .read_only = true};
-}
+Options Reading() { return {.weakest_tier = daxfile::Tier::kVolatile, .emulate_on_dram = true, .read_only = true}; }
 
 std::string KeyOf(uint64_t i) { return "key " + std::to_string(i * 7919 % 1000003); }
 std::string ValueOf(uint64_t i, size_t bytes) { return std::string(bytes, static_cast<char>('a' + i % 26)); }
@@ -307,6 +305,58 @@ TEST_F(GrowthTest, NoSpaceOnTheFilesystemIsSaidAndHarmless) {
   EXPECT_EQ(CountFiles(), 1u);
 }
 
+// Was found by reading: the name was the one given at the open.
+TEST_F(GrowthTest, PartsLieBesideTheFileWhereverTheProcessGoes) {
+  const std::string before = std::filesystem::current_path();
+  const absl::Cleanup back = [&] { std::filesystem::current_path(before); };
+  std::filesystem::current_path(folder_);
+  auto file = daxfile::DaxFile::Create(
+      "store", {.open = {.weakest_tier = daxfile::Tier::kVolatile, .emulate_on_dram = true}, .size_bytes = kBytes});
+  ASSERT_OK(file);
+  // Without a thread, so that no part is under way while its store is renamed.
+  auto store = Store::Format(*std::move(file), Background::kNone, {.max_bytes = kMostBytes});
+  ASSERT_OK(store);
+  std::filesystem::current_path("/");
+  PutAll(**store, 0, 3000, 1000);
+  EXPECT_TRUE(std::filesystem::exists(PartName(1)));
+  // And when it is renamed, with the parts that it has.
+  const uint64_t parts = (*store)->GetStats().parts;
+  const std::string renamed = folder_ + "/renamed";
+  for (uint64_t number = 1; number <= parts; ++number) {
+    std::filesystem::rename(PartName(number), daxfile::PartPath(renamed, number));
+  }
+  std::filesystem::rename(path_, renamed);
+  PutAll(**store, 3000, 6000, 1000);
+  store->reset();
+  store = Store::Open(renamed, Growing(0, 0));
+  ASSERT_OK(store);
+  ExpectAll(**store, 0, 6000, 1000);
+}
+
+TEST_F(GrowthTest, RemoveThroughALinkTakesAllOfIt) {
+  PutAll(*Create(), 0, 3000, 1000);
+  std::filesystem::create_symlink(path_, folder_ + "/link");
+  ASSERT_OK(Store::Remove(folder_ + "/link"));
+  EXPECT_EQ(CountFiles(), 0u);
+}
+
+// Was found by reading: an open looked for the space twice, and moved the file away from its parts.
+TEST_F(GrowthTest, WithLittleAddressSpaceItIsOpenedAllTheSame) {
+  PutAll(*Create(kBytes, kMostBytes), 0, 3000, 1000);
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  std::ifstream status("/proc/self/statm");
+  uint64_t pages = 0;
+  status >> pages;
+  const rlimit little = {.rlim_cur = pages * 4096 + (14 << 20), .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &little), 0);
+  const absl::Cleanup restore = [&] { setrlimit(RLIMIT_AS, &before); };
+  const auto store =
+      Store::Open(path_, {.weakest_tier = daxfile::Tier::kVolatile, .emulate_on_dram = true, .read_only = true});
+  ASSERT_OK(store);
+  ExpectAll(**store, 0, 3000, 1000);
+}
+
 TEST_F(GrowthTest, ACopyGrowsAndIsNamedWithAllItsParts) {
   const std::unique_ptr<Store> store = Create();
   PutAll(*store, 0, 5000, 1000);
@@ -325,6 +375,98 @@ TEST_F(GrowthTest, DeadSpaceIsUsedBeforeMoreIsMade) {
   for (int round = 0; round < 20; ++round) PutAll(*store, 0, 2000, 1000);
   ExpectAll(*store, 0, 2000, 1000);
   EXPECT_LE(store->GetStats().capacity_bytes, 10u << 20);
+}
+
+TEST_F(GrowthTest, ShrinksToWhatIsNeeded) {
+  const std::unique_ptr<Store> store = Create();
+  PutAll(*store, 0, 8000, 1000);
+  const uint64_t parts = store->GetStats().parts;
+  ASSERT_GT(parts, 5u);
+  for (uint64_t i = 0; i < 7800; ++i) ASSERT_OK(store->Delete(KeyOf(i)));
+  ASSERT_OK(store->Shrink());
+  const Stats stats = store->GetStats();
+  EXPECT_LT(stats.parts, 3u);
+  EXPECT_EQ(CountFiles(), 1 + stats.parts);
+  ExpectAll(*store, 7800, 8000, 1000);
+  // And it grows again.
+  PutAll(*store, 0, 7800, 1000);
+  ExpectAll(*store, 0, 8000, 1000);
+  EXPECT_GT(store->GetStats().parts, 5u);
+}
+
+TEST_F(GrowthTest, AShrunkStoreIsSound) {
+  {
+    const std::unique_ptr<Store> store = Create();
+    PutAll(*store, 0, 6000, 1000);
+    ASSERT_OK(store->Put("large", std::string(kBytes, 'L')));
+    for (uint64_t i = 0; i < 3000; ++i) ASSERT_OK(store->Put(U64Key(i), U64Key(i)));
+    for (uint64_t i = 0; i < 5900; ++i) ASSERT_OK(store->Delete(KeyOf(i)));
+    ASSERT_OK(store->Shrink());
+  }
+  EXPECT_TRUE(testing::IsCleanFile(path_));
+  const std::unique_ptr<Store> store = Open();
+  ExpectAll(*store, 5900, 6000, 1000);
+  EXPECT_EQ(*store->Get("large"), std::string(kBytes, 'L'));
+  for (uint64_t i = 0; i < 3000; ++i) EXPECT_EQ(*store->Get(U64Key(i)), U64Key(i));
+  EXPECT_LT(store->GetStats().capacity_bytes, 5 * kBytes);
+}
+
+TEST_F(GrowthTest, ShrinkingWaitsForNobodyWhoMayLookThere) {
+  const std::unique_ptr<Store> store = Create();
+  PutAll(*store, 0, 4000, 1000);
+  const uint64_t parts = store->GetStats().parts;
+  {
+    const absl::StatusOr<Snapshot> snapshot = store->OpenSnapshot();
+    ASSERT_OK(snapshot);
+    for (uint64_t i = 0; i < 3990; ++i) ASSERT_OK(store->Delete(KeyOf(i)));
+    const absl::Status status = store->Shrink();
+    EXPECT_TRUE(status.ok() || IsError(status, StatusCode::kFailedPrecondition, {"snapshot"})) << status;
+    EXPECT_GE(store->GetStats().parts, parts);
+    std::string value;
+    for (uint64_t i = 0; i < 4000; ++i) ASSERT_OK(snapshot->Get(KeyOf(i), &value));
+  }
+  {
+    const std::unique_ptr<Store> reader = Open(Reading());
+    EXPECT_TRUE(IsError(store->Shrink(), StatusCode::kUnavailable, {path_, std::to_string(getpid())}));
+    ExpectAll(*reader, 3990, 4000, 1000);
+  }
+  ASSERT_OK(store->Shrink());
+  EXPECT_LT(store->GetStats().parts, parts);
+  ExpectAll(*store, 3990, 4000, 1000);
+}
+
+TEST_F(GrowthTest, ShrinksWhileOthersReadAndWrite) {
+  const std::unique_ptr<Store> store = Create();
+  PutAll(*store, 0, 8000, 1000);
+  const uint64_t parts = store->GetStats().parts;
+  for (uint64_t i = 500; i < 8000; ++i) ASSERT_OK(store->Delete(KeyOf(i)));
+  std::atomic<bool> is_over{false};
+  std::thread reader([&] {
+    Random random(1);
+    std::string value;
+    while (!is_over) {
+      const uint64_t i = random.Below(500);
+      EXPECT_OK(store->Get(KeyOf(i), &value));
+      EXPECT_EQ(value, ValueOf(i, 1000));
+    }
+  });
+  std::thread writer([&] {
+    Random random(2);
+    while (!is_over) {
+      const uint64_t i = random.Below(500);
+      EXPECT_OK(store->Put(KeyOf(i), ValueOf(i, 1000)));
+      EXPECT_OK(store->Put("counter " + std::to_string(i % 50), U64Key(i)));
+    }
+  });
+  for (int round = 0; round < 5; ++round) {
+    const absl::Status status = store->Shrink();
+    EXPECT_TRUE(status.ok() || absl::IsAborted(status) || absl::IsFailedPrecondition(status)) << status;
+  }
+  is_over = true;
+  reader.join();
+  writer.join();
+  EXPECT_LT(store->GetStats().parts, parts);
+  ExpectAll(*store, 0, 500, 1000);
 }
 
 // Memory grows inside of itself; the seam and the commit word are the same.

@@ -40,8 +40,8 @@ bool ReplacePage(uintptr_t address) {
   const daxfile::DaxFile* const file = FileAt(address);
   if (file == nullptr) return false;
   const uint64_t offset = (address - reinterpret_cast<uintptr_t>(file->data())) / kPageBytes * kPageBytes;
-  void* page = mmap(file->data() + offset, kPageBytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  void* page =
+      mmap(file->data() + offset, kPageBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   if (page == MAP_FAILED) return false;
   for (uint64_t at = 0; at < kPageBytes; at += kSectorBytes) {
     // What can't be read stays zero.

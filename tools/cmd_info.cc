@@ -136,8 +136,7 @@ void PrintForPeople(const Info& info, Output& output) {
   if (Grows(superblock)) {
     output.Write(Row("  parts", absl::StrCat(internal::Image::PartCount(superblock), " more files, of ",
                                              HumanBytes(PartsBytes(superblock)), " in all")));
-    output.Write(
-        Row("  may grow to", HumanBytes(uint64_t{superblock.most_segments} << superblock.segment_bytes_log2)));
+    output.Write(Row("  may grow to", HumanBytes(uint64_t{superblock.most_segments} << superblock.segment_bytes_log2)));
   }
   output.Write(
       Row("segments", absl::StrCat(WithCommas(superblock.segment_count), " of ", HumanBytes(segment_bytes), ", ",

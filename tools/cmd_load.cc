@@ -135,8 +135,8 @@ absl::StatusOr<int> Run(const Args& args) {
   return WasInterrupted() ? kExitInterrupted : kExitOk;
 }
 
-constexpr Flag kFlags[] = {{"file", 'f', true},   {"plain", 'T'},    {"no-overwrite", 'n'}, {"database", 's', true},
-                           kCapacityFlag, kMaxCapacityFlag, {"tier", 0, true}, {"emulate-on-dram"}};
+constexpr Flag kFlags[] = {{"file", 'f', true}, {"plain", 'T'},   {"no-overwrite", 'n'}, {"database", 's', true},
+                           kCapacityFlag,       kMaxCapacityFlag, {"tier", 0, true},     {"emulate-on-dram"}};
 
 }  // namespace
 

@@ -147,8 +147,8 @@ absl::StatusOr<int> Run(const Args& args) {
   return IsAll(*report, *damaged) ? kExitOk : kExitNo;
 }
 
-constexpr Flag kFlags[] = {{"lost", 0, true},     {"trusted-only"},  {"hex"},
-                           kCapacityFlag, kMaxCapacityFlag, {"tier", 0, true}, {"emulate-on-dram"}};
+constexpr Flag kFlags[] = {{"lost", 0, true}, {"trusted-only"},   {"hex"}, kCapacityFlag, kMaxCapacityFlag,
+                           {"tier", 0, true}, {"emulate-on-dram"}};
 
 }  // namespace
 

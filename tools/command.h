@@ -30,6 +30,7 @@ extern const Command kPageCommand;
 extern const Command kRecordsCommand;
 extern const Command kSalvageCommand;
 extern const Command kBackupCommand;
+extern const Command kShrinkCommand;
 
 }  // namespace sealkv::tools
 

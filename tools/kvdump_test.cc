@@ -29,7 +29,7 @@ using ::testing::Not;
 using ::testing::StartsWith;
 
 const std::vector<std::string> kCommands = {"info", "stat", "check", "backup", "salvage", "dump",
-                                            "load", "get",  "scan",  "page",   "records"};
+                                            "load", "get",  "scan",  "page",   "records", "shrink"};
 
 Options FastOptions(uint64_t capacity_bytes = 1 << 20) {
   Options options;
@@ -368,6 +368,46 @@ TEST_F(KvdumpTest, RecordsListsSegmentsAndWhatTheyHold) {
   FlipByte(listed["records"][3]["offset"].get<uint64_t>() + 24);
   EXPECT_THAT(RunKvdump({"records", path_, segment}).out, HasSubstr("BAD"));
   EXPECT_EQ(RunKvdump({"records", path_, std::to_string(segments[0]["segment"].get<int>())}).exit_code, 64);
+}
+
+// ---- shrink
+
+TEST_F(KvdumpTest, ShrinkGivesFilesBackAndInfoCountsThem) {
+  {
+    const std::unique_ptr<Store> store = Create();
+    for (int i = 0; i < 4000; ++i) ASSERT_OK(store->Put("key " + std::to_string(i), std::string(1000, 'v')));
+    for (int i = 10; i < 4000; ++i) ASSERT_OK(store->Delete("key " + std::to_string(i)));
+  }
+  ASSERT_TRUE(Exists(path_ + ".3"));
+  const auto parts = [&] {
+    return nlohmann::json::parse(RunKvdump({"info", "--json", path_}).out)["parts"].get<int>();
+  };
+  EXPECT_GT(parts(), 3);
+  EXPECT_EQ(RunKvdump({"check", path_}).exit_code, 0);
+  const ToolResult result = RunKvdump({"shrink", path_, "--tier=volatile", "--emulate-on-dram"});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.err, AllOf(HasSubstr("before: "), HasSubstr("1.00 MiB in 1 file")));
+  EXPECT_FALSE(Exists(path_ + ".1"));
+  EXPECT_EQ(parts(), 0);
+  EXPECT_EQ(ContentOf(path_).size(), 10u);
+  EXPECT_EQ(RunKvdump({"check", path_}).exit_code, 0);
+}
+
+TEST_F(KvdumpTest, WithoutAPartInfoSaysWhich) {
+  {
+    const std::unique_ptr<Store> store = Create();
+    for (int i = 0; i < 4000; ++i) ASSERT_OK(store->Put("key " + std::to_string(i), std::string(1000, 'v')));
+  }
+  std::filesystem::remove(path_ + ".2");
+  const ToolResult info = RunKvdump({"info", path_});
+  EXPECT_EQ(info.exit_code, 3);
+  EXPECT_THAT(info.out, AllOf(HasSubstr(path_ + ".2"), HasSubstr("missing")));
+  EXPECT_THAT(RunKvdump({"check", path_}).err, HasSubstr(path_ + ".2"));
+  // What lies elsewhere is saved all the same.
+  const ToolResult salvage = RunKvdump({"salvage", "--tier=volatile", "--emulate-on-dram", path_, path_ + ".saved"});
+  EXPECT_EQ(salvage.exit_code, 1);
+  EXPECT_THAT(salvage.err, HasSubstr("a part of it is lost"));
+  EXPECT_GT(ContentOf(path_ + ".saved").size(), 2000u);
 }
 
 // ---- dump

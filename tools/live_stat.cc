@@ -63,8 +63,8 @@ void PrintForPeople(const Counts& counts, const Stats& stats, Output& output) {
   output.Write(Row("capacity", absl::StrCat(HumanBytes(stats.capacity_bytes), " in ", WithCommas(stats.segments_total),
                                             " segments of ", HumanBytes(stats.segment_bytes))));
   if (stats.max_bytes > stats.capacity_bytes) {
-    output.Write(
-        Row("  may grow to", absl::StrCat(HumanBytes(stats.max_bytes), "; ", WithCommas(stats.parts), " parts so far")));
+    output.Write(Row("  may grow to",
+                     absl::StrCat(HumanBytes(stats.max_bytes), "; ", WithCommas(stats.parts), " parts so far")));
   }
   output.Write(Row("  free", absl::StrCat(WithCommas(stats.segments_free), " (",
                                           Percent(stats.segments_free, stats.segments_total), ")")));

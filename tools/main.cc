@@ -9,13 +9,13 @@
 namespace sealkv::tools {
 namespace {
 
-constexpr const Command* kCommands[] = {&kInfoCommand,    &kStatCommand, &kCheckCommand,  &kBackupCommand,
-                                        &kSalvageCommand, &kDumpCommand, &kLoadCommand,   &kGetCommand,
-                                        &kScanCommand,    &kPageCommand, &kRecordsCommand};
+constexpr const Command* kCommands[] = {&kInfoCommand,    &kStatCommand, &kCheckCommand,   &kBackupCommand,
+                                        &kSalvageCommand, &kDumpCommand, &kLoadCommand,    &kGetCommand,
+                                        &kScanCommand,    &kPageCommand, &kRecordsCommand, &kShrinkCommand};
 
 constexpr char kHelpEnd[] = R"(
-All but load open the store read-only, on whatever tier it lies, and change nothing. They work while another process
-writes the store; but for check, backup and salvage, which need it at rest.
+All but load and shrink open the store read-only, on whatever tier it lies, and change nothing. They work while another process
+writes the store; but for check, backup, salvage and shrink, which need it at rest.
 `kvdump COMMAND --help` says more about a command.
 
 exit codes:
@@ -32,6 +32,7 @@ examples:
   kvdump backup /mnt/pmem/users /mnt/backup/users
   kvdump salvage /mnt/pmem/damaged /mnt/pmem/users --lost=users.lost
   mdb_dump -n users.mdb | kvdump load /mnt/pmem/users --capacity=1G
+  kvdump shrink /mnt/pmem/users
   kvdump scan /mnt/pmem/users --prefix=a --limit=10
 )";
 

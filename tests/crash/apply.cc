@@ -187,6 +187,7 @@ Answer ApplyTo(Model& model, const Operation& operation) {
       return {StatusCode::kOk, {}, ContentsOf(model)};
     case Action::kCompact:
     case Action::kGrow:
+    case Action::kShrink:
     case Action::kClose:
       return {};
     default:
@@ -233,6 +234,11 @@ Answer ApplyTo(Store& store, const Operation& operation, const std::function<voi
       return ScanOf(store.NewIterator(), in_between);
     case Action::kCompact:
       return {store.Compact().code()};
+    case Action::kShrink: {
+      const absl::Status status = store.Shrink();
+      // What can't be moved stays.
+      return {absl::IsFailedPrecondition(status) ? StatusCode::kOk : status.code()};
+    }
     case Action::kGrow: {
       const absl::Status status = store.Grow();
       // That it is as large as it may become is as good.

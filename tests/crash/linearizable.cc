@@ -16,6 +16,7 @@ bool IsRead(const Operation& operation) {
     case Action::kScan:
     case Action::kCompact:
     case Action::kGrow:
+    case Action::kShrink:
     case Action::kOpenSnapshot:
     case Action::kOpenIterator:
     case Action::kClose:

@@ -46,6 +46,8 @@ std::string Describe(const Operation& operation) {
       return "Compact";
     case Action::kGrow:
       return "Grow";
+    case Action::kShrink:
+      return "Shrink";
     case Action::kOpenSnapshot:
       return "OpenSnapshot";
     case Action::kOpenIterator:

@@ -38,6 +38,7 @@ enum class Action : uint8_t {
   kScan,
   kCompact,
   kGrow,
+  kShrink,
   // What is held from one operation to another.
   kOpenSnapshot,
   kOpenIterator,
@@ -81,6 +82,7 @@ inline Operation Scan() { return {Action::kScan}; }
 inline Operation Compact() { return {Action::kCompact}; }
 // By a thread of its own, as a store's own thread does it.
 inline Operation Grow() { return {Action::kGrow}; }
+inline Operation Shrink() { return {Action::kShrink}; }
 // A WriteBatch of kPut, kDelete and kAdd.
 inline Operation Batch(std::vector<Operation> parts) { return {Action::kWrite, {}, {}, 0, std::move(parts)}; }
 // A transaction of kPut, kDelete, kAdd, kGet and kScan, as often as it takes.

@@ -109,6 +109,7 @@ Scenario RandomScenario(uint64_t seed) {
                                   : random.OneIn(25) ? Compact()
                                   : random.OneIn(30) ? Reopen()
                                   : random.OneIn(60) ? Grow()
+                                  : random.OneIn(50) ? Shrink()
                                   : random.OneIn(15) ? OpenOrClose(random)
                                                      : writes.Next());
   }

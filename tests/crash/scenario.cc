@@ -110,9 +110,9 @@ class Runner {
   std::string Apply(const Operation& operation, State* state) {
     if (operation.IsOpening()) return Open(operation.action, state);
     const bool may_find_no_space = may_be_full_ && MayFindNoSpace(operation, held_.has_snapshot());
-    const Answer answer =
-        operation.action == Action::kGrow ? GrowByAnotherThread()
-        : Held::Concerns(operation.action) ? held_.Apply(*store_, operation) : crash::ApplyTo(*store_, operation);
+    const Answer answer = operation.action == Action::kGrow  ? GrowByAnotherThread()
+                          : Held::Concerns(operation.action) ? held_.Apply(*store_, operation)
+                                                             : crash::ApplyTo(*store_, operation);
     if (answer.code == absl::StatusCode::kResourceExhausted && may_find_no_space) {
       return IsNearlyFull(operation) ? "" : "found no space where there is enough";
     }

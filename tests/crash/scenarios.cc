@@ -302,6 +302,19 @@ void AddGrowth(std::vector<Scenario>* all) {
   with("growth by another thread, ahead of need", nearly_full, Operations{Grow()} + small);
   with("growth after a reopening", nearly_full, Operations{Reopen()} + small + Operations{Reopen(), Put("f", 6)});
   with("growth while a snapshot is open", nearly_full, Operations{OpenSnapshot()} + small + Operations{Close()});
+  // What lies in the part is moved to the front, and the word is taken back. Then it is made anew.
+  const auto shrinking = [&](std::string kind, Operations setup, Operations operations) {
+    with(std::move(kind), std::move(setup), std::move(operations));
+    all->back().happened = PartRemoved;
+  };
+  const Operations grown = nearly_full + small;
+  const Operations emptied = {Delete("a"), Delete("b"), Delete("c")};
+  shrinking("shrinking, records", grown + emptied, {Shrink(), Put("e", std::string(2000, 'e'))});
+  shrinking("shrinking, a large record", nearly_full + Operations{PutLarge("e", 3), Delete("a"), Delete("b")},
+            {Shrink(), Put("f", 6)});
+  shrinking("shrinking, nodes", nearly_full + PutNumbers(1, 400) + emptied, {Shrink(), Put(U64Key(7), 1)});
+  shrinking("shrinking, and growing again", grown + emptied,
+            Operations{Shrink()} + nearly_full + small + Operations{Reopen(), Delete("a"), Delete("b"), Shrink()});
 }
 
 void AddOpening(std::vector<Scenario>* all) {

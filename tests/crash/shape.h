@@ -28,7 +28,7 @@ struct Shape {
   std::set<uint64_t> records;                          // offsets, prefixes included
   std::map<internal::SegmentKind, uint64_t> segments;  // by the table; a run counts once
   std::set<uint64_t> live_segments;                    // that something reachable lies in; of a run the first
-  uint64_t parts = 0;                                   // that were added to it
+  uint64_t parts = 0;                                  // that were added to it
   uint64_t node_bytes = 0;
   uint64_t record_bytes = 0;
 

@@ -65,6 +65,7 @@ inline bool RootMoved(const Shape& before, const Shape& after) {
   return before.entries == after.entries && before.root != after.root;
 }
 inline bool PartAdded(const Shape& before, const Shape& after) { return before.parts < after.parts; }
+inline bool PartRemoved(const Shape& before, const Shape& after) { return before.parts > after.parts; }
 inline bool Deleted(const Shape& before, const Shape& after) {
   return SameNodes(before, after) && Entries(after) + 1 == Entries(before);
 }

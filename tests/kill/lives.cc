@@ -79,7 +79,8 @@ std::string Lives::Summary() const {
       "and %d parts; %.0f kills/s",
       tier_, plan_.seed, count_, all.operations, all.no_space, all.in_flight, all.in_flight_there,
       all.together_in_flight, all.together_there, all.batches_to_finish, all.before_open, all.before_end,
-      all.during_pass, trails, oracle_.keys(), all.most_segments, all.most_parts, static_cast<double>(count_) / seconds);
+      all.during_pass, trails, oracle_.keys(), all.most_segments, all.most_parts,
+      static_cast<double>(count_) / seconds);
 }
 
 }  // namespace sealkv::kill

@@ -70,8 +70,8 @@ class VictimProcess {
     const char* path = life_.store_path.data();
     if (life_.killer == Killer::kTest) return Store::Open(path, {.weakest_tier = daxfile::Tier::kVolatile});
     // The same, but watched.
-    absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Open(
-        path, {.weakest_tier = daxfile::Tier::kVolatile, .live = true, .observer = &death_});
+    absl::StatusOr<daxfile::DaxFile> file =
+        daxfile::DaxFile::Open(path, {.weakest_tier = daxfile::Tier::kVolatile, .live = true, .observer = &death_});
     if (!file.ok()) return file.status();
     return Store::Attach(*std::move(file));
   }
