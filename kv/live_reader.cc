@@ -1,15 +1,14 @@
 #include "kv/live_reader.h"
 
 #include <sched.h>
-#include <signal.h>
 
 #include <algorithm>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "daxfile/file_lock.h"
 #include "kv/lanes.h"
+#include "kv/quiet_thread.h"
 #include "kv/wait.h"
 
 namespace sealkv::internal {
@@ -92,20 +91,11 @@ void LiveReader::Move(uint64_t from, uint64_t to) {
 
 // ---- marks that stay
 
-// The thread takes no signals: they are for those of the program.
 bool LiveReader::KeepMark() {
   times_empty_ = 0;
   if (!ticker_.joinable()) {
-    sigset_t all, before;
-    sigfillset(&all);
-    if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0) return false;
-    try {
-      ticker_ = std::thread([this] { RunTicks(); });
-    } catch (const std::system_error&) {
-      // No thread to be had: reads take longer.
-    }
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (!ticker_.joinable()) return false;
+    ticker_ = StartQuietThread([this] { RunTicks(); });
+    if (!ticker_.joinable()) return false;  // reads take longer
   }
   idle_ticks_ = 0;
   is_kept_.store(true, std::memory_order_release);

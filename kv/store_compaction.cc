@@ -7,9 +7,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <thread>
 
+#include "kv/quiet_thread.h"
 #include "kv/store_impl.h"
 #include "kv/wait.h"
 #include "kv/write_scope.h"
@@ -221,12 +221,9 @@ void StoreImpl::WakeBackground() {
   if (background_runs_.load(std::memory_order_acquire)) return;
   const std::lock_guard<WriterLock> lock(background_lock_);
   if (background_runs_) return;
-  try {
-    background_ = std::thread([this] { RunInBackground(); });
-    background_runs_.store(true, std::memory_order_release);
-  } catch (const std::system_error&) {
-    return;  // no thread to be had: writers make space when they find none
-  }
+  background_ = StartQuietThread([this] { RunInBackground(); });
+  // Without one writers make space when they find none.
+  if (background_.joinable()) background_runs_.store(true, std::memory_order_release);
 }
 
 void StoreImpl::RunInBackground() {

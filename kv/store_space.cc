@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <mutex>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "kv/quiet_thread.h"
 #include "kv/store_impl.h"
 #include "kv/wait.h"
 
@@ -27,11 +27,11 @@ void StoreImpl::BeginBackgroundPass() {
   const bool is_done = StepBackgroundPass();
   background_has_begun_.store(true, std::memory_order_release);
   if (is_done) return;
-  try {
-    background_ = std::thread([this] { RunInBackground(); });
+  background_ = StartQuietThread([this] { RunInBackground(); });
+  if (background_.joinable()) {
     background_runs_.store(true, std::memory_order_release);
-  } catch (const std::system_error&) {
-    while (!StepBackgroundPass()) continue;  // no thread to be had: this write takes longer
+  } else {
+    while (!StepBackgroundPass()) continue;  // this write takes longer
   }
 }
 

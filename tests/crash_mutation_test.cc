@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <set>
@@ -98,6 +99,15 @@ std::string KillerInChild(const Mutation& mutation, std::vector<Subject>& subjec
   return killer;
 }
 
+// The kinds of operation in which it occurs.
+std::string SubjectsOf(const Mutation& mutation, const std::vector<Subject>& subjects) {
+  std::string kinds;
+  for (const Subject& subject : subjects) {
+    if (subject.mutations.contains(mutation)) kinds += (kinds.empty() ? "" : "; ") + subject.kind;
+  }
+  return kinds;
+}
+
 // Two actions that stand side by side in some operation, and whose order nothing relies on: either way round each crash
 // image is one of those that are allowed. (Where the first is a fence, it is needed for what else it covers: each is
 // missed when it is left out.)
@@ -112,7 +122,6 @@ constexpr Independent kIndependent[] = {
     {"Release", "fence", "Release", "store", "what is given back could be reached from nowhere before"},
     {"Release", "fence", "StoreCommitWord", "store", "what is given back could be reached from nowhere before"},
     {"DiscardRecords", "fence", "Release", "store", "what is given back could be reached from nowhere before"},
-    {"Release", "fence", "SetPartWord", "store", "a part has nothing to do with what is given back before it"},
     {"StoreCommitWord", "fence", "SetPartWord", "store", "what was moved out of a part was given back before, durably"},
     {"BeginGeneration", "fence", "Release", "store", "what is given back could be reached from nowhere before"},
     {"Take", "fence", "Release", "store", "the segment just taken was good for nothing, and is given back"},
@@ -142,7 +151,9 @@ TEST(CrashMutationTest, EachMutantIsKilled) {
   ASSERT_GT(mutations.size(), 60u);
   size_t killed = 0;
   std::set<const Independent*> independent;
+  const char* const only = std::getenv("SEALKV_MUTANT");  // a part of a name, to look at few of them
   for (const Mutation& mutation : mutations) {
+    if (only != nullptr && mutation.Name().find(only) == std::string::npos) continue;
     const std::string killer = KillerInChild(mutation, subjects);
     const Independent* const reason = FindIndependent(mutation);
     if (reason != nullptr) independent.insert(reason);
@@ -150,13 +161,15 @@ TEST(CrashMutationTest, EachMutantIsKilled) {
     std::printf("%-100s ", mutation.Name().c_str());
     if (killer.empty()) {
       std::printf("%s%s\n", reason != nullptr ? "independent: " : "SURVIVED", reason != nullptr ? reason->why : "");
-      EXPECT_NE(reason, nullptr) << "nothing breaks by this: " << mutation.Name();
+      EXPECT_NE(reason, nullptr) << "nothing breaks by this: " << mutation.Name() << ", in "
+                                 << SubjectsOf(mutation, subjects);
     } else {
       std::printf("killed by: %s\n", killer.c_str());
       EXPECT_EQ(reason, nullptr) << "the order matters after all: " << mutation.Name();
     }
     std::fflush(stdout);
   }
+  if (only != nullptr) return;
   EXPECT_EQ(independent.size(), std::size(kIndependent)) << "the list of independent ones is out of date";
   std::printf("%zu of %zu mutants killed; %zu orders that nothing relies on\n", killed,
               mutations.size() - independent.size(), independent.size());

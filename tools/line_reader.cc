@@ -1,5 +1,7 @@
 #include "tools/line_reader.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +16,22 @@ namespace {
 
 constexpr size_t kReadBytes = 256 << 10;
 
+// Until there is input, or its end. False, and EINTR: a signal came; also one that came before this was called.
+bool WaitForInput(int fd) {
+  sigset_t interrupts, before;
+  sigemptyset(&interrupts);
+  sigaddset(&interrupts, SIGINT);
+  sigaddset(&interrupts, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &interrupts, &before);
+  pollfd input = {.fd = fd, .events = POLLIN, .revents = 0};
+  errno = EINTR;
+  const bool has_input = !WasInterrupted() && ppoll(&input, 1, nullptr, &before) >= 0;
+  const int error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return has_input;
+}
+
 }  // namespace
 
 LineReader::LineReader(int fd, std::string name, size_t line_bytes_max)
@@ -27,7 +45,7 @@ absl::StatusOr<bool> LineReader::Fill() {
   buffer_.resize(size + kReadBytes);
   ssize_t got;
   do {
-    got = read(fd_, buffer_.data() + size, kReadBytes);
+    got = WaitForInput(fd_) ? read(fd_, buffer_.data() + size, kReadBytes) : -1;
   } while (got < 0 && errno == EINTR && !WasInterrupted());
   buffer_.resize(size + (got > 0 ? got : 0));
   if (got < 0 && errno == EINTR) return absl::CancelledError("interrupted");

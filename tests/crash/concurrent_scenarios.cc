@@ -122,18 +122,6 @@ std::vector<ConcurrentScenario> ConcurrentScenarios() {
                  .setup = std::move(full_of_ties),
                  .threads = {{Put("t", std::string(100, 't')), Delete("t"), Put(tie + "e", std::string(40, 'x'))},
                              {Get("t"), Put("b", std::string(1950, 'y')), Get("b")}}});
-  // And with a value that is copied in several pieces, of which the last one may still be on its way.
-  const std::string shorter_tie = "8 bytes:" + std::string(1800, 'p');
-  Operations full_of_shorter_ties;
-  for (const char end : {'a', 'b', 'c', 'd'}) full_of_shorter_ties.push_back(Put(shorter_tie + end, "x"));
-  for (Operation& put : Operations{PutLarge("~a", 3), PutLarge("~b", 3), PutLarge("~c", 3), PutLarge("~d", 2)}) {
-    full_of_shorter_ties.push_back(std::move(put));
-  }
-  all.push_back(
-      {.kind = "threads: space given back by a layer that failed, a value in pieces",
-       .setup = std::move(full_of_shorter_ties),
-       .threads = {{Put("t", std::string(400, 't')), Delete("t"), Put(shorter_tie + "e", std::string(93, 'x'))},
-                   {Get("t"), Put("b", std::string(1990, 'y')), Get("b")}}});
   for (ConcurrentScenario& scenario : WriterScenarios()) all.push_back(std::move(scenario));
   return all;
 }

@@ -295,7 +295,7 @@ void AddGrowth(std::vector<Scenario>* all) {
     all->push_back(std::move(scenario));
   };
   const Operations nearly_full = {PutLarge("a", 4), PutLarge("b", 4), PutLarge("c", 4)};
-  const Operations small = PutBehind("d", "abcdefgh", 1000);
+  const Operations small = PutBehind("d", "abcdefgh", 900);
   with("growth by a put that finds no space", nearly_full, small);
   with("growth for a large record", nearly_full, {PutLarge("e", 4), Put("f", 6)});
   with("growth for a batch", nearly_full, {Batch(small), Put("f", 6)});
