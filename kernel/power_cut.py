@@ -42,10 +42,10 @@ def value_of(key, round_number):
 class Expected:
     """What the store must hold, by what the guest has said."""
 
-    def __init__(self):
+    def __init__(self, first_round=0):
         self.values = {}  # key: value, or None where it was deleted
         self.in_flight = None
-        self.round = 0
+        self.first_round = self.round = first_round  # of a fill: one less, for its values are of round 0
         self.last = ""
         self.acknowledged = 0
         self.numbers = {}
@@ -54,7 +54,7 @@ class Expected:
         if begin := BEGIN.search(line):
             number, operation, key = begin.groups()
             if operation == "open":
-                self.round, self.last = 0, ""
+                self.round, self.last = self.first_round, ""
             else:
                 self.round += operation == "put" and self.last != "put"
                 self.last = operation
@@ -206,6 +206,47 @@ def cut_store(options, work):
     return failures
 
 
+def cut_growing(options, work):
+    """Cuts the power while a store grows, and looks whether its files still belong together. Each life has a new one."""
+    image = f"{work}/growing.image"
+    make_image(image, options.filesystem)
+    rng = random.Random(options.seed)
+    failures = acknowledged = parts = 0
+    cuts = max(2, options.cuts // 4)
+    for cut in range(cuts):
+        guest = Guest(options, image, options.filesystem, "store-growing")
+        heard = Expected(first_round=-1)
+        moment = rng.randrange(1800, 6000)
+        is_writing = False
+        for line in guest:
+            is_writing = is_writing or "guest: writing" in line
+            if is_writing:
+                heard.hear(line)
+                if heard.acknowledged >= moment or "guest: the writer failed" in line:
+                    break
+        for line in guest.cut_power():
+            heard.hear(line)
+        look = Guest(options, image, options.filesystem, "look")
+        for _ in look:
+            pass
+        code, found, words = parse_look(look.lines)
+        wrong = heard.compare(found)
+        said = next((line for line in look.lines if '"parts"' in line), "")
+        parts += int(re.sub(r"\D", "", said) or 0)
+        acknowledged += heard.acknowledged
+        if code != 0 or wrong or heard.acknowledged < moment:
+            failures += 1
+            print(f"not ok - {options.filesystem}, growing, cut {cut}: check {code} {words}; {wrong[:5]}",
+                  *guest.lines[-5:], sep="\n  ")
+    if failures == 0 and parts == 0:
+        failures = 1
+        print(f"not ok - {options.filesystem}: no store has grown")
+    if failures == 0:
+        print(f"ok - {options.filesystem}: {cuts} cuts of growing stores, {parts} parts, {acknowledged} operations "
+              "acknowledged, all there")
+    return failures
+
+
 class FirstLife(Expected):
     """Of the keys that the fill put, without marks, only those that were written since are known."""
 
@@ -279,6 +320,7 @@ def main():
     print(f"# --seed={options.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="sealkv-power.") as work:
         failures = cut_store(options, work)
+        failures += cut_growing(options, work)
         failures += run_control(options, work, "control-fallocated")
         if options.filesystem == "xfs":
             failures += run_control(options, work, "control-cloned")
