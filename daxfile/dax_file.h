@@ -116,6 +116,10 @@ class DaxFile {
   // From data() on, without a gap.
   uint64_t mapped_bytes() const { return mapped_bytes_; }
   size_t parts() const { return parts_.size(); }
+  // Where the last part ends; 0: there is none.
+  uint64_t parts_end() const {
+    return parts_.empty() ? 0 : static_cast<uint64_t>(parts_.back()->data_ - data_) + parts_.back()->size_bytes_;
+  }
   const DaxFile& part(size_t i) const { return *parts_[i]; }  // from 0
   // What the size of a part must be a multiple of, and where it is mapped.
   uint64_t part_unit_bytes() const;
@@ -131,7 +135,7 @@ class DaxFile {
   absl::Status OpenPart(const Part& part);
   // In the place of a part that can't be opened: zeros, so that the rest can be looked at.
   absl::Status MapZeros(const Part& part);
-  // Unmaps the last part and removes its file.
+  // Removes the last part and its file. Where it was mapped zeros can be read.
   absl::Status RemoveLastPart();
 
  private:

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <optional>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -134,14 +135,21 @@ absl::Status DaxFile::MapZeros(const Part& part) {
   return absl::OkStatus();
 }
 
+// Zeros stay where it was: somebody who has waited may look there once more, for a lock, before he finds out.
 absl::Status DaxFile::RemoveLastPart() {
+  const uint64_t number = parts_.size();
   const std::unique_ptr<DaxFile> last = std::move(parts_.back());
   parts_.pop_back();
   if (last->fd_ < 0) return absl::OkStatus();
-  mapped_bytes_ = static_cast<uint64_t>(last->data_ - data_);
-  const std::string path = last->path_;
+  void* const at =
+      mmap(last->data_, last->size_bytes_, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  if (at != MAP_FAILED) last->owns_mapping_ = false;
+  mapped_bytes_ = std::max<uint64_t>(size_bytes_, static_cast<uint64_t>(last->data_ - data_));
+  const std::optional<Part> label = ReadPartLabel(last->fd_, SizeUnit(last->fd_));
+  const absl::StatusOr<std::string> first = PathNow();
   *last = DaxFile();  // unmaps and unlocks it
-  return RemoveFile(path);
+  if (!first.ok()) return first.status();
+  return RemovePart(*first, number, label.has_value() ? label->owner : 0);
 }
 
 }  // namespace daxfile

@@ -97,8 +97,10 @@ absl::Status Growth::AddMostFitting(uint64_t record_bytes, const std::function<b
 absl::Status Growth::Grow(uint64_t than_bytes, uint64_t record_bytes, const std::function<bool()>& go_on) {
   std::unique_lock<std::mutex> lock(mutex_);
   // Whoever waits goes on with the first part that is there, though others may be making the next one.
-  if (is_shrinking_) is_wanted_.store(true, std::memory_order_relaxed);
+  wanted_.fetch_add(1, std::memory_order_relaxed);
   changed_.wait(lock, [&] { return !is_growing_ || image_.size_bytes() > than_bytes; });
+  wanted_.fetch_sub(1, std::memory_order_relaxed);
+  changed_.notify_all();
   if (image_.size_bytes() > than_bytes) return absl::OkStatus();
   if (!last_.ok() && !IsForRecord(record_bytes) && std::chrono::steady_clock::now() < next_try_) return last_;
   if (!IsPossible()) return absl::ResourceExhaustedError("the store is as large as it may become");
@@ -121,7 +123,10 @@ absl::Status Growth::RemoveLastPart() {
   const uint64_t i = parts() - 1;
   const uint64_t at = PartOf(superblock, i).at;
   const PartWord word = Image::PartWordAt(superblock, i);
+  if (!file_.persist().is_ok()) return file_.persist().status();
   SetPartWord(i, PartWord(PartWord::kNoneRaw));
+  // Or the file would be gone, and the word still there.
+  if (!file_.persist().is_ok()) return file_.persist().status();
   // Who comes now sees the word, and who came before is seen here: each locks the file before he looks.
   if (absl::Status status = NoReadersElsewhere(); !status.ok()) {
     SetPartWord(i, word);
@@ -143,9 +148,8 @@ absl::Status Growth::NoReadersElsewhere() const {
 absl::Status Growth::Shrink(absl::FunctionRef<absl::Status(uint64_t first)> empty) {
   {
     std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [&] { return !is_growing_; });
+    changed_.wait(lock, [&] { return !is_growing_ && !IsGrowthWanted(); });
     is_growing_ = is_shrinking_ = true;
-    is_wanted_.store(false, std::memory_order_relaxed);
   }
   absl::Status status = NoReadersElsewhere();
   while (status.ok() && parts() > 0) {
@@ -164,8 +168,10 @@ absl::Status Growth::Shrink(absl::FunctionRef<absl::Status(uint64_t first)> empt
 bool Growth::EndShrinking() {
   std::unique_lock<std::mutex> lock(mutex_);
   if (!is_shrinking_) return false;
-  is_wanted_.store(true, std::memory_order_relaxed);
+  wanted_.fetch_add(1, std::memory_order_relaxed);
   changed_.wait(lock, [&] { return !is_shrinking_; });
+  wanted_.fetch_sub(1, std::memory_order_relaxed);
+  changed_.notify_all();
   return true;
 }
 
@@ -185,10 +191,12 @@ void Growth::Pace() const {
 
 bool PartsFollower::Reaches(uint64_t at) {
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (file_.parts_end() > image_.size_bytes()) image_.Extend(file_.parts_end());
   if (at < image_.size_bytes()) return true;
   const Superblock& superblock = image_.superblock();
   while (file_.parts() < Image::PartCount(superblock)) {
     const daxfile::Part part = PartOf(superblock, file_.parts());
+    if (part.bytes == 0) break;  // just taken back
     status_ = file_.OpenPart(part);
     if (!status_.ok()) return false;
     image_.Extend(part.at + part.bytes);

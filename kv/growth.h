@@ -46,7 +46,7 @@ class Growth {
   // For a writer who finds no space: what is withheld comes back. Whether there was anything to end.
   bool EndShrinking();
   bool IsShrinking() const;
-  bool IsGrowthWanted() const { return is_wanted_.load(std::memory_order_relaxed); }
+  bool IsGrowthWanted() const { return wanted_.load(std::memory_order_relaxed) > 0; }
 
   // For a writer who has found space: waits, if more of that has gone than has been made of the part under way. So
   // nobody has to wait for all of it at the end. At most kMostWait.
@@ -72,7 +72,7 @@ class Growth {
   Heap& heap_;
 
   std::atomic<uint64_t> parts_;
-  std::atomic<bool> is_wanted_{false};   // by who waits until the store is larger
+  std::atomic<uint64_t> wanted_{0};      // how many wait for a growth or a shrinking to end; changed under the mutex
   std::atomic<uint64_t> least_free_{0};  // segments that writers should leave, for now
   mutable std::mutex mutex_;             // guards what follows
   std::condition_variable changed_;

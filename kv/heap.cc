@@ -350,6 +350,7 @@ void Heap::FreeNode(Arena& arena, Offset node) {
     if (!ClearMark(node, kNodeBytes)) return;
     state.live_bytes -= kNodeBytes;
   } else if (IsClosed(image_.SegmentOf(node))) {
+    if (state.live_bytes <= state.kept_live_bytes) state.is_kept = false;
     PutBackNode(node);
   } else {
     if (state.live_bytes <= state.kept_live_bytes) state.is_kept = false;

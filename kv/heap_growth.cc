@@ -17,7 +17,8 @@ constexpr uint64_t kDeadPercentToCompact = 30;
 
 // An eighth: as much as the next part will have, which is then made while this is used up.
 uint64_t Heap::FreeBeforeGrowth() const {
-  return std::max<uint64_t>((segments_.count() - image_.header_segments()) / 8, FewSegments());
+  const uint64_t count = std::min(segments_.count(), leaving_from_);
+  return std::max<uint64_t>((count - image_.header_segments()) / 8, FewSegments());
 }
 
 bool Heap::IsMostlyAlive() {
@@ -75,8 +76,8 @@ void Heap::Withhold(uint64_t first) {
   leaving_from_ = first;
   segments_.Withhold(first);
   if (fresh_node_ < fresh_node_end_ && IsLeaving(image_.SegmentOf(Offset{fresh_node_}))) {
-    // Nobody has them. The segment is one of free nodes, when those that were handed out are gone.
-    fresh_node_ = fresh_node_end_;
+    const uint64_t segment = image_.SegmentOf(Offset{fresh_node_});
+    for (; fresh_node_ < fresh_node_end_; fresh_node_ += kNodeBytes) free_nodes_.Put(segment, Offset{fresh_node_});
   }
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
     SegmentState& state = segments_.state(segment);

@@ -114,7 +114,7 @@ class Image {
   // A null view if no record can be at this offset. The checksum is not looked at.
   RecordView RecordAt(Offset offset) const {
     const uint64_t at = Raw(offset);
-    if (at % 8 != 0 || at < header_bytes_ || !Reaches(at) || size_bytes() - at < sizeof(RecordHeader)) [[unlikely]]
+    if (at % 8 != 0 || at < header_bytes_ || !Reaches(at + sizeof(RecordHeader) - 1) || !Reaches(at)) [[unlikely]]
       return RecordView();
     const RecordView record(base_ + at);
     if (!Reaches(at + record.bytes() - 1)) [[unlikely]]

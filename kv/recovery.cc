@@ -230,7 +230,9 @@ absl::Status MapParts(daxfile::DaxFile& file) {
   }
   superblock = reinterpret_cast<const Superblock*>(file.data());
   while (file.parts() < Image::PartCount(*superblock)) {
-    if (absl::Status status = file.OpenPart(PartOf(*superblock, file.parts())); !status.ok()) return status;
+    const daxfile::Part part = PartOf(*superblock, file.parts());
+    if (part.bytes == 0) break;  // a writer has just taken it back
+    if (absl::Status status = file.OpenPart(part); !status.ok()) return status;
   }
   return absl::OkStatus();
 }
@@ -252,10 +254,8 @@ absl::StatusOr<Image> OpenImage(const daxfile::DaxFile& file) {
   if (absl::Status status = ValidateSuperblock(superblock, file.size_bytes(), file.path()); !status.ok()) return status;
   Geometry geometry = Image::GeometryOf(superblock);
   if (file.lock_fd() >= 0) {
-    // A writer may have added some since they were mapped.
-    const uint64_t mapped = std::min<uint64_t>(file.parts(), Image::PartCount(superblock));
-    geometry.size_bytes = mapped == 0 ? superblock.segment_count << superblock.segment_bytes_log2
-                                      : PartOf(superblock, mapped - 1).at + PartOf(superblock, mapped - 1).bytes;
+    // A writer may have added some since they were mapped; or be about to take one back, and not do it.
+    geometry.size_bytes = std::max(superblock.segment_count << superblock.segment_bytes_log2, file.parts_end());
   } else if (geometry.size_bytes > file.size_bytes()) {
     return absl::FailedPreconditionError(absl::StrCat(file.path(), ": truncated: the store has ", geometry.size_bytes,
                                                       " bytes, the memory ", file.size_bytes(), "."));

@@ -179,7 +179,10 @@ absl::Status Store::Remove(std::string_view path) {
   }
   // The first one last: until then the rest is found by it. What isn't its own stays; and what a crash has left behind
   // its last part goes.
-  for (uint64_t number = parts + 1; number > 0; --number) {
+  while (daxfile::CheckPartName(first, parts + 1, owner).ok() && daxfile::RemovePart(first, parts + 1, owner).ok()) {
+    ++parts;
+  }
+  for (uint64_t number = parts; number > 0; --number) {
     const absl::Status status = daxfile::RemovePart(first, number, owner);
     if (!status.ok() && !absl::IsNotFound(status) && !absl::IsAlreadyExists(status)) return status;
   }

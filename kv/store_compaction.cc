@@ -184,8 +184,9 @@ absl::Status StoreImpl::EmptyFrom(uint64_t first) {
     Compacted compacted;
     while ((compacted = CompactSome(Heap::Thrift::kLeaving)) == Compacted::kShare || compacted == Compacted::kSegment) {
       idle = 0;
-      if (growth_.IsGrowthWanted()) return absl::AbortedError("not made smaller: writers needed the space");
+      if (growth_.IsGrowthWanted()) break;
     }
+    if (growth_.IsGrowthWanted()) return absl::AbortedError("not made smaller: writers needed the space");
     if (!file_.persist().is_ok()) return file_.persist().status();
     {
       const ClosedGate closed(gate_);

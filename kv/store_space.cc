@@ -81,8 +81,8 @@ absl::Status StoreImpl::Grow() {
 }
 
 void StoreImpl::GrowAhead() {
-  if (!growth_.IsPossible() || growth_.IsShrinking()) return;
-  while (!closing_ && heap_.WantsGrowth()) {
+  if (!growth_.IsPossible()) return;
+  while (!closing_ && !growth_.IsShrinking() && heap_.WantsGrowth()) {
     const uint64_t size_bytes = image_.size_bytes();
     if (!growth_.Grow(size_bytes, 0, [this] { return !closing_.load(); }).ok()) return;
   }
