@@ -12,7 +12,9 @@
 //
 // DURABILITY. A write that returned OK survives the end of the process at any instruction, and on every tier but
 // `volatile` a power cut too. A write that hasn't returned is, after a crash, there whole or not at all. A read never
-// returns what a power cut could still take back. No call here uses fsync or msync, except on tier `msync`.
+// returns what a power cut could still take back. No call here uses fsync or msync on
+// a file of the store, except on tier `msync`; files are synced once, while they are made: by Create, and when the store
+// grows (SPACE).
 // Opening takes constant time, however the store was left and however large it is.
 //
 // THREADS. Every method of Store may be called by any number of threads. Readers take no lock and never block a writer;
@@ -305,7 +307,7 @@ class Store {
   static absl::StatusOr<std::unique_ptr<Store>> Attach(daxfile::DaxFile file,
                                                        Background background = Background::kCompacts);
 
-  // Removes a store's files. NotFound; FailedPrecondition: it isn't one; Unavailable: it is open somewhere.
+  // Removes a store's files. NotFound; FailedPrecondition: it isn't one; Unavailable: it is open for writing.
   static absl::Status Remove(std::string_view path);
 
   ~Store();  // There is nothing to save: closing is only letting go. No iterator or PinnedValue may be alive.

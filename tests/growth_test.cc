@@ -487,7 +487,7 @@ TEST(GrowthOverMemory, GrowsToTheWholeOfIt) {
   ExpectAll(**store, 0, 700, 1000);
 }
 
-// As many parts as from 64 MiB to 4 GiB, at a 64th of the size.
+// As many parts as from 64 MiB to 4 GiB, at a 16th of the size.
 TEST_F(GrowthTest, SixtyFourTimesUnderLoad) {
   const std::unique_ptr<Store> store = Create(4 << 20, 256 << 20);
   constexpr unsigned kWriters = 2;
