@@ -13,9 +13,8 @@
 // DURABILITY. A write that returned OK survives the end of the process at any instruction, and on every tier but
 // `volatile` a power cut too. A write that hasn't returned is, after a crash, there whole or not at all. A read never
 // returns what a power cut could still take back. No call here uses fsync or msync on
-// a file of the store, except on tier `msync`; files are synced once, while they are made: by Create, and when the store
-// grows (SPACE).
-// Opening takes constant time, however the store was left and however large it is.
+// a file of the store, except on tier `msync`; files are synced once, while they are made: by Create, and when the
+// store grows (SPACE). Opening takes constant time, however the store was left and however large it is.
 //
 // THREADS. Every method of Store may be called by any number of threads. Readers take no lock and never block a writer;
 // writers lock the nodes that they change, most often one leaf, from before the commit until it is durable, and so
@@ -35,7 +34,8 @@
 // first one, PATH.1, PATH.2, …, each an eighth of the store, and sealed like it. Its thread makes them ahead of need; a
 // write waits for one only if it finds no space before that is through, and then as long as it takes to write so many
 // zeros. They belong together: move, copy and remove them together (Remove does). Nothing is ever unsealed for it.
-// Where more than a third is dead, compaction makes space instead.
+// Where 30 % or more is dead, compaction makes space
+// instead.
 //
 // ERRORS are absl::Status. NotFound, AlreadyExists and FailedPrecondition are answers, listed at each method;
 // InvalidArgument: a key or value too large, or a wrong option; ResourceExhausted: no space, nothing was changed;
