@@ -118,8 +118,9 @@ std::vector<RedoWord> Change::CollectRedo() const {
       words.push_back({Offset{base + i * sizeof(uint64_t)}, value});
     }
   }
-  if (batch_->root() != nullptr) {
-    words.push_back({Offset{offsetof(Superblock, root)}, Raw(context_.image.OffsetOf(batch_->root()))});
+  for (const RootId id : {RootId::kKeys, RootId::kLog}) {
+    if (batch_->root(id) == nullptr) continue;
+    words.push_back({Offset{RootWordOffset(id)}, Raw(context_.image.OffsetOf(batch_->root(id)))});
   }
   return words;
 }
@@ -191,9 +192,10 @@ void Change::UnlockUnchanged() {
 
 void Change::KeepForSnapshots() {
   if (!now_.has_snapshots()) return;
-  if (batch_->root() != nullptr) {
-    const Offset root{Node::Load(context_.image.superblock().root)};
-    context_.versions.KeepRoot(context_.image.NodeAt(root), now_);
+  for (const RootId id : {RootId::kKeys, RootId::kLog}) {
+    if (batch_->root(id) == nullptr) continue;
+    const Offset root{Node::Load(RootWord(context_.image.superblock(), id))};
+    context_.versions.KeepRoot(id, context_.image.NodeAt(root), now_);
   }
   for (const Held& held : held_) {
     if (held.is_replaced) continue;

@@ -2,14 +2,17 @@
 #ifndef SEALKV_KV_BATCH_STATE_H_
 #define SEALKV_KV_BATCH_STATE_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "kv/change_log.h"
 #include "kv/lanes.h"
 #include "kv/node.h"
+#include "kv/superblock.h"
 
 namespace sealkv::internal {
 
@@ -45,9 +48,12 @@ class BatchState {
   };
   std::vector<HintOffer>& hint_offers() { return hint_offers_; }
 
-  // The root of the top layer, if the batch changes that.
-  Node* root() const { return root_; }
-  void set_root(Node* home) { root_ = home; }
+  // The root of a tree's top layer, if the batch changes that.
+  Node* root(RootId id) const { return roots_[static_cast<size_t>(id)]; }
+  void set_root(RootId id, Node* home) { roots_[static_cast<size_t>(id)] = home; }
+
+  // What the batch changes, if a log is kept (kv/change_log.h).
+  LogEntry& log_entry() { return log_entry_; }
 
  private:
   static constexpr size_t kCopiesAtOnce = 32;
@@ -60,7 +66,8 @@ class BatchState {
   uint32_t noted_ = 0;
   std::vector<RedoWord> words_;
   std::vector<HintOffer> hint_offers_;
-  Node* root_ = nullptr;
+  std::array<Node*, kRoots> roots_{};
+  LogEntry log_entry_;
 };
 
 }  // namespace sealkv::internal

@@ -127,8 +127,8 @@ absl::Status BulkLoad::Commit(Arena& arena) {
   }
   context_.persist.Fence();
   Change change(context_, arena);
-  Node* const old_root = change.Root();
-  if (old_root == nullptr || change.Claim(old_root, old_root->lock()) == nullptr || change.Root() != old_root) {
+  Node* const old_root = change.Root(RootId::kKeys);
+  if (old_root == nullptr || change.Claim(old_root, old_root->lock()) == nullptr || change.Root(RootId::kKeys) != old_root) {
     return Restart();
   }
   if (!IsEmptyRoot(*old_root)) return StoreIsNotEmpty();
@@ -138,7 +138,7 @@ absl::Status BulkLoad::Commit(Arena& arena) {
     for (Node* const node : nodes_) context_.versions.Created(*node, change.now());
   }
   change.Replaces(old_root);
-  change.CommitRoot(context_.image.NodeAt(Offset{root_}));
+  change.CommitRoot(RootId::kKeys, context_.image.NodeAt(Offset{root_}));
   for (Node* const node : nodes_) context_.locks.Unlock(*node);
   return absl::OkStatus();
 }

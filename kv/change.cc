@@ -115,9 +115,9 @@ void Change::Begin() {
   for (const Held& held : held_) context_.versions.Keep(*held.home, now_);
 }
 
-Node* Change::Root() const {
-  if (batch_ != nullptr && batch_->root() != nullptr) return batch_->root();
-  return context_.image.NodeAt(static_cast<Offset>(Node::Load(context_.image.superblock().root)));
+Node* Change::Root(RootId id) const {
+  if (batch_ != nullptr && batch_->root(id) != nullptr) return batch_->root(id);
+  return context_.image.NodeAt(static_cast<Offset>(Node::Load(RootWord(context_.image.superblock(), id))));
 }
 
 Node* Change::WriteNode(const Node& content) {
@@ -165,10 +165,10 @@ void Change::Commit(uint64_t* word, uint64_t value) {
 }
 
 // The root word has no lock of its own: whoever follows it waits at the new root, which is held.
-void Change::CommitRoot(Node* home) {
-  if (batch_ != nullptr) return batch_->set_root(home);
-  if (now_.has_snapshots()) context_.versions.KeepRoot(Root(), now_);
-  Commit(&context_.image.superblock().root, Raw(context_.image.OffsetOf(home)));
+void Change::CommitRoot(RootId id, Node* home) {
+  if (batch_ != nullptr) return batch_->set_root(id, home);
+  if (now_.has_snapshots()) context_.versions.KeepRoot(id, Root(id), now_);
+  Commit(&RootWord(context_.image.superblock(), id), Raw(context_.image.OffsetOf(home)));
 }
 
 // What is new is let go of before its parent is. What is replaced is locked since before the commit, and stays so.

@@ -41,6 +41,7 @@ struct ChangeContext {
   Heap& heap;
   NodeLocks& locks;
   Versions& versions;
+  const bool keeps_log;
 };
 
 // "Others were in the way: nothing was changed, try again." Never leaves kv/.
@@ -114,8 +115,8 @@ class Change {
   // After Begin: whether a snapshot is open. Then what it sees isn't to be changed in place.
   bool has_snapshots() const { return now_.has_snapshots(); }
 
-  // The top layer's root, as it will be.
-  Node* Root() const;
+  // The top layer's root of a tree, as it will be.
+  Node* Root(RootId id) const;
 
   // ---- what isn't visible before the commit
 
@@ -142,6 +143,16 @@ class Change {
     if (batch_ == nullptr) context_.persist.Fence(site);
   }
 
+  // For the log, if one is kept: the batch does this.
+  void LogPut(std::string_view key, std::string_view value) {
+    if (context_.keeps_log) [[unlikely]]
+      batch_->log_entry().Put(key, value);
+  }
+  void LogDelete(std::string_view key) {
+    if (context_.keeps_log) [[unlikely]]
+      batch_->log_entry().Delete(key);
+  }
+
   // ---- the commit, and what follows from it
 
   // The node is part of the tree no more.
@@ -154,8 +165,8 @@ class Change {
   // Stores a word of a node that is held, or of a record that such a one refers to (but not in a batch). Everything
   // that it makes reachable is durable. When this returns the word is, too, and the change is over.
   void Commit(uint64_t* word, uint64_t value);
-  // The same for the root word.
-  void CommitRoot(Node* home);
+  // The same for a root word.
+  void CommitRoot(RootId id, Node* home);
 
   // Of a batch: makes all that was done so far durable and visible, as one. ResourceExhausted: nothing was changed.
   // Cost: the lines of its records and new nodes, a line for each 4 words that change in nodes, the lines that these

@@ -23,6 +23,9 @@ void CheckZeros(const Image& image, Findings& findings) {
     all.emplace_back(&superblock.most_segments, 2);
     all.emplace_back(superblock.parts);
   }
+  if ((superblock.features_incompatible & Superblock::kKeepsLog) == 0) {
+    all.emplace_back(&superblock.log_root, 1 + sizeof(LogTerms) / sizeof(uint64_t));
+  }
   all.emplace_back(image.segment_words() + image.segment_count(), image.most_segments() - image.segment_count());
   for (const Superblock::Lane& lane : superblock.lanes) all.emplace_back(lane.zero);
   for (const std::span<const uint64_t> words : all) {
@@ -50,6 +53,10 @@ CheckReport Check(const Image& image, const CheckOptions& options) {
   CheckLanes(image, findings);
   CheckSegments segments(image, findings);
   TreeWalk(image, segments, findings).Run();
+  const bool keeps_log = (image.superblock().features_incompatible & Superblock::kKeepsLog) != 0;
+  if (keeps_log && !findings.report().was_stopped) {
+    TreeWalk(image, segments, findings, nullptr, RootId::kLog).Run();
+  }
   if (!findings.report().was_stopped) segments.CountLive();
   return std::move(findings.report());
 }

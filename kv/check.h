@@ -65,6 +65,8 @@ struct CheckReport {
   uint64_t prefix_records = 0;
   uint64_t prefix_record_bytes = 0;
   uint64_t max_sequence = 0;
+  uint64_t log_entries = 0;  // kv/change_log.h; their records and nodes are counted among the others
+  uint64_t log_bytes = 0;    // of these records
 
   uint64_t nodes = 0;
   uint64_t leaves = 0;

@@ -122,10 +122,10 @@ void TreeWalk::NoteReplaced(Frame& frame) {
 // ---- layers
 
 void TreeWalk::EnterTopLayer() {
-  const Offset at{Node::Load(image_.superblock().root)};
-  const Node* root = TakeNode(at, Offset{offsetof(Superblock, root)}, kAnyLevel);
+  const Offset at{Node::Load(RootWord(image_.superblock(), root_))};
+  const Node* root = TakeNode(at, Offset{RootWordOffset(root_)}, kAnyLevel);
   if (root == nullptr) return Lose([&] { return KeyRange::All(); });
-  findings_.report().height_top = root->level() + 1;
+  if (root_ == RootId::kKeys) findings_.report().height_top = root->level() + 1;
   const Frame frame{root, at, 0, true, 0, 0, 0, kLastSlice, {}};
   CheckNoPrefix(frame);
   Push(frame);
@@ -198,7 +198,7 @@ bool TreeWalk::TakePrefixRecord(Frame& root) {
 void TreeWalk::CheckNoPrefix(const Frame& frame) {
   if (frame.node->kinds().prefix() != PrefixKind::kNone) {
     findings_.Major(frame.KindsWord(), "the node has a prefix, and is not the root of a layer below the top");
-  } else if (frame.node->is_leaf() && frame.layer_depth == 0) {
+  } else if (frame.node->is_leaf() && frame.layer_depth == 0 && root_ == RootId::kKeys) {
     CheckBound(frame);
   } else if (frame.node->prefix_word() != 0) {
     findings_.Minor(frame.PrefixWord(), "the prefix word of a node without a prefix is not zero");

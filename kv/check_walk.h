@@ -24,8 +24,10 @@ namespace sealkv::internal {
 class TreeWalk {
  public:
   // With a visitor, `findings` keeps the latest problem.
-  TreeWalk(const Image& image, CheckSegments& segments, Findings& findings, WalkVisitor* visitor = nullptr)
-      : image_(image),
+  TreeWalk(const Image& image, CheckSegments& segments, Findings& findings, WalkVisitor* visitor = nullptr,
+           RootId root = RootId::kKeys)
+      : root_(root),
+        image_(image),
         segments_(segments),
         findings_(findings),
         visitor_(visitor),
@@ -82,6 +84,7 @@ class TreeWalk {
   void FindEntriesInPlace(Frame& frame);
   void VisitInline(Frame& frame, unsigned position);
   void VisitRecord(Frame& frame, unsigned slot, Kind kind);
+  void VisitLogRecord(Frame& frame, unsigned slot, Kind kind);
   // What the entry says of the key against the key itself.
   enum class KeyFault : uint8_t { kNone, kWay, kSlice, kKind };
   KeyFault CheckKey(Frame& frame, unsigned slot, Kind kind, std::string_view key);
@@ -119,10 +122,12 @@ class TreeWalk {
     return slice >= frame.lowest_slice && slice <= frame.last_slice;
   }
 
+  const RootId root_;
   const Image& image_;
   CheckSegments& segments_;
   Findings& findings_;
   WalkVisitor* const visitor_;
+  uint64_t last_logged_ = 0;  // of the log: the number of the entry before
   RecordChecker records_;
   std::vector<Frame> stack_;
   // What all keys of the topmost frame's layer begin with: `depth` bytes, or as many of them as are known.

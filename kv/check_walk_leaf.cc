@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "kv/change_log.h"
 #include "kv/check_walk.h"
 #include "kv/fingerprint.h"
+#include "kv/sealkv.h"
 
 namespace sealkv::internal {
 
@@ -52,7 +54,9 @@ void TreeWalk::VisitEntry(Frame& frame, unsigned position) {
   const unsigned slot = frame.perm().slot(position);
   const Kind kind = frame.node->kinds().kind(slot);
   if (kind != Kind::kMore) frame.tie = {};
-  if (IsRecord(kind)) {
+  if (root_ == RootId::kLog) {
+    VisitLogRecord(frame, slot, kind);
+  } else if (IsRecord(kind)) {
     VisitRecord(frame, slot, kind);
   } else if (kind == Kind::kLayer) {
     EnterLayer(Frame(frame), slot);
@@ -105,6 +109,28 @@ void TreeWalk::VisitRecord(Frame& frame, unsigned slot, Kind kind) {
   if (fault == KeyFault::kSlice)
     Lose([&] { return RangeOf(frame, SlicesBetweenNeighbours(frame, frame.position - 1)); });
   if (fault == KeyFault::kKind) Lose([&] { return RangeOfEntry(frame, slot); });
+}
+
+// An entry of the log: kv/change_log.h.
+void TreeWalk::VisitLogRecord(Frame& frame, unsigned slot, Kind kind) {
+  if (kind != Kind::kEndsWith8) {
+    return findings_.Major(frame.KindsWord(), "the entry in slot ", slot, " is of kind ", static_cast<int>(kind),
+                           ", which none of the log is");
+  }
+  const RecordRef ref = frame.node->record(slot);
+  const RecordView record = records_.Take(ref.offset(), frame.RefWord(slot), kLogRecord);
+  if (record.is_null() || CheckKey(frame, slot, kind, record.key()) != KeyFault::kNone) return;
+  CommittedChange change;
+  if (!ParseLogEntry(record.value(), &change)) {
+    return findings_.Major(ref.offset(), "the entry of the log doesn't say what was changed");
+  }
+  const uint64_t number = frame.node->slice(slot);
+  if (last_logged_ != 0 && number != last_logged_ + 1) {
+    findings_.Major(frame.SliceWord(slot), "the log's entry ", number, " comes after ", last_logged_);
+  }
+  last_logged_ = number;
+  findings_.report().log_entries += 1;
+  findings_.report().log_bytes += record.bytes();
 }
 
 // The record's key is the truth; the entry repeats parts of it.

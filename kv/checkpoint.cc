@@ -47,6 +47,14 @@ class Copier {
 
 }  // namespace
 
+// It goes on with this one's numbers, from the last one that it has; if this one has none, with its own.
+absl::Status Store::BeginLogOfCopy(internal::StoreImpl& copy, const internal::OpenSnapshot* at) const {
+  if (!impl_->keeps_log()) return copy.BeginLogAt(copy.log_terms().lineage, 1);
+  const absl::StatusOr<uint64_t> last = impl_->LastLogged(at);
+  if (!last.ok()) return last.status();
+  return copy.BeginLogAt(impl_->log_terms().lineage, *last);
+}
+
 absl::Status Store::Checkpoint(std::string_view path, const Options& options,
                                const std::function<bool(uint64_t keys)>& go_on) const {
   if (impl_->is_beside_writer()) {
@@ -57,15 +65,24 @@ absl::Status Store::Checkpoint(std::string_view path, const Options& options,
   Options with_capacity = options;
   const Stats stats = GetStats();
   if (with_capacity.capacity_bytes == 0) with_capacity.capacity_bytes = stats.capacity_bytes;
+  if (with_capacity.change_log_bytes == 0 && impl_->keeps_log()) {
+    with_capacity.change_log_bytes = impl_->log_terms().most_bytes;
+  }
   if (with_capacity.max_bytes == 0) {
     with_capacity.max_bytes = std::min(std::max(stats.max_bytes, with_capacity.capacity_bytes),
                                        internal::MostBytesFor(with_capacity.capacity_bytes));
   }
   absl::StatusOr<internal::UnfinishedStore> copy = internal::UnfinishedStore::Create(std::string(path), with_capacity);
   if (!copy.ok()) return copy.status();
-  const std::unique_ptr<Iterator> all = NewIterator();
+  std::shared_ptr<const internal::OpenSnapshot> snapshot;
+  if (!impl_->is_read_only()) {
+    absl::StatusOr<std::shared_ptr<const internal::OpenSnapshot>> open = impl_->NewSnapshot();
+    if (!open.ok()) return open.status();
+    snapshot = *std::move(open);
+  }
+  const std::unique_ptr<Iterator> all = impl_->NewIteratorAt({}, snapshot);
   Copier copier(*all, go_on);
-  const absl::Status loaded = copy->store().BulkLoad(
+  const absl::Status loaded = copy->store().impl_->Load(
       [&copier](std::string_view* key, std::string_view* value) { return copier.Next(key, value); });
   if (!copier.status().ok()) return copier.status();
   if (absl::IsResourceExhausted(loaded)) {
@@ -73,6 +90,9 @@ absl::Status Store::Checkpoint(std::string_view path, const Options& options,
                                                      " bytes; it was removed. Give it more capacity."));
   }
   if (!loaded.ok()) return loaded;
+  if (copy->store().impl_->keeps_log()) {
+    if (absl::Status status = BeginLogOfCopy(*copy->store().impl_, snapshot.get()); !status.ok()) return status;
+  }
   return copy->Finish();
 }
 

@@ -70,7 +70,7 @@ void Compactor::WalkRecords(Work& work, size_t most, Share* share) const {
       work.at += sizeof(uint64_t);
       continue;
     }
-    if (record.header().flags() == kPlainRecord) share->objects.push_back(Offset{work.at});
+    if (record.header().flags() != kPrefixRecord) share->objects.push_back(Offset{work.at});
     work.at += record.bytes();
   }
   work.is_walked = work.at >= end;

@@ -110,7 +110,7 @@ TEST_F(DamagedTreeTest, ACursorWithoutASnapshotIsToldOfANodeThatWasReplaced) {
   constexpr uint32_t kGeneration = 2;
   leaf->words[Node::kLockWord] = LockWord(0).Locked(kGeneration).Obsolete().raw();
   daxfile::Persist persist(daxfile::Persist::Mode::kCpu);
-  const Tree tree(image_, persist, kGeneration);
+  const Tree tree(RootId::kKeys, image_, persist, kGeneration);
   Epochs epochs;
   Cursor at(tree, epochs);
   at.Seek(KeyOf(30));

@@ -48,7 +48,7 @@ class DescentTest : public ::testing::Test {
     const absl::StatusOr<Image> image = OpenImage(daxfile::DaxFile::OverMemory(store_.memory().span()));
     ASSERT_OK(image);
     image_ = *image;
-    tree_ = std::make_unique<Tree>(image_, persist_, kGeneration);
+    tree_ = std::make_unique<Tree>(RootId::kKeys, image_, persist_, kGeneration);
   }
   void Put(uint64_t key) { ASSERT_OK(store_->Put(U64Key(key), "8 bytes.")); }
 

@@ -17,7 +17,8 @@ namespace {
 
 bool CanBeRedone(const Image& image, const RedoWord& word) {
   const uint64_t header_bytes = Raw(image.SegmentStart(image.header_segments()));
-  const bool is_root = Raw(word.where) == offsetof(Superblock, root);
+  const bool is_root =
+      Raw(word.where) == RootWordOffset(RootId::kKeys) || Raw(word.where) == RootWordOffset(RootId::kLog);
   return Raw(word.where) % 8 == 0 && (is_root || Raw(word.where) >= header_bytes) &&
          Raw(word.where) <= image.size_bytes() - sizeof(uint64_t);
 }

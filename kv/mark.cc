@@ -21,7 +21,7 @@ bool Marker::Step(unsigned entries) {
   if (is_done_) return true;
   if (!has_begun_) heap_.BeginMarking();
   HeapMarks marks(heap_);
-  Cursor cursor(tree_, epochs_, &marks);
+  Cursor cursor(*trees_[at_tree_], epochs_, &marks);
   if (has_last_key_) {
     cursor.SeekAfter(last_key_);
   } else {
@@ -47,6 +47,10 @@ bool Marker::Step(unsigned entries) {
     return false;
   }
   status_ = cursor.status();
+  if (status_.ok() && ++at_tree_ < trees_.size()) {
+    has_last_key_ = false;
+    return false;
+  }
   if (status_.ok()) heap_.FinishMarking();
   is_done_ = true;
   return true;

@@ -1,4 +1,4 @@
-// The background pass after an open: walks the tree in key order and counts what lives in each segment that was in use.
+// The background pass after an open: walks the trees in key order and counts what lives in each segment that was in use.
 // It closes the gate for a few hundred entries at a time; writers go on in between. Until it is through, new
 // objects go to segments that were free at open, so what it counts can only become less, and Heap keeps count of that.
 //
@@ -8,6 +8,8 @@
 
 #include <atomic>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "kv/epoch.h"
@@ -18,7 +20,8 @@ namespace sealkv::internal {
 
 class Marker {
  public:
-  Marker(const Tree& tree, Heap& heap, Epochs& epochs) : tree_(tree), heap_(heap), epochs_(epochs) {}
+  Marker(std::vector<const Tree*> trees, Heap& heap, Epochs& epochs)
+      : trees_(std::move(trees)), heap_(heap), epochs_(epochs) {}
 
   // Counts up to `entries` more. True: through, or failed.
   bool Step(unsigned entries);
@@ -27,7 +30,8 @@ class Marker {
   const absl::Status& status() const { return status_; }
 
  private:
-  const Tree& tree_;
+  const std::vector<const Tree*> trees_;
+  size_t at_tree_ = 0;
   Heap& heap_;
   Epochs& epochs_;
   bool has_begun_ = false;

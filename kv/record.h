@@ -24,6 +24,7 @@ namespace sealkv::internal {
 enum RecordFlags : uint32_t {
   kPlainRecord = 0,
   kPrefixRecord = 1,  // belongs to a layer's root: the "key" is the layer's prefix
+  kLogRecord = 2,     // of the log: the key is a commit's number, the value what it changed (kv/change_log.h)
 };
 
 struct RecordHeader {

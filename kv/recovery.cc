@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "kv/change_log.h"
 #include "kv/lanes.h"
 
 #define XXH_INLINE_ALL
@@ -44,7 +45,7 @@ void SetGeometry(Superblock& identity, uint64_t capacity_bytes, uint64_t most_se
 }
 
 // The superblock of an empty store of this size, but for the root.
-Superblock SuperblockFor(uint64_t capacity_bytes, uint64_t most_bytes) {
+Superblock SuperblockFor(uint64_t capacity_bytes, uint64_t most_bytes, uint64_t log_bytes) {
   Superblock superblock{};
   superblock.magic = Superblock::kMagic;
   superblock.format_major = Superblock::kFormatMajor;
@@ -57,12 +58,17 @@ Superblock SuperblockFor(uint64_t capacity_bytes, uint64_t most_bytes) {
   SetGeometry(superblock, capacity_bytes, superblock.most_segments);
   std::random_device entropy;
   superblock.store_id = uint64_t{entropy()} << 32 | entropy();
+  if (log_bytes > 0) {
+    superblock.features_incompatible |= Superblock::kKeepsLog;
+    superblock.log_terms = {superblock.store_id, log_bytes, 0};
+    superblock.log_terms.checksum = LogTermsChecksum(superblock.log_terms);
+  }
   superblock.checksum = SuperblockChecksum(superblock);
   return superblock;
 }
 
 // All of the header but the identity, which comes last. The first segment behind the header becomes a node segment; its
-// first node is the root: an empty leaf. No generation, no parts, every other segment free: zeros.
+// first node is the root: an empty leaf; the second that of the log, if there is one. No generation, no parts, every other segment free: zeros.
 void WriteEmptyTree(daxfile::Persist& persist, std::byte* base, const Superblock& superblock) {
   const uint64_t segment = superblock.header_segments;
   const uint64_t root = segment << superblock.segment_bytes_log2;
@@ -70,13 +76,18 @@ void WriteEmptyTree(daxfile::Persist& persist, std::byte* base, const Superblock
   std::vector<uint64_t> header(kSuperblockWords + std::max(superblock.segment_count, superblock.most_segments));
   std::memcpy(header.data(), &superblock, sizeof(superblock));
   std::fill_n(header.begin(), kIdentityWords, 0);
-  header[offsetof(Superblock, root) / sizeof(uint64_t)] = root;
+  const bool keeps_log = (superblock.features_incompatible & Superblock::kKeepsLog) != 0;
+  const uint64_t log_root = root + kNodeBytes;
+  header[RootWordOffset(RootId::kKeys) / sizeof(uint64_t)] = root;
+  header[RootWordOffset(RootId::kLog) / sizeof(uint64_t)] = keeps_log ? log_root : 0;
   header[kSuperblockWords + segment] = SegmentWord(SegmentKind::kNodes, 1, segment).raw();
   persist.CopyNonTemporal(base, header.data(), header.size() * sizeof(uint64_t));
   Node leaf{};
   leaf.words[Node::kPermWord] = Perm::kEmptyRaw;
   leaf.words[Node::kPrefixWord] = kUnbounded;
   persist.CopyNonTemporal(base + root, &leaf, sizeof(leaf));
+  leaf.words[Node::kPrefixWord] = 0;
+  if (keeps_log) persist.CopyNonTemporal(base + log_root, &leaf, sizeof(leaf));
   persist.Fence();
 }
 
@@ -120,7 +131,7 @@ absl::Status CheckIdentity(const Superblock& superblock, uint64_t file_bytes, co
         path, ": not a SealKV store (no magic number at offset 0). If its creation was interrupted, remove it."));
   }
   if (superblock.format_major != Superblock::kFormatMajor ||
-      (superblock.features_incompatible & ~Superblock::kGrows) != 0) {
+      (superblock.features_incompatible & ~(Superblock::kGrows | Superblock::kKeepsLog)) != 0) {
     // A damaged number must not be taken for another version.
     if (SuperblockChecksum(superblock) != superblock.checksum) {
       return absl::DataLossError(absl::StrCat(path, ": superblock damaged (checksum, offset 56)."));
@@ -171,7 +182,7 @@ uint64_t MostBytesFor(uint64_t capacity_bytes) {
   return std::max(capacity_bytes, std::min(capacity_bytes / 4 / sizeof(uint64_t) * segment_bytes, kAddresses));
 }
 
-absl::Status FormatImage(daxfile::DaxFile& file, uint64_t capacity_bytes, uint64_t most_bytes) {
+absl::Status FormatImage(daxfile::DaxFile& file, uint64_t capacity_bytes, uint64_t most_bytes, uint64_t log_bytes) {
   constexpr uint64_t kMinBytes = 64 << 10;
   if (capacity_bytes == 0) capacity_bytes = file.size_bytes();
   if (capacity_bytes < kMinBytes || capacity_bytes > file.size_bytes()) {
@@ -198,7 +209,7 @@ absl::Status FormatImage(daxfile::DaxFile& file, uint64_t capacity_bytes, uint64
   persist.Store(&superblock.magic, 0);
   persist.Flush(&superblock.magic);
   persist.Fence();
-  const Superblock fresh = SuperblockFor(capacity_bytes, most_bytes);
+  const Superblock fresh = SuperblockFor(capacity_bytes, most_bytes, log_bytes);
   WriteEmptyTree(persist, base, fresh);
   CommitIdentity(persist, base, fresh);
   return persist.status();
@@ -239,10 +250,19 @@ absl::Status MapParts(daxfile::DaxFile& file) {
 
 absl::Status ValidateSuperblock(const Superblock& superblock, uint64_t file_bytes, const std::string& path) {
   if (absl::Status status = CheckIdentity(superblock, file_bytes, path); !status.ok()) return status;
+  const bool keeps_log = (superblock.features_incompatible & Superblock::kKeepsLog) != 0;
+  if (keeps_log && LogTermsChecksum(superblock.log_terms) != superblock.log_terms.checksum) {
+    return absl::DataLossError(absl::StrCat(path, ": superblock damaged (the terms of its log, offset ",
+                                            offsetof(Superblock, log_terms), ")."));
+  }
   const Image image(nullptr, Image::GeometryOf(superblock));
-  if (image.CanBeNode(static_cast<Offset>(superblock.root))) return absl::OkStatus();
-  return absl::DataLossError(
-      absl::StrCat(path, ": root word damaged (offset 64): ", superblock.root, " can't be a node."));
+  const auto check_root = [&](RootId id, uint64_t root) -> absl::Status {
+    if (image.CanBeNode(static_cast<Offset>(root))) return absl::OkStatus();
+    return absl::DataLossError(
+        absl::StrCat(path, ": root word damaged (offset ", RootWordOffset(id), "): ", root, " can't be a node."));
+  };
+  if (absl::Status status = check_root(RootId::kKeys, superblock.root); !status.ok() || !keeps_log) return status;
+  return check_root(RootId::kLog, superblock.log_root);
 }
 
 absl::StatusOr<Image> OpenImage(const daxfile::DaxFile& file) {

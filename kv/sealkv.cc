@@ -137,7 +137,8 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Attach(daxfile::DaxFile file, Back
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Format(daxfile::DaxFile file, Background background,
                                                      const Capacity& capacity) {
-  if (absl::Status status = internal::FormatImage(file, capacity.bytes, capacity.max_bytes); !status.ok()) {
+  if (absl::Status status = internal::FormatImage(file, capacity.bytes, capacity.max_bytes, capacity.change_log_bytes);
+      !status.ok()) {
     return status;
   }
   return Attach(std::move(file), background);
@@ -159,7 +160,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Create(std::string_view path, cons
   absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Create(
       path, {.open = FileOptions(options), .size_bytes = options.capacity_bytes, .progress = options.progress});
   if (!file.ok()) return file.status();
-  return Format(*std::move(file), Background::kCompacts, {.max_bytes = max_bytes});
+  return Format(*std::move(file), Background::kCompacts, {.max_bytes = max_bytes, .change_log_bytes = options.change_log_bytes});
 }
 
 absl::Status Store::Remove(std::string_view path) {
@@ -270,6 +271,11 @@ absl::Status Store::Write(const WriteBatch& batch) {
 absl::Status Store::DeleteRange(Range range) { return impl_->DeleteRange(std::move(range)); }
 
 absl::Status Store::BulkLoad(const std::function<bool(std::string_view* key, std::string_view* value)>& next) {
+  if (impl_->keeps_log()) {
+    return absl::FailedPreconditionError(
+        "a store that keeps its changes can't be loaded in one piece: there would be no change to keep. Put the pairs, "
+        "or load another store, and make a copy of it that keeps its changes.");
+  }
   return impl_->Load(next);
 }
 
@@ -312,6 +318,16 @@ absl::StatusOr<Snapshot> Store::OpenSnapshot() const {
   absl::StatusOr<std::shared_ptr<const internal::OpenSnapshot>> open = impl_->NewSnapshot();
   if (!open.ok()) return open.status();
   return Snapshot(*std::move(open));
+}
+
+absl::Status Store::ReadChanges(uint64_t since, absl::FunctionRef<bool(const CommittedChange&)> visit) const {
+  return impl_->ReadLog(since, visit);
+}
+
+absl::StatusOr<uint64_t> Store::LastChange() const { return impl_->LastLogged(nullptr); }
+
+absl::Status Store::CatchUpWith(const Store& other, const std::function<bool(uint64_t changes)>& go_on) {
+  return impl_->CatchUpWith(*other.impl_, go_on);
 }
 
 Stats Store::GetStats() const { return impl_->GetStats(); }

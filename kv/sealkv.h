@@ -37,6 +37,12 @@
 // Where 30 % or more is dead, compaction makes space
 // instead.
 //
+// CHANGES. A store made with Options::change_log_bytes keeps what each commit has changed, with the commit, atomically:
+// so many bytes of it, beside the data, and older ones go. Commits have numbers, 1, 2, 3, …, in the order in which they
+// took effect. ReadChanges shows them, and CatchUpWith applies them to a copy: a backup that costs what has changed. Each
+// write then is a batch of at least 4 fences, and writers go one after another. Where such a store finds no space for a
+// write, and can't grow, it gives up the changes that it keeps before it refuses.
+//
 // ERRORS are absl::Status. NotFound, AlreadyExists and FailedPrecondition are answers, listed at each method;
 // InvalidArgument: a key or value too large, or a wrong option; ResourceExhausted: no space, nothing was changed;
 // DataLoss: the file is damaged, the message names the offset; PermissionDenied: a write to a store opened read-only;
@@ -60,6 +66,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "daxfile/dax_file.h"
@@ -85,6 +92,8 @@ struct Options {
   // How large a new store may become: see SPACE. 0: 64 times capacity_bytes (less, if that is under 4 MiB). The same as
   // capacity_bytes: it doesn't grow.
   uint64_t max_bytes = 0;
+  // How much is kept of what was changed: see CHANGES. 0: nothing. As max_bytes, it is settled when a store is made.
+  uint64_t change_log_bytes = 0;
   // The weakest durability you accept (see daxfile/tier.h). The default takes every tier that survives a power cut.
   daxfile::Tier weakest_tier = daxfile::Tier::kMsync;
   // Treat an ordinary file as memory that needs only the CPU's flushes: fast, and lost with the power.
@@ -228,6 +237,25 @@ class Transaction {
   std::unique_ptr<internal::TransactionImpl> impl_;
 };
 
+// What one commit has changed (CHANGES, above): a Put or a Write, a transaction, … The views are good until the call
+// that they were given to returns.
+struct CommittedChange {
+  struct Operation {
+    bool is_delete = false;
+    std::string_view key;
+    std::string_view value;  // that the key has had since; of a sum, too
+  };
+  uint64_t number = 0;  // the first of a store is 1, and they ascend by 1
+  std::vector<Operation> operations;  // ascending by key
+};
+
+struct LogStats {
+  uint64_t most_bytes = 0;    // Options::change_log_bytes; 0: no changes are kept
+  uint64_t bytes = 0;         // kept now: the records of the log, headers included
+  uint64_t first_change = 0;  // the oldest that ReadChanges can show; last_change + 1: there is none
+  uint64_t last_change = 0;   // 0: none was made yet
+};
+
 struct Stats {
   std::string path;
   daxfile::Tier tier = daxfile::Tier::kVolatile;
@@ -269,6 +297,7 @@ struct Stats {
   double oldest_snapshot_seconds = 0;    // since when the oldest of them is open
   uint64_t snapshot_bytes_retained = 0;  // in the store: of node_bytes_used and record_bytes_used
   uint64_t snapshot_bytes_in_dram = 0;
+  LogStats log;
   uint64_t generation = 0;  // how often the store has been opened for writing
   // Other processes. Pids are 0 where there is none, or where it isn't known: it may be in another pid namespace.
   int writer_pid = 0;                // who has the store open for writing; perhaps this process
@@ -285,6 +314,7 @@ enum class Background : uint8_t { kNone, kCompacts };
 struct Capacity {
   uint64_t bytes = 0;      // 0: all of it
   uint64_t max_bytes = 0;  // no more than `bytes`: it doesn't grow. Memory grows inside of itself, a file by others
+  uint64_t change_log_bytes = 0;
 };
 
 class Store {
@@ -357,7 +387,7 @@ class Store {
   // Deletes all keys of the range at once. Cost: as for a batch of that many deletions.
   absl::Status DeleteRange(Range range);
 
-  // Fills an empty store (else FailedPrecondition) with what `next` gives, key by key, ascending (else
+  // Fills an empty store that keeps no changes (else FailedPrecondition) with what `next` gives, key by key, ascending (else
   // InvalidArgument), until it returns false; the views it sets must be good until it is called again. Full nodes, each
   // written once; all of it becomes visible, and durable, by one store at the end: before that, and after an error or a
   // crash, the store is as empty as it was. Other threads may use the store meanwhile; a key that one of them puts
@@ -378,8 +408,8 @@ class Store {
   absl::StatusOr<Snapshot> OpenSnapshot() const;
 
   // Makes a copy of the store, as it is at one moment, while others go on writing: a new store at `path`, of
-  // `capacity_bytes` (0: as large as this one) that may grow (max_bytes 0: as far as this one), its nodes full and
-  // without what is dead in this one. It appears there when it is whole, and durable; until then it is beside it
+  // `capacity_bytes` (0: as large as this one) that may grow (max_bytes 0: as far as this one) and keeps its changes
+  // (change_log_bytes 0: if this one does, and as many), its nodes full and without what is dead in this one. It appears there when it is whole, and durable; until then it is beside it
   // (`path`.PID.part), where a crash may leave it. Opens a snapshot for as long as it takes, which retains what is
   // replaced meanwhile. `go_on` is told how many keys are copied, every thousand or so, and at the end; false ends it
   // (Cancelled). Errors: AlreadyExists; those of Create; ResourceExhausted: it doesn't fit; DataLoss: what is read is
@@ -387,6 +417,21 @@ class Store {
   // be seen at one moment. A failure leaves no file.
   absl::Status Checkpoint(std::string_view path, const Options& options,
                           const std::function<bool(uint64_t keys)>& go_on = nullptr) const;
+
+  // Shows what was changed after the commit `since` (0: from the beginning), commit by commit, up to now, or until
+  // `visit` returns false. Works beside a writer in another process too. OutOfRange: not all of that is kept any more.
+  // InvalidArgument: there was no such commit. FailedPrecondition: the store keeps no changes. `visit` may use any
+  // store, but this one isn't to be written by it; and while it runs it holds back the reuse of space, as an iterator
+  // does.
+  absl::Status ReadChanges(uint64_t since, absl::FunctionRef<bool(const CommittedChange&)> visit) const;
+  // The number of the last commit; 0: there was none. FailedPrecondition: the store keeps no changes.
+  absl::StatusOr<uint64_t> LastChange() const;
+  // Makes this store, a copy of `other` (Checkpoint) that has not been written to otherwise, what `other` is now: by
+  // its changes since, each as it was made, and under its number. So it can be ended at any moment, by a crash too, and
+  // is then as `other` was after some change; the next call goes on from there. `go_on` is told now and then how many
+  // changes were made; false ends it (Cancelled). OutOfRange: `other` keeps them no more: make a new copy.
+  // FailedPrecondition: it is no copy of it, or was written to, or one of them keeps no changes.
+  absl::Status CatchUpWith(const Store& other, const std::function<bool(uint64_t changes)>& go_on = nullptr);
 
   Stats GetStats() const;
 
@@ -414,6 +459,7 @@ class Store {
 
  private:
   explicit Store(std::unique_ptr<internal::StoreImpl> impl);
+  absl::Status BeginLogOfCopy(internal::StoreImpl& copy, const internal::OpenSnapshot* at) const;
   std::unique_ptr<internal::StoreImpl> impl_;
 };
 

@@ -25,33 +25,33 @@ bool IsWordPut(const KeyChange& change) {
 
 absl::Status StoreImpl::ChangeKey(Change& change, const KeyChange& to) {
   Location location;
-  if (absl::Status status = LocateAndClaim(change, to.key, &location); !status.ok()) return status;
+  if (absl::Status status = LocateAndClaim(tree_, change, to.key, &location); !status.ok()) return status;
   const bool is_found = location.outcome == Location::Outcome::kFound;
   if (to.kind == KeyChange::Kind::kPut) {
-    return is_found ? tree_.Update(change, location, to.key, to.value)
-                    : tree_.Insert(change, location, to.key, to.value);
+    return PutAt(change, location, to.key, to.value);
   }
   if (to.kind == KeyChange::Kind::kDelete) {
     if (!is_found) return absl::OkStatus();
     const bool is_sparse = Tree::IsSparse(location.leaf().perm.Remove(location.leaf().position));
-    const absl::Status status = tree_.Erase(change, location);
-    if (status.ok() && is_sparse) RebalanceInBatch(change, to.key);
+    const absl::Status status = EraseAt(change, location, to.key);
+    if (status.ok() && is_sparse) RebalanceInBatch(tree_, change, to.key);
     return status;
   }
-  if (!is_found) return tree_.Insert(change, location, to.key, Tree::BytesOf(to.delta));
+  if (!is_found) return PutAt(change, location, to.key, Tree::BytesOf(to.delta));
   uint64_t* const word = tree_.ValueWord(location);
   if (word == nullptr) return absl::FailedPreconditionError("Add needs a value of 8 bytes");
-  return tree_.StoreValueWord(change, location, to.key, word, Node::Load(*word) + to.delta);
+  return StoreWordAt(change, location, to.key, word, Node::Load(*word) + to.delta);
 }
 
-void StoreImpl::RebalanceInBatch(Change& change, std::string_view key) {
+void StoreImpl::RebalanceInBatch(Tree& tree, Change& change, std::string_view key) {
   unsigned height = 0;
-  while (IsAgain(tree_.Rebalance(change, key, &height))) continue;
+  while (IsAgain(tree.Rebalance(change, key, &height))) continue;
 }
 
 absl::Status StoreImpl::TryWriteBatch(Arena& arena, const KeyChanges& changes, Validation* validation,
-                                      const Node** blocker) {
+                                      const Node** blocker, std::optional<uint64_t> number) {
   BatchState batch(lanes_);
+  if (number.has_value()) batch.log_entry().Expect(*number);
   Change change(context_, arena, &batch);
   const auto& list = changes.list();
   change.Reserve(list.size());
@@ -60,16 +60,19 @@ absl::Status StoreImpl::TryWriteBatch(Arena& arena, const KeyChanges& changes, V
     status = ChangeKeys(change, std::span(list).subspan(i));
   }
   if (status.ok() && validation != nullptr) status = validation->Compare(change);
+  if (status.ok() && keeps_log()) status = AppendToLog(change);
   if (status.ok()) {
     status = change.CommitBatch([&] { return validation == nullptr || validation->IsStillTrue(change); });
   }
-  if (status.ok()) {
-    for (const BatchState::HintOffer& offer : batch.hint_offers()) {
-      tree_.hints().Offer(offer.first, offer.last, offer.leaf);
-    }
-  }
+  if (status.ok()) OfferHints(batch);
   *blocker = change.blocker();
   return status;
+}
+
+void StoreImpl::OfferHints(BatchState& batch) {
+  for (const BatchState::HintOffer& offer : batch.hint_offers()) {
+    tree_.hints().Offer(offer.first, offer.last, offer.leaf);
+  }
 }
 
 // The first few of these. Their leaves are looked for one after the other, so that the cache misses of one overlap with
@@ -94,7 +97,10 @@ absl::Status StoreImpl::ChangeKeys(Change& change, std::span<const KeyChange> li
     if (IsWordPut(list[i])) {
       uint64_t value;
       std::memcpy(&value, list[i].value.data(), sizeof(value));
-      if (tree_.PutInlineWordInBatch(change, descents[i], list[i].key, value)) continue;
+      if (tree_.PutInlineWordInBatch(change, descents[i], list[i].key, value)) {
+        change.LogPut(list[i].key, list[i].value);
+        continue;
+      }
     }
     absl::Status status;
     do {
@@ -105,47 +111,65 @@ absl::Status StoreImpl::ChangeKeys(Change& change, std::span<const KeyChange> li
   return absl::OkStatus();
 }
 
-static uint64_t LargestRecordBytes(const KeyChanges& changes) {
+// Those of the log's record: about as many as of all the others.
+static uint64_t LargestRecordBytes(const KeyChanges& changes, bool keeps_log) {
   uint64_t most = 0;
+  uint64_t all = 0;
   for (const KeyChange& change : changes.list()) {
-    most = std::max(most, RecordBytes(change.key.size(), change.value.size()));
+    const uint64_t bytes = RecordBytes(change.key.size(), change.value.size());
+    most = std::max(most, bytes);
+    all += bytes;
   }
-  return most;
+  return keeps_log ? all : most;
 }
 
 absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* validation) {
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) BeginBackgroundPass();
-  uint64_t most_usable = 0;
-  for (int turned_back = 0;;) {
-    absl::Status status;
-    {
-      WriteScope scope(*this, WriteScope::Kind::kPrepares);
-      for (;;) {
-        const Node* blocker = nullptr;
-        status = TryWriteBatch(scope.arena(), changes, validation, &blocker);
-        if (!IsRestart(status) || ++turned_back > kMostTurnedBack) break;
-        scope.WaitFor(blocker);
-      }
-      scope.ReclaimIfDue();
-    }
-    if (IsRestart(status)) status = WriteChangesAlone(changes, validation);
-    LookAfterSpaceIfDue(changes.list().size());
+  return RunBatch(changes.list().size(), LargestRecordBytes(changes, keeps_log()),
+                  [&](Arena& arena, const Node** blocker) {
+                    return TryWriteBatch(arena, changes, validation, blocker);
+                  });
+}
+
+absl::Status StoreImpl::RunBatch(size_t pairs, uint64_t bytes, BatchAttempt attempt) {
+  bool has_dropped_log = false;
+  for (uint64_t most_usable = 0;;) {
+    const absl::Status status = RunBatchInSpace(attempt);
+    LookAfterSpaceIfDue(pairs);
+    if (!absl::IsResourceExhausted(status)) return status;
     // There may be space that isn't known yet, or that others hold.
-    if (absl::IsResourceExhausted(status) && FindSpace(&most_usable, LargestRecordBytes(changes))) continue;
-    return WithGrowthError(status);
+    if (FindSpace(&most_usable, bytes)) continue;
+    if (!keeps_log() || std::exchange(has_dropped_log, true) || !DropLog()) return WithGrowthError(status);
+    most_usable = 0;
   }
 }
 
+absl::Status StoreImpl::RunBatchInSpace(BatchAttempt attempt) {
+  const std::unique_lock<WriterLock> log = LockLog();
+  absl::Status status;
+  {
+    WriteScope scope(*this, WriteScope::Kind::kPrepares);
+    for (int turned_back = 0;;) {
+      const Node* blocker = nullptr;
+      status = attempt(scope.arena(), &blocker);
+      if (!IsRestart(status) || ++turned_back > kMostTurnedBack) break;
+      scope.WaitFor(blocker);
+    }
+    scope.ReclaimIfDue();
+  }
+  return IsRestart(status) ? RunBatchAlone(attempt) : status;
+}
+
 // Others were in the way, again and again.
-absl::Status StoreImpl::WriteChangesAlone(const KeyChanges& changes, Validation* validation) {
+absl::Status StoreImpl::RunBatchAlone(BatchAttempt attempt) {
   const ClosedGate closed(gate_);
   const EpochGuard guard(epochs_);
   Arena& arena = heap_.ArenaOf(guard.slot());
   absl::Status status;
   do {
     const Node* blocker = nullptr;
-    status = TryWriteBatch(arena, changes, validation, &blocker);
+    status = attempt(arena, &blocker);
   } while (IsRestart(status));
   return status;
 }
@@ -188,6 +212,7 @@ absl::Status StoreImpl::DeleteRange(Range range) {
   }
   // The snapshot is closed when the gate is open again: to close one is to go through it.
   std::shared_ptr<const OpenSnapshot> snapshot;
+  const std::unique_lock<WriterLock> log = LockLog();
   const ClosedGate closed(gate_);
   const EpochGuard guard(epochs_);
   snapshot = *NewSnapshot();

@@ -89,6 +89,8 @@ bool StoreImpl::CompactForSpace(uint64_t* most_usable) {
 
 absl::Status StoreImpl::MoveRecord(Offset at) {
   const std::string_view key = image_.RecordAt(at).key();
+  Tree& tree = image_.RecordAt(at).header().flags() == kLogRecord ? log_tree_ : tree_;
+  if (tree.Root() == nullptr) return absl::OkStatus();
   {
     // Most of what is looked at is dead, and says so without being locked.
     const EpochGuard guard(epochs_);
@@ -96,24 +98,42 @@ absl::Status StoreImpl::MoveRecord(Offset at) {
     Found found;
     absl::StatusOr<Tree::LeafStep> step;
     do {
-      tree_.Descend(key, Purpose::kRead, descent);
-      step = tree_.Find(descent, key, &found);
+      tree.Descend(key, Purpose::kRead, descent);
+      step = tree.Find(descent, key, &found);
     } while (step.ok() && *step == Tree::LeafStep::kRestart);
     if (!step.ok()) return step.status();
     if (*step == Tree::LeafStep::kAbsent) return absl::OkStatus();
     if (!IsRecord(found.kind) || RecordRef::FromRaw(found.ref).offset() != at) return absl::OkStatus();
   }
-  return WriteInSpace(key, [&](Change& change, Location& location) {
+  return WriteInSpace(tree, key, [&](Change& change, Location& location) {
     if (location.outcome != Location::Outcome::kFound || !IsRecord(location.kind)) return absl::OkStatus();
     const PathStep& leaf = location.leaf();
     if (leaf.node->record(leaf.perm.slot(leaf.position)).offset() != at) return absl::OkStatus();
     change.arena().may_use_reserve = true;
-    const absl::Status moved = tree_.MoveRecord(change, location, key);
+    const absl::Status moved = tree.MoveRecord(change, location, key);
     change.arena().may_use_reserve = false;
     if (moved.ok()) change.arena().bytes_moved.Add(image_.RecordAt(at).bytes());
     heap_.LeaveReserve(change.arena());
     return moved;
   });
+}
+
+// Which tree it is of isn't written anywhere: the way of one leads to it.
+absl::Status StoreImpl::TryMoveNode(Change& change, const Node* node) {
+  unsigned budget = kMostEntriesLookedAt;
+  std::optional<std::string> key = tree_.KeyBelow(*node, &budget);
+  // An empty tree's root leads to no key, and is on the way to each.
+  if (!key.has_value() && (tree_.Root() == node || log_tree_.Root() == node)) key.emplace();
+  if (!key.has_value()) return absl::OkStatus();
+  for (Tree* const tree : {&tree_, &log_tree_}) {
+    if (tree->Root() == nullptr) continue;
+    const absl::Status status = tree->MoveNode(change, *key, node);
+    if (!status.ok()) return status;
+    if (!node->lock().is_obsolete(generation_)) continue;
+    change.arena().bytes_moved.Add(kNodeBytes);
+    break;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status StoreImpl::MoveNode(Offset at) {
@@ -130,14 +150,8 @@ absl::Status StoreImpl::MoveNode(Offset at) {
         scope.WaitFor(nullptr);
         continue;
       }
-      unsigned budget = kMostEntriesLookedAt;
-      std::optional<std::string> key = tree_.KeyBelow(*node, &budget);
-      // An empty store's root leads to no key, and is on the way to each.
-      if (!key.has_value() && tree_.Root() == node) key.emplace();
-      if (!key.has_value()) return absl::OkStatus();
       Change change(context_, scope.arena());
-      status = tree_.MoveNode(change, *key, node);
-      if (status.ok()) scope.arena().bytes_moved.Add(kNodeBytes);
+      status = TryMoveNode(change, node);
       blocker = change.blocker();
     }
     if (!IsRestart(status)) break;

@@ -43,9 +43,16 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
       growth_(file_, image_, heap_),
       gate_(heap_),
       locks_(generation),
-      context_{image_, file_.persist(), heap_, locks_, versions_},
-      tree_(image_, file_.persist(), generation),
-      marker_(tree_, heap_, epochs_),
+      context_{image_,
+               file_.persist(),
+               heap_,
+               locks_,
+               versions_,
+               (image_.superblock().features_incompatible & Superblock::kKeepsLog) != 0},
+      tree_(RootId::kKeys, image_, file_.persist(), generation),
+      log_tree_(RootId::kLog, image_, file_.persist(), generation),
+      marker_(keeps_log() ? std::vector<const Tree*>{&tree_, &log_tree_} : std::vector<const Tree*>{&tree_}, heap_,
+              epochs_),
       compactor_(image_, heap_, gate_),
       compacts_in_background_(background == Background::kCompacts) {
   if (file_.lock_fd() < 0) return;  // memory of this process
@@ -58,6 +65,7 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
     live_reader_ = std::make_unique<LiveReader>(file_, image_);
     epochs_.Join(live_reader_.get());
     tree_.ReadBeside(live_reader_.get());
+    log_tree_.ReadBeside(live_reader_.get());
   }
 }
 
@@ -170,9 +178,10 @@ absl::StatusOr<std::shared_ptr<const OpenSnapshot>> StoreImpl::NewSnapshot() {
     return absl::FailedPreconditionError(absl::StrCat(
         file_.path(), ": the store is open for reading only, and only the process that writes it can take snapshots."));
   }
-  const Versions::Snapshot snapshot =
-      versions_.Open([this] { gate_.WaitForChanges(); }, [this] { return tree_.Root(); });
-  return std::make_shared<const OpenSnapshot>(*this, SnapshotView{snapshot.number, snapshot.root, &versions_});
+  const Versions::Snapshot snapshot = versions_.Open(
+      [this] { gate_.WaitForChanges(); },
+      [this](RootId id) { return id == RootId::kKeys ? tree_.Root() : log_tree_.Root(); });
+  return std::make_shared<const OpenSnapshot>(*this, SnapshotView{snapshot.number, snapshot.roots, &versions_});
 }
 
 void StoreImpl::CloseSnapshot(uint64_t number) {
@@ -219,52 +228,55 @@ absl::Status StoreImpl::NotWritableError() const {
   return absl::PermissionDeniedError(absl::StrCat(file_.path(), ": the store is open for reading only."));
 }
 
-absl::Status StoreImpl::LocateAndClaim(Change& change, std::string_view key, Location* location) const {
+absl::Status StoreImpl::LocateAndClaim(const Tree& tree, Change& change, std::string_view key, Location* location) {
   Descent descent;
-  tree_.Descend(key, Purpose::kWrite, descent);
+  tree.Descend(key, Purpose::kWrite, descent);
   if (descent.outcome == Descent::Outcome::kLeaf && !change.IsLeftBehind(descent.node)) {
     if (!Tree::ClaimLeaf(descent, change)) return Restart();
-    const absl::Status status = tree_.LocateInLeaf(key, descent, change, location);
+    const absl::Status status = tree.LocateInLeaf(key, descent, change, location);
     // A layer there is one that the batch has made, or that damage hid from the descent.
     const bool goes_on = location->outcome == Location::Outcome::kFound && location->kind == Kind::kLayer;
     if (!status.ok() || !goes_on) return status;
   }
-  absl::Status status = tree_.Locate(key, change, location);
+  absl::Status status = tree.Locate(key, change, location);
   if (status.ok() && !Tree::ClaimLast(*location, change)) status = Restart();
   return status;
 }
 
-absl::Status StoreImpl::TryWrite(Arena& arena, std::string_view key, Operation operation, const Node** blocker) {
+absl::Status StoreImpl::TryWrite(Tree& tree, Arena& arena, std::string_view key, Operation operation,
+                                 const Node** blocker) {
   Change change(context_, arena);
   Location location;
-  absl::Status status = LocateAndClaim(change, key, &location);
+  absl::Status status = LocateAndClaim(tree, change, key, &location);
   if (status.ok()) status = operation(change, location);
   *blocker = change.blocker();
   return status;
 }
 
-absl::Status StoreImpl::WriteInSpace(std::string_view key, Operation operation) {
+absl::Status StoreImpl::WriteInSpace(Tree& tree, std::string_view key, Operation operation) {
   absl::Status status;
   {
     WriteScope scope(*this);
     for (int turned_back = 0;;) {
       const Node* blocker = nullptr;
-      status = TryWrite(scope.arena(), key, operation, &blocker);
+      status = TryWrite(tree, scope.arena(), key, operation, &blocker);
       if (IsAgain(status)) continue;
       if (!IsRestart(status) || ++turned_back > kMostTurnedBack) break;
       scope.WaitFor(blocker);
     }
     scope.ReclaimIfDue();
   }
-  return IsRestart(status) ? WriteAlone(key, operation) : status;
+  return IsRestart(status) ? WriteAlone(tree, key, operation) : status;
 }
 
 absl::Status StoreImpl::Write(std::string_view key, uint64_t bytes, Operation operation) {
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) [[unlikely]]
     BeginBackgroundPass();
+  if (keeps_log()) [[unlikely]]
+    return WriteLogged(key, bytes, operation);
   for (uint64_t most_usable = 0;;) {
-    const absl::Status status = WriteInSpace(key, operation);
+    const absl::Status status = WriteInSpace(tree_, key, operation);
     LookAfterSpaceIfDue(1);
     if (status.ok()) return file_.persist().status();
     // There may be space that isn't known yet, or that others hold, or that is dead.
@@ -273,7 +285,7 @@ absl::Status StoreImpl::Write(std::string_view key, uint64_t bytes, Operation op
 }
 
 // Others were in the way, again and again.
-absl::Status StoreImpl::WriteAlone(std::string_view key, Operation operation) {
+absl::Status StoreImpl::WriteAlone(Tree& tree, std::string_view key, Operation operation) {
   const ClosedGate closed(gate_);
   const EpochGuard guard(epochs_);
   Arena& arena = heap_.ArenaOf(guard.slot());
@@ -281,7 +293,7 @@ absl::Status StoreImpl::WriteAlone(std::string_view key, Operation operation) {
   absl::Status status;
   do {
     const Node* blocker = nullptr;
-    status = TryWrite(arena, key, operation, &blocker);
+    status = TryWrite(tree, arena, key, operation, &blocker);
   } while (IsAgain(status) || IsRestart(status));
   Gate::Leave(arena);
   return status;
@@ -290,7 +302,7 @@ absl::Status StoreImpl::WriteAlone(std::string_view key, Operation operation) {
 absl::Status StoreImpl::Put(std::string_view key, std::string_view value, bool only_if_absent) {
   if (!SizesFit(key, value.size())) return SizeError(key, value.size());
   if (!IsWritable()) return NotWritableError();
-  if (key.size() == kSliceBytes && value.size() == sizeof(uint64_t) &&
+  if (key.size() == kSliceBytes && value.size() == sizeof(uint64_t) && !keeps_log() &&
       background_has_begun_.load(std::memory_order_relaxed)) {
     WriteScope scope(*this);
     Descent descent;
@@ -321,10 +333,31 @@ inline bool StoreImpl::PutWord(std::string_view key, std::string_view value, boo
 
 absl::Status StoreImpl::PutOtherwise(std::string_view key, std::string_view value, bool only_if_absent) {
   return Write(key, RecordBytes(key.size(), value.size()), [&](Change& change, Location& location) {
-    if (location.outcome != Location::Outcome::kFound) return tree_.Insert(change, location, key, value);
-    if (only_if_absent) return absl::AlreadyExistsError("the key is there already");
-    return tree_.Update(change, location, key, value);
+    const bool is_there = location.outcome == Location::Outcome::kFound;
+    if (is_there && only_if_absent) return absl::AlreadyExistsError("the key is there already");
+    return PutAt(change, location, key, value);
   });
+}
+
+absl::Status StoreImpl::PutAt(Change& change, Location& location, std::string_view key, std::string_view value) {
+  const absl::Status status = location.outcome == Location::Outcome::kFound
+                                  ? tree_.Update(change, location, key, value)
+                                  : tree_.Insert(change, location, key, value);
+  if (status.ok()) change.LogPut(key, value);
+  return status;
+}
+
+absl::Status StoreImpl::EraseAt(Change& change, Location& location, std::string_view key) {
+  const absl::Status status = tree_.Erase(change, location);
+  if (status.ok()) change.LogDelete(key);
+  return status;
+}
+
+absl::Status StoreImpl::StoreWordAt(Change& change, Location& location, std::string_view key, uint64_t* word,
+                                    uint64_t value) {
+  const absl::Status status = tree_.StoreValueWord(change, location, key, word, value);
+  if (status.ok()) change.LogPut(key, Tree::BytesOf(value));
+  return status;
 }
 
 absl::Status StoreImpl::Delete(std::string_view key) {
@@ -333,14 +366,14 @@ absl::Status StoreImpl::Delete(std::string_view key) {
   const absl::Status status = Write(key, 0, [&](Change& change, Location& location) {
     if (location.outcome != Location::Outcome::kFound) return KeyNotFound();
     is_sparse = Tree::IsSparse(location.leaf().perm.Remove(location.leaf().position));
-    return tree_.Erase(change, location);
+    return EraseAt(change, location, key);
   });
-  if (status.ok() && is_sparse) Rebalance(key);
+  if (status.ok() && is_sparse) Rebalance(tree_, key);
   return status;
 }
 
 // After a delete. Nothing depends on it: where others are in the way for long, it is left undone.
-void StoreImpl::Rebalance(std::string_view key) {
+void StoreImpl::Rebalance(Tree& tree, std::string_view key) {
   WriteScope scope(*this);
   unsigned height = 0;
   for (int turned_back = 0; turned_back < kMostTurnedBack;) {
@@ -348,7 +381,7 @@ void StoreImpl::Rebalance(std::string_view key) {
     absl::Status status;
     {
       Change change(context_, scope.arena());
-      status = tree_.Rebalance(change, key, &height);
+      status = tree.Rebalance(change, key, &height);
       blocker = change.blocker();
     }
     if (IsAgain(status)) continue;
@@ -379,12 +412,12 @@ absl::Status StoreImpl::Update(
       if (!after.has_value()) {
         if (!found.ok()) return absl::OkStatus();
         is_sparse = Tree::IsSparse(location.leaf().perm.Remove(location.leaf().position));
-        return tree_.Erase(change, location);
+        return EraseAt(change, location, key);
       }
-      return found.ok() ? tree_.Update(change, location, key, *after) : tree_.Insert(change, location, key, *after);
+      return PutAt(change, location, key, *after);
     });
     if (!status.ok()) return status;
-    if (is_sparse) Rebalance(key);
+    if (is_sparse) Rebalance(tree_, key);
     if (!has_changed) return absl::OkStatus();
   }
 }
@@ -405,12 +438,12 @@ absl::StatusOr<uint64_t> StoreImpl::Add(std::string_view key, uint64_t delta) {
       Write(key, RecordBytes(key.size(), sizeof(delta)), [&](Change& change, Location& location) {
         sum = delta;
         if (location.outcome != Location::Outcome::kFound) {
-          return tree_.Insert(change, location, key, {reinterpret_cast<const char*>(&delta), sizeof(delta)});
+          return PutAt(change, location, key, Tree::BytesOf(delta));
         }
         uint64_t* word = tree_.ValueWord(location);
         if (word == nullptr) return absl::FailedPreconditionError("Add needs a value of 8 bytes");
         sum = Node::Load(*word) + delta;
-        return tree_.StoreValueWord(change, location, key, word, sum);
+        return StoreWordAt(change, location, key, word, sum);
       });
   if (!status.ok()) return status;
   return sum;
@@ -425,7 +458,7 @@ absl::StatusOr<uint64_t> StoreImpl::CompareAndSwap(std::string_view key, uint64_
     uint64_t* word = tree_.ValueWord(location);
     if (word == nullptr) return absl::FailedPreconditionError("CompareAndSwap needs a value of 8 bytes");
     before = Node::Load(*word);
-    return before == expected ? tree_.StoreValueWord(change, location, key, word, desired) : absl::OkStatus();
+    return before == expected ? StoreWordAt(change, location, key, word, desired) : absl::OkStatus();
   });
   if (!status.ok()) return status;
   return before;
@@ -462,6 +495,7 @@ Stats StoreImpl::GetStats() {
   stats.segments_total = image_.segment_count();
   stats.segments_header = image_.header_segments();
   stats.generation = image_.superblock().generation;
+  if (keeps_log()) stats.log = GetLogStats();
   if (file_.lock_fd() >= 0) stats.writer_pid = generation_ != 0 ? getpid() : daxfile::WriterPid(file_.lock_fd());
   if (generation_ == 0) {
     CountInTable(stats);

@@ -6,6 +6,8 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <thread>
@@ -61,6 +63,7 @@ class StoreImpl {
   absl::StatusOr<PinnedValue> GetPinned(std::string_view key) const;
   absl::StatusOr<bool> Exists(std::string_view key) const;
   std::unique_ptr<Iterator> NewIterator(Range range);
+  bool is_read_only() const { return generation_ == 0; }
   // Open for reading, while another process may write.
   bool is_beside_writer() const { return live_reader_ != nullptr; }
 
@@ -83,6 +86,16 @@ class StoreImpl {
   absl::Status Compact();
   absl::Status Grow();
   absl::Status Shrink();
+
+  // The log (kv/store_log.cc).
+  bool keeps_log() const { return context_.keeps_log; }
+  const LogTerms& log_terms() const { return image_.superblock().log_terms; }
+  absl::Status ReadLog(uint64_t since, absl::FunctionRef<bool(const CommittedChange&)> visit) const;
+  // The number of the last entry; 0: there is none. Now, or as a snapshot sees it.
+  absl::StatusOr<uint64_t> LastLogged(const OpenSnapshot* at) const;
+  // Of a store that was loaded, before anybody else sees it: it is one of this lineage, as of a number.
+  absl::Status BeginLogAt(uint64_t lineage, uint64_t number);
+  absl::Status CatchUpWith(const StoreImpl& other, const std::function<bool(uint64_t changes)>& go_on);
 
  private:
   // Reads, by a caller who is in an epoch. The value of an 8-byte key, if it lies in the leaf.
@@ -109,27 +122,55 @@ class StoreImpl {
   // `bytes`: of the record that it may have to write.
   absl::Status Write(std::string_view key, uint64_t bytes, Operation operation);
   // The same, but ResourceExhausted is the end of it.
-  absl::Status WriteInSpace(std::string_view key, Operation operation);
+  absl::Status WriteInSpace(Tree& tree, std::string_view key, Operation operation);
   // One attempt, by whoever is inside of the gate. What it waits for, if it has to, is left in `blocker`.
-  absl::Status TryWrite(Arena& arena, std::string_view key, Operation operation, const Node** blocker);
-  absl::Status WriteAlone(std::string_view key, Operation operation);
+  absl::Status TryWrite(Tree& tree, Arena& arena, std::string_view key, Operation operation, const Node** blocker);
+  absl::Status WriteAlone(Tree& tree, std::string_view key, Operation operation);
   // Where the key is or would be, in a leaf that is claimed then.
-  absl::Status LocateAndClaim(Change& change, std::string_view key, Location* location) const;
+  static absl::Status LocateAndClaim(const Tree& tree, Change& change, std::string_view key, Location* location);
+  // What the operations do to the key that is at `location`, or isn't; and for the log.
+  absl::Status PutAt(Change& change, Location& location, std::string_view key, std::string_view value);
+  absl::Status EraseAt(Change& change, Location& location, std::string_view key);
+  absl::Status StoreWordAt(Change& change, Location& location, std::string_view key, uint64_t* word, uint64_t value);
   bool PutWord(std::string_view key, std::string_view value, bool only_if_absent, const Descent& descent);
   absl::Status PutOtherwise(std::string_view key, std::string_view value, bool only_if_absent);
-  void Rebalance(std::string_view key);
+  void Rebalance(Tree& tree, std::string_view key);
   // Whether the key at `location` has this value, or isn't there.
   bool IsValue(const Location& location, bool is_there, std::string_view value) const;
 
   // Of batches (kv/store_batch.cc).
-  absl::Status TryWriteBatch(Arena& arena, const KeyChanges& changes, Validation* validation, const Node** blocker);
-  absl::Status WriteChangesAlone(const KeyChanges& changes, Validation* validation);
+  using BatchAttempt = absl::FunctionRef<absl::Status(Arena&, const Node** blocker)>;
+  // Everything common to all batches: attempt after attempt while others are in the way, and where there is no space.
+  // `pairs`: that it writes; `bytes`: of its largest record.
+  absl::Status RunBatch(size_t pairs, uint64_t bytes, BatchAttempt attempt);
+  absl::Status RunBatchInSpace(BatchAttempt attempt);
+  absl::Status RunBatchAlone(BatchAttempt attempt);
+  absl::Status TryWriteBatch(Arena& arena, const KeyChanges& changes, Validation* validation, const Node** blocker,
+                             std::optional<uint64_t> number = std::nullopt);
   absl::Status ChangeKey(Change& change, const KeyChange& to);
   absl::Status InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step);
   absl::Status ChangeKeys(Change& change, std::span<const KeyChange> list);
   // `alone`: the gate is closed.
   absl::Status DeleteRangeOnce(const KeyRange& range, const OpenSnapshot& snapshot, Arena* alone);
-  void RebalanceInBatch(Change& change, std::string_view key);
+  void OfferHints(BatchState& batch);
+  static void RebalanceInBatch(Tree& tree, Change& change, std::string_view key);
+
+  // Of the log. Whoever writes holds its lock, all the time; nothing, if there is no log.
+  std::unique_lock<WriterLock> LockLog() {
+    return keeps_log() ? std::unique_lock<WriterLock>(log_lock_) : std::unique_lock<WriterLock>();
+  }
+  absl::Status WriteLogged(std::string_view key, uint64_t bytes, Operation operation);
+  absl::Status TryWriteLogged(Arena& arena, std::string_view key, Operation operation, const Node** blocker);
+  // Adds what the batch has changed to the log, and erases what is too old.
+  absl::Status AppendToLog(Change& change);
+  absl::Status EraseOldLogEntries(Change& change, uint64_t last, uint64_t end_bytes);
+  // Erases all but the last entry, one by one, for want of space. Whether there were any.
+  bool DropLog();
+  absl::Status EraseFirstLogEntry(uint64_t last);
+  absl::Status LocateFirstLogEntry(Change& change, Location* location) const;
+  absl::Status CheckSameLineage(const StoreImpl& other, uint64_t last) const;
+  absl::Status ApplyLogged(const CommittedChange& change);
+  LogStats GetLogStats() const;
 
   void BeginBackgroundPass();
   bool StepBackgroundPass();  // true: through
@@ -155,6 +196,7 @@ class StoreImpl {
   // Moves the object, if anything leads to it.
   absl::Status MoveRecord(Offset at);
   absl::Status MoveNode(Offset at);
+  absl::Status TryMoveNode(Change& change, const Node* node);
   // By a writer who has written so many pairs.
   void LookAfterSpaceIfDue(size_t pairs) {
     if (heap_.needs_attention() || heap_.shortage() > 0 || heap_.is_growth_due()) [[unlikely]]
@@ -183,12 +225,14 @@ class StoreImpl {
   Lanes lanes_;
   const ChangeContext context_;
   Tree tree_;
+  Tree log_tree_;
   Marker marker_;
   Compactor compactor_;
   const bool compacts_in_background_;
 
   friend class WriteScope;
   WriterLock patience_;
+  WriterLock log_lock_;
   WriterLock background_lock_;
   std::atomic<bool> background_has_begun_{false};
   std::atomic<bool> background_runs_{false};

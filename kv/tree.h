@@ -7,7 +7,7 @@
 // Every change becomes visible by exactly one of three commits, each one aligned 8-byte store:
 //   CommitPerm       a node's perm word: insert, delete, split, merge, a layer made or dropped
 //   CommitReference  an entry's reference word: update, a layer's root replaced
-//   CommitRoot       the superblock's root word: the top layer's root replaced
+//   CommitRoot       a root word of the superblock: the top layer's root replaced
 //
 // Thread safety: all of it may be called by any thread that is in an epoch; writers are inside of the gate. What an
 // operation changes it has claimed (kv/change.h): the way down is walked optimistically, and only the nodes that are
@@ -15,6 +15,7 @@
 #ifndef SEALKV_KV_TREE_H_
 #define SEALKV_KV_TREE_H_
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -82,17 +83,23 @@ struct Found {
 // A snapshot, for whoever reads at it.
 struct SnapshotView {
   uint64_t number = 0;
-  const Node* root = nullptr;
+  std::array<const Node*, kRoots> roots{};
   const Versions* versions = nullptr;
+
+  const Node* root(RootId id) const { return roots[static_cast<size_t>(id)]; }
 };
 
 class Tree {
  public:
-  Tree(const Image& image, daxfile::Persist& persist, uint32_t generation)
-      : image_(image),
+  // Only that of the keys has hints, and bounds by which they are proven.
+  Tree(RootId id, const Image& image, daxfile::Persist& persist, uint32_t generation)
+      : id_(id),
+        image_(image),
         persist_(persist),
         generation_(generation),
-        hints_(image.most_segments() * image.segment_bytes()) {}
+        hints_(image.most_segments() * image.segment_bytes()) {
+    if (id_ != RootId::kKeys) hints_.Disable();
+  }
 
   // ---- readers (kv/tree_read.cc, kv/descent_impl.h)
 
@@ -134,7 +141,10 @@ class Tree {
   // Whether the key may be there then, as Find.
   absl::StatusOr<bool> FindAt(std::string_view key, const SnapshotView& at, Found* found) const;
 
-  const Node* Root() const { return image_.NodeAt(static_cast<Offset>(Node::Load(image_.superblock().root))); }
+  RootId id() const { return id_; }
+  const Node* Root() const {
+    return image_.NodeAt(static_cast<Offset>(Node::Load(RootWord(image_.superblock(), id_))));
+  }
   const Image& image() const { return image_; }
 
   // The prefix of a layer, given its root. DataLoss if there is none where the root says. `inline_bytes` backs the
@@ -248,7 +258,7 @@ class Tree {
 
   absl::Status ReplaceRecord(Change& change, Location& location, std::string_view key, std::string_view value);
   // The entry for a new key at this depth; appends its record where it needs one.
-  static absl::StatusOr<Entry> MakeEntry(Change& change, std::string_view key, std::string_view value, size_t depth);
+  absl::StatusOr<Entry> MakeEntry(Change& change, std::string_view key, std::string_view value, size_t depth) const;
 
   // ---- growing (kv/tree_grow.cc)
   absl::Status InsertIntoFullLeaf(Change& change, Location& location, std::string_view key, std::string_view value);
@@ -256,6 +266,9 @@ class Tree {
   static bool IsAtRightEdge(const Location& location);
   // Durable after the next fence.
   static void LowerBound(Change& change, Node& leaf, uint64_t bound);
+  // Whether a leaf whose slices begin so far into the key has a bound.
+  bool HasBound(size_t depth) const { return depth == 0 && id_ == RootId::kKeys; }
+  uint32_t record_flags() const { return id_ == RootId::kKeys ? kPlainRecord : kLogRecord; }
   // The lowest node that can be split now, to make room for a split of path[i].
   static size_t FirstToSplit(const Path& path, size_t i);
   // Claims what a split of path[i] writes to.
@@ -312,6 +325,7 @@ class Tree {
   absl::Status Damaged(const Descent& descent) const;
   absl::Status DamagedAt(Offset offset, const char* what) const;
 
+  const RootId id_;
   const Image& image_;
   daxfile::Persist& persist_;
   const uint32_t generation_;

@@ -203,13 +203,14 @@ Entry Tree::RecordEntry(std::string_view key, Offset record, size_t depth) {
   return {SliceAt(key, depth), kind, RecordRef(record, fingerprint).raw()};
 }
 
-absl::StatusOr<Entry> Tree::MakeEntry(Change& change, std::string_view key, std::string_view value, size_t depth) {
+absl::StatusOr<Entry> Tree::MakeEntry(Change& change, std::string_view key, std::string_view value,
+                                      size_t depth) const {
   if (depth == 0 && key.size() == kSliceBytes && value.size() == sizeof(uint64_t)) {
     uint64_t word;
     std::memcpy(&word, value.data(), sizeof(word));
     return Entry{SliceAt(key, 0), Kind::kInline, word};
   }
-  const absl::StatusOr<Offset> record = change.AppendRecord(key, value);
+  const absl::StatusOr<Offset> record = change.AppendRecord(key, value, record_flags());
   if (!record.ok()) return record.status();
   return RecordEntry(key, *record, depth);
 }

@@ -78,9 +78,9 @@ absl::Status Tree::AppendAtRightEdge(Change& change, Location& location, std::st
   change.Begin();
   for (size_t i = top; i <= leaf; ++i) change.Narrows(path[i].home);
 
-  const bool is_top_layer = path[leaf].depth == 0;
-  const uint64_t new_leaf = WriteNode(change, 0, {&*entry, 1}, PrefixKind::kNone, is_top_layer ? kUnbounded : 0);
-  if (is_top_layer) LowerBound(change, *path[leaf].node, entry->slice);
+  const bool has_bound = HasBound(path[leaf].depth);
+  const uint64_t new_leaf = WriteNode(change, 0, {&*entry, 1}, PrefixKind::kNone, has_bound ? kUnbounded : 0);
+  if (has_bound) LowerBound(change, *path[leaf].node, entry->slice);
   Entry added{entry->slice, Kind::kEndsWith0, new_leaf};
   for (size_t i = leaf; i > top; --i) added.ref = WriteNode(change, path[i - 1].node->level(), {&added, 1});
   if (top > root) {
@@ -104,7 +104,7 @@ absl::Status Tree::AppendAtRightEdge(Change& change, Location& location, std::st
     change.Fence();
     SwingLayerRoot(change, path, root, new_root);
   }
-  if (is_top_layer) OfferHint(change, entry->slice, kUnbounded, new_leaf);
+  if (has_bound) OfferHint(change, entry->slice, kUnbounded, new_leaf);
   return absl::OkStatus();
 }
 
@@ -152,7 +152,7 @@ absl::Status Tree::SplitNode(Change& change, Path& path, size_t i, std::span<con
   const unsigned level = old_node.level();
   const size_t at = SplitPoint(entries);
   if (at == 0) return Damaged(path[i].home, "a node full of one slice");
-  const bool has_bound = level == 0 && path[i].depth == 0;
+  const bool has_bound = level == 0 && HasBound(path[i].depth);
   const uint64_t middle = entries[at].slice;
   const uint64_t bound = old_node.bound();
   change.Begin();
@@ -191,7 +191,7 @@ void Tree::ReplaceByChildren(Change& change, Path& path, size_t i, std::span<con
 }
 
 void Tree::SwingLayerRoot(Change& change, const Path& path, size_t i, uint64_t new_root) const {
-  if (i == 0) return change.CommitRoot(image_.NodeAt(Offset{new_root}));
+  if (i == 0) return change.CommitRoot(id_, image_.NodeAt(Offset{new_root}));
   const PathStep& owner = path[i - 1];
   CommitReference(change, *owner.node, owner.perm.slot(owner.position), new_root);
 }

@@ -70,7 +70,7 @@ absl::Status Tree::InsertIntoNewLayer(Change& change, Location& location, std::s
     keys[count++] = {view.key(), record};
   }
   if (count != location.ties_end - location.ties_begin) return Damaged(leaf.home, "more ties than a leaf may hold");
-  const absl::StatusOr<Offset> new_record = change.AppendRecord(key, value);
+  const absl::StatusOr<Offset> new_record = change.AppendRecord(key, value, record_flags());
   if (!new_record.ok()) return new_record.status();
   const unsigned at = leaf.position - location.ties_begin;
   std::move_backward(keys.begin() + at, keys.begin() + count, keys.begin() + count + 1);

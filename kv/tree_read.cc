@@ -106,13 +106,13 @@ void Tree::ReadAt(const Node& node, const SnapshotView& at, Node* content) const
 }
 
 absl::StatusOr<bool> Tree::FindAt(std::string_view key, const SnapshotView& at, Found* found) const {
-  const Node* home = at.root;
+  const Node* home = at.root(id_);
   Descent descent;
   descent.depth = 0;
   unsigned level_bound = kMaxLevel + 1;
   Node node;
   for (;;) {
-    if (home == nullptr) return DamagedAt(Offset{64}, "a reference to a node leads nowhere");
+    if (home == nullptr) return DamagedAt(Offset{RootWordOffset(id_)}, "a reference to a node leads nowhere");
     home->Prefetch();
     ReadAt(*home, at, &node);
     const unsigned level = node.level();
@@ -150,7 +150,8 @@ absl::StatusOr<bool> Tree::FindAt(std::string_view key, const SnapshotView& at, 
 
 absl::Status Tree::Damaged(const Descent& descent) const {
   if (absl::Status status = ReadStatus(); !status.ok()) return status;
-  return descent.node != nullptr ? Damaged(descent.node, descent.problem) : DamagedAt(Offset{64}, descent.problem);
+  return descent.node != nullptr ? Damaged(descent.node, descent.problem)
+                                 : DamagedAt(Offset{RootWordOffset(id_)}, descent.problem);
 }
 
 absl::Status Tree::DamagedAt(Offset offset, const char* what) const {

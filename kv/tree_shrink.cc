@@ -40,7 +40,7 @@ absl::Status Tree::DropEmpty(Change& change, Path& path, size_t bottom, unsigned
   change.Begin();
   if (top == 0) {  // the whole store is empty: the empty leaf becomes the root
     for (size_t above = 0; above < bottom; ++above) change.Replaces(path[above].home);
-    change.CommitRoot(path[bottom].home);
+    change.CommitRoot(id_, path[bottom].home);
     return absl::OkStatus();
   }
   for (size_t gone = top; gone <= bottom; ++gone) change.Replaces(path[gone].home);
@@ -85,7 +85,7 @@ absl::Status Tree::MergeWithSibling(Change& change, Path& path, size_t i) {
     if (left.level() > 0 && !right_entries.empty()) right_entries[0].slice = parent.node->slice(right_slot);
     entries.insert(entries.end(), right_entries.begin(), right_entries.end());
     change.Begin();
-    const bool has_bound = left.level() == 0 && path[i].depth == 0;
+    const bool has_bound = left.level() == 0 && HasBound(path[i].depth);
     const uint64_t merged = WriteNode(change, left.level(), entries, PrefixKind::kNone, has_bound ? right.bound() : 0);
     WriteFreeSlot(change, *parent.node, perm, {parent.node->slice(left_slot), Kind::kEndsWith0, merged});
     change.Fence();

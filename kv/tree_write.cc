@@ -39,11 +39,11 @@ absl::Status Tree::Locate(std::string_view key, Change& change, Location* locati
   Path& path = location->path;
   path.clear();
   location->has_path = true;
-  Node* home = change.Root();
-  if (home == nullptr) return DamagedAt(Offset{64}, "the root word");
+  Node* home = change.Root(id_);
+  if (home == nullptr) return DamagedAt(Offset{RootWordOffset(id_)}, "the root word");
   LockWord version(0);
   if (absl::Status status = VersionOf(*home, change, &version); !status.ok()) return status;
-  if (change.Root() != home) return Restart();
+  if (change.Root(id_) != home) return Restart();
   size_t depth = 0;
   uint64_t lowest_slice = 0;
   bool is_layer_root = true;
@@ -212,7 +212,7 @@ absl::Status Tree::Update(Change& change, Location& location, std::string_view k
   }
   // The kind isn't covered by the store of the reference, so the entry moves to a new slot.
   const PathStep& leaf = location.leaf();
-  const absl::StatusOr<Offset> record = change.AppendRecord(key, value);
+  const absl::StatusOr<Offset> record = change.AppendRecord(key, value, record_flags());
   if (!record.ok()) return record.status();
   change.Begin();
   WriteFreeSlot(change, *leaf.node, leaf.perm, RecordEntry(key, *record, leaf.depth));
@@ -227,7 +227,8 @@ absl::Status Tree::ReplaceRecord(Change& change, Location& location, std::string
   const Offset old_record = leaf.node->record(slot).offset();
   const RecordView old_view = image_.RecordAt(old_record);
   if (old_view.is_null()) return Damaged(leaf.home, "a reference to a record leads nowhere");
-  const absl::StatusOr<Offset> record = change.AppendRecord(key, value, kPlainRecord, old_view.header().sequence);
+  const absl::StatusOr<Offset> record =
+      change.AppendRecord(key, value, record_flags(), old_view.header().sequence);
   if (!record.ok()) return record.status();
   change.Begin();
   change.Fence();

@@ -113,9 +113,9 @@ void Versions::Created(Node& node, Time now) {
   SetVersioned(node);
 }
 
-void Versions::KeepRoot(const Node* root, Time now) {
+void Versions::KeepRoot(RootId id, const Node* root, Time now) {
   const Lock lock(mutex_);
-  if (!open_.empty()) old_roots_.push_back({root, now.clock()});
+  if (!open_.empty()) old_roots_.push_back({id, root, now.clock()});
 }
 
 uint64_t Versions::MadeAt(const Node& node) const {
@@ -138,7 +138,8 @@ bool Versions::Retain(const Retired& object, uint64_t since, Time now) {
 
 // ---- snapshots
 
-Versions::Snapshot Versions::Open(absl::FunctionRef<void()> wait_for_changes, absl::FunctionRef<const Node*()> root) {
+Versions::Snapshot Versions::Open(absl::FunctionRef<void()> wait_for_changes,
+                                  absl::FunctionRef<const Node*(RootId)> root) {
   uint64_t number;
   {
     const Lock lock(mutex_);
@@ -151,12 +152,14 @@ Versions::Snapshot Versions::Open(absl::FunctionRef<void()> wait_for_changes, ab
   }
   wait_for_changes();
   // In this order: a change of the root puts the old one on the list, and then changes the word.
-  const Node* root_then = root();
+  Snapshot snapshot{number, {root(RootId::kKeys), root(RootId::kLog)}};
   const Lock lock(mutex_);
-  const auto changed = std::lower_bound(old_roots_.begin(), old_roots_.end(), number,
-                                        [](const OldRoot& old, uint64_t at) { return old.until < at; });
-  if (changed != old_roots_.end()) root_then = changed->root;
-  return {number, root_then};
+  for (const RootId id : {RootId::kKeys, RootId::kLog}) {
+    const auto changed = std::find_if(old_roots_.begin(), old_roots_.end(),
+                                      [&](const OldRoot& old) { return old.id == id && old.until >= number; });
+    if (changed != old_roots_.end()) snapshot.roots[static_cast<size_t>(id)] = changed->root;
+  }
+  return snapshot;
 }
 
 // Of the snapshots that are opened from now on nobody here knows; but what they need comes later than `last`.

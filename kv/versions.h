@@ -71,8 +71,8 @@ class Versions {
   void Keep(Node& node, Time now);
   // The node, which nobody has seen yet, was written.
   void Created(Node& node, Time now);
-  // The root word is about to be changed.
-  void KeepRoot(const Node* root, Time now);
+  // A root word is about to be changed.
+  void KeepRoot(RootId id, const Node* root, Time now);
   // The object, made no earlier than `since`, is referred to no more. Whether it is retained; else the caller retires
   // it.
   bool Retain(const Retired& object, uint64_t since, Time now);
@@ -83,11 +83,11 @@ class Versions {
 
   struct Snapshot {
     uint64_t number;
-    const Node* root;
+    std::array<const Node*, kRoots> roots;
   };
-  // `wait_for_changes` returns when all changes are over that were under way when it was called; `root` reads the root
+  // `wait_for_changes` returns when all changes are over that were under way when it was called; `root` reads a root
   // word.
-  Snapshot Open(absl::FunctionRef<void()> wait_for_changes, absl::FunctionRef<const Node*()> root);
+  Snapshot Open(absl::FunctionRef<void()> wait_for_changes, absl::FunctionRef<const Node*(RootId)> root);
   // Ends it. Whether there is something to let go of, by LetGo; then nothing else does that.
   struct Closed {
     uint64_t first;  // what came here before this, or after `last`, is none of its business
@@ -173,6 +173,7 @@ class Versions {
     std::chrono::steady_clock::time_point opened_at;
   };
   struct OldRoot {
+    RootId id;
     const Node* root;
     uint64_t until;
   };

@@ -1,0 +1,91 @@
+// The log: what each commit has changed, in the order of the commits. It is a tree of its own beside that of the keys
+// (RootId::kLog), from a commit's number, big-endian, to one record that says what it did. A commit and its entry are
+// one batch: one is there if the other is (kv/batch_commit.cc). Numbers ascend by one, so that a gap shows. What is old
+// is erased, by the batch that adds something; the last entry stays for good, for it says what comes next.
+//
+// The value of such a record (native byte order; nothing is padded):
+//
+//   OFFSET   SIZE  NAME            MEANING
+//   0        8     begin_bytes     of all records of the log before this one, those erased included
+//   8        4     operations      how many
+//   12       4     flags           1: kLoaded, what came before isn't in the log: it was loaded in one piece
+//   16             for each operation, ascending by key:
+//   +0       4     key_and_kind    bits 0..16 key length; bit 31: deleted
+//   +4       4     value_bytes     deleted: 0
+//   +8       k, v  key, value
+#ifndef SEALKV_KV_CHANGE_LOG_H_
+#define SEALKV_KV_CHANGE_LOG_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "kv/superblock.h"
+
+namespace sealkv {
+struct CommittedChange;
+}  // namespace sealkv
+
+namespace sealkv::internal {
+
+struct LogHeader {
+  uint64_t begin_bytes;
+  uint32_t operations;
+  uint32_t flags;
+
+  static constexpr uint32_t kLoaded = 1;  // of flags
+};
+static_assert(sizeof(LogHeader) == 16 && offsetof(LogHeader, operations) == 8 && offsetof(LogHeader, flags) == 12);
+
+struct LoggedOperation {
+  uint32_t key_and_kind;
+  uint32_t value_bytes;
+
+  static constexpr uint32_t kDeleted = uint32_t{1} << 31;  // of key_and_kind
+};
+static_assert(sizeof(LoggedOperation) == 8);
+
+// An entry that is being put together.
+class LogEntry {
+ public:
+  void Put(std::string_view key, std::string_view value) { Add(key, value, 0); }
+  void Delete(std::string_view key) { Add(key, {}, LoggedOperation::kDeleted); }
+  // What came before isn't in the log; the entry's number, then, is said.
+  void BeginAt(uint64_t number) {
+    flags_ = LogHeader::kLoaded;
+    number_ = number;
+  }
+  // The commit must get this number.
+  void Expect(uint64_t number) { number_ = number; }
+
+  bool is_empty() const { return operations_ == 0 && flags_ == 0; }
+  bool is_loaded() const { return flags_ == LogHeader::kLoaded; }
+  std::optional<uint64_t> number() const { return number_; }
+  size_t bytes() const { return sizeof(LogHeader) + bytes_.size(); }
+  // The value of its record.
+  std::string_view Finish(uint64_t begin_bytes);
+
+ private:
+  void Add(std::string_view key, std::string_view value, uint32_t kind);
+
+  std::string bytes_;  // room for the header, then the operations; empty before the first
+  uint32_t operations_ = 0;
+  uint32_t flags_ = 0;
+  std::optional<uint64_t> number_;
+};
+
+// The header of an entry; nothing if this is none.
+std::optional<LogHeader> LogHeaderOf(std::string_view value);
+// What an entry says, but for its number: views into it. False: it is none.
+bool ParseLogEntry(std::string_view value, CommittedChange* change);
+// Whether two entries say the same. Where each lies in its log is no matter.
+bool SayTheSame(std::string_view entry_a, std::string_view entry_b);
+
+uint64_t LogTermsChecksum(const LogTerms& terms);
+
+}  // namespace sealkv::internal
+
+#endif  // SEALKV_KV_CHANGE_LOG_H_
