@@ -128,7 +128,8 @@ absl::Status BulkLoad::Commit(Arena& arena) {
   context_.persist.Fence();
   Change change(context_, arena);
   Node* const old_root = change.Root(RootId::kKeys);
-  if (old_root == nullptr || change.Claim(old_root, old_root->lock()) == nullptr || change.Root(RootId::kKeys) != old_root) {
+  if (old_root == nullptr || change.Claim(old_root, old_root->lock()) == nullptr ||
+      change.Root(RootId::kKeys) != old_root) {
     return Restart();
   }
   if (!IsEmptyRoot(*old_root)) return StoreIsNotEmpty();

@@ -11,7 +11,8 @@ constexpr int kGenerationShift = 40;
 
 std::string RecordHeaderFault(const RecordHeader& header) {
   if (header.key_bytes() > kMaxKeyBytes) return absl::StrCat("a key of ", header.key_bytes(), " bytes");
-  if (header.value_bytes > kMaxValueBytes && header.flags() != kLogRecord) return absl::StrCat("a value of ", header.value_bytes, " bytes");
+  if (header.value_bytes > kMaxValueBytes && header.flags() != kLogRecord)
+    return absl::StrCat("a value of ", header.value_bytes, " bytes");
   if (header.flags() > kLogRecord) return absl::StrCat("unknown flags ", header.flags());
   if (header.key_and_flags != RecordHeader::KeyAndFlags(header.key_bytes(), header.flags())) return "reserved bits set";
   if (header.expiry != 0) return absl::StrCat("an expiry of ", header.expiry);

@@ -102,7 +102,8 @@ void Cursor::Reach(Goal goal, std::string_view key) {
 
 Cursor::Result Cursor::TryReach(Goal goal, std::string_view key) {
   if (goal == Goal::kFirst || goal == Goal::kLast) {
-    if (const Result result = Push(at_snapshot_ ? snapshot_.root(tree_.id()) : tree_.Root(), true, 0); result != Result::kOk)
+    if (const Result result = Push(at_snapshot_ ? snapshot_.root(tree_.id()) : tree_.Root(), true, 0);
+        result != Result::kOk)
       return result;
     const bool backward = goal == Goal::kLast;
     if (backward) frames_.back().position = static_cast<int>(frames_.back().perm.count()) - 1;
@@ -252,7 +253,8 @@ Cursor::Result Cursor::PushChild() {
 
 // Goes down to the first entry >= key: the topmost frame is a leaf then, its position perhaps one past its last entry.
 Cursor::Result Cursor::DescendTo(std::string_view key) {
-  if (const Result result = Push(at_snapshot_ ? snapshot_.root(tree_.id()) : tree_.Root(), true, 0); result != Result::kOk)
+  if (const Result result = Push(at_snapshot_ ? snapshot_.root(tree_.id()) : tree_.Root(), true, 0);
+      result != Result::kOk)
     return result;
   for (;;) {
     Frame& frame = frames_.back();

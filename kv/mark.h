@@ -1,5 +1,5 @@
-// The background pass after an open: walks the trees in key order and counts what lives in each segment that was in use.
-// It closes the gate for a few hundred entries at a time; writers go on in between. Until it is through, new
+// The background pass after an open: walks the trees in key order and counts what lives in each segment that was in
+// use. It closes the gate for a few hundred entries at a time; writers go on in between. Until it is through, new
 // objects go to segments that were free at open, so what it counts can only become less, and Heap keeps count of that.
 //
 // Thread safety: Step needs the gate closed; is_done may be asked by any thread.
@@ -30,6 +30,10 @@ class Marker {
   const absl::Status& status() const { return status_; }
 
  private:
+  // The same in one tree. False: not through; or failed, then is_done_.
+  bool StepIn(const Tree& tree, unsigned* entries);
+  bool Fail(absl::Status status);
+
   const std::vector<const Tree*> trees_;
   size_t at_tree_ = 0;
   Heap& heap_;

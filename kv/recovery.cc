@@ -68,7 +68,8 @@ Superblock SuperblockFor(uint64_t capacity_bytes, uint64_t most_bytes, uint64_t 
 }
 
 // All of the header but the identity, which comes last. The first segment behind the header becomes a node segment; its
-// first node is the root: an empty leaf; the second that of the log, if there is one. No generation, no parts, every other segment free: zeros.
+// first node is the root: an empty leaf; the second that of the log, if there is one. No generation, no parts, every
+// other segment free: zeros.
 void WriteEmptyTree(daxfile::Persist& persist, std::byte* base, const Superblock& superblock) {
   const uint64_t segment = superblock.header_segments;
   const uint64_t root = segment << superblock.segment_bytes_log2;

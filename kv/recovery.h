@@ -27,8 +27,8 @@ uint64_t MostBytesByDefault(uint64_t capacity_bytes);
 uint64_t MostBytesFor(uint64_t capacity_bytes);
 
 // Makes an empty store of the file's first `capacity_bytes` (0: of all of it), durable once a generation has begun
-// (BeginGeneration). It may grow to `most_bytes`; not at all, if that isn't more. It keeps a log of `log_bytes`; none, if
-// that is 0. A crash in the middle leaves a file without a magic number: not a store.
+// (BeginGeneration). It may grow to `most_bytes`; not at all, if that isn't more. It keeps a log of `log_bytes`; none,
+// if that is 0. A crash in the middle leaves a file without a magic number: not a store.
 absl::Status FormatImage(daxfile::DaxFile& file, uint64_t capacity_bytes = 0, uint64_t most_bytes = 0,
                          uint64_t log_bytes = 0);
 

@@ -160,7 +160,8 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Create(std::string_view path, cons
   absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Create(
       path, {.open = FileOptions(options), .size_bytes = options.capacity_bytes, .progress = options.progress});
   if (!file.ok()) return file.status();
-  return Format(*std::move(file), Background::kCompacts, {.max_bytes = max_bytes, .change_log_bytes = options.change_log_bytes});
+  return Format(*std::move(file), Background::kCompacts,
+                {.max_bytes = max_bytes, .change_log_bytes = options.change_log_bytes});
 }
 
 absl::Status Store::Remove(std::string_view path) {

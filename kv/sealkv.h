@@ -39,9 +39,9 @@
 //
 // CHANGES. A store made with Options::change_log_bytes keeps what each commit has changed, with the commit, atomically:
 // so many bytes of it, beside the data, and older ones go. Commits have numbers, 1, 2, 3, …, in the order in which they
-// took effect. ReadChanges shows them, and CatchUpWith applies them to a copy: a backup that costs what has changed. Each
-// write then is a batch of at least 4 fences, and writers go one after another. Where such a store finds no space for a
-// write, and can't grow, it gives up the changes that it keeps before it refuses.
+// took effect. ReadChanges shows them, and CatchUpWith applies them to a copy: a backup that costs what has changed.
+// Each write then is a batch of at least 4 fences, and writers go one after another. Where such a store finds no space
+// for a write, and can't grow, it gives up the changes that it keeps before it refuses.
 //
 // ERRORS are absl::Status. NotFound, AlreadyExists and FailedPrecondition are answers, listed at each method;
 // InvalidArgument: a key or value too large, or a wrong option; ResourceExhausted: no space, nothing was changed;
@@ -245,7 +245,7 @@ struct CommittedChange {
     std::string_view key;
     std::string_view value;  // that the key has had since; of a sum, too
   };
-  uint64_t number = 0;  // the first of a store is 1, and they ascend by 1
+  uint64_t number = 0;                // the first of a store is 1, and they ascend by 1
   std::vector<Operation> operations;  // ascending by key
 };
 
@@ -387,12 +387,12 @@ class Store {
   // Deletes all keys of the range at once. Cost: as for a batch of that many deletions.
   absl::Status DeleteRange(Range range);
 
-  // Fills an empty store that keeps no changes (else FailedPrecondition) with what `next` gives, key by key, ascending (else
-  // InvalidArgument), until it returns false; the views it sets must be good until it is called again. Full nodes, each
-  // written once; all of it becomes visible, and durable, by one store at the end: before that, and after an error or a
-  // crash, the store is as empty as it was. Other threads may use the store meanwhile; a key that one of them puts
-  // makes the load fail. Memory: 8 bytes a node, and 8 for each of the keys that share one and the same first 8 bytes.
-  // Cost: the lines of the records and nodes, and 2 fences.
+  // Fills an empty store that keeps no changes (else FailedPrecondition) with what `next` gives, key by key, ascending
+  // (else InvalidArgument), until it returns false; the views it sets must be good until it is called again. Full
+  // nodes, each written once; all of it becomes visible, and durable, by one store at the end: before that, and after
+  // an error or a crash, the store is as empty as it was. Other threads may use the store meanwhile; a key that one of
+  // them puts makes the load fail. Memory: 8 bytes a node, and 8 for each of the keys that share one and the same first
+  // 8 bytes. Cost: the lines of the records and nodes, and 2 fences.
   absl::Status BulkLoad(const std::function<bool(std::string_view* key, std::string_view* value)>& next);
 
   // FailedPrecondition: the store is open for reading only.
@@ -409,7 +409,8 @@ class Store {
 
   // Makes a copy of the store, as it is at one moment, while others go on writing: a new store at `path`, of
   // `capacity_bytes` (0: as large as this one) that may grow (max_bytes 0: as far as this one) and keeps its changes
-  // (change_log_bytes 0: if this one does, and as many), its nodes full and without what is dead in this one. It appears there when it is whole, and durable; until then it is beside it
+  // (change_log_bytes 0: if this one does, and as many), its nodes full and without what is dead in this one. It
+  // appears there when it is whole, and durable; until then it is beside it
   // (`path`.PID.part), where a crash may leave it. Opens a snapshot for as long as it takes, which retains what is
   // replaced meanwhile. `go_on` is told how many keys are copied, every thousand or so, and at the end; false ends it
   // (Cancelled). Errors: AlreadyExists; those of Create; ResourceExhausted: it doesn't fit; DataLoss: what is read is

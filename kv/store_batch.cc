@@ -126,10 +126,9 @@ static uint64_t LargestRecordBytes(const KeyChanges& changes, bool keeps_log) {
 absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* validation) {
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) BeginBackgroundPass();
-  return RunBatch(changes.list().size(), LargestRecordBytes(changes, keeps_log()),
-                  [&](Arena& arena, const Node** blocker) {
-                    return TryWriteBatch(arena, changes, validation, blocker);
-                  });
+  return RunBatch(
+      changes.list().size(), LargestRecordBytes(changes, keeps_log()),
+      [&](Arena& arena, const Node** blocker) { return TryWriteBatch(arena, changes, validation, blocker); });
 }
 
 absl::Status StoreImpl::RunBatch(size_t pairs, uint64_t bytes, BatchAttempt attempt) {

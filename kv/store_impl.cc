@@ -43,12 +43,8 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
       growth_(file_, image_, heap_),
       gate_(heap_),
       locks_(generation),
-      context_{image_,
-               file_.persist(),
-               heap_,
-               locks_,
-               versions_,
-               (image_.superblock().features_incompatible & Superblock::kKeepsLog) != 0},
+      context_{image_, file_.persist(), heap_,
+               locks_, versions_,       (image_.superblock().features_incompatible & Superblock::kKeepsLog) != 0},
       tree_(RootId::kKeys, image_, file_.persist(), generation),
       log_tree_(RootId::kLog, image_, file_.persist(), generation),
       marker_(keeps_log() ? std::vector<const Tree*>{&tree_, &log_tree_} : std::vector<const Tree*>{&tree_}, heap_,
@@ -178,9 +174,9 @@ absl::StatusOr<std::shared_ptr<const OpenSnapshot>> StoreImpl::NewSnapshot() {
     return absl::FailedPreconditionError(absl::StrCat(
         file_.path(), ": the store is open for reading only, and only the process that writes it can take snapshots."));
   }
-  const Versions::Snapshot snapshot = versions_.Open(
-      [this] { gate_.WaitForChanges(); },
-      [this](RootId id) { return id == RootId::kKeys ? tree_.Root() : log_tree_.Root(); });
+  const Versions::Snapshot snapshot =
+      versions_.Open([this] { gate_.WaitForChanges(); },
+                     [this](RootId id) { return id == RootId::kKeys ? tree_.Root() : log_tree_.Root(); });
   return std::make_shared<const OpenSnapshot>(*this, SnapshotView{snapshot.number, snapshot.roots, &versions_});
 }
 

@@ -19,9 +19,10 @@ constexpr uint64_t kMostEntryBytes = (uint64_t{1} << 32) - (uint64_t{1} << 20);
 constexpr uint64_t kChangesBetweenCalls = 256;
 
 absl::Status KeepsNoLog(const std::string& path) {
-  return absl::FailedPreconditionError(absl::StrCat(
-      path, ": the store doesn't keep its changes. One made with Options::change_log_bytes does (kvdump: "
-            "--change-log=BYTES); `kvdump backup` makes one of this."));
+  return absl::FailedPreconditionError(
+      absl::StrCat(path,
+                   ": the store doesn't keep its changes. One made with Options::change_log_bytes does (kvdump: "
+                   "--change-log=BYTES); `kvdump backup` makes one of this."));
 }
 
 absl::Status DamagedEntry(uint64_t number) {
@@ -30,8 +31,9 @@ absl::Status DamagedEntry(uint64_t number) {
 }
 
 absl::Status IsGone(uint64_t since, uint64_t first) {
-  return absl::OutOfRangeError(absl::StrCat("the changes after ", since, " are no longer all there: the oldest that is kept is ",
-                                            first, ". Make a new copy of the store, and go on from that."));
+  return absl::OutOfRangeError(absl::StrCat("the changes after ", since,
+                                            " are no longer all there: the oldest that is kept is ", first,
+                                            ". Make a new copy of the store, and go on from that."));
 }
 
 }  // namespace
@@ -61,9 +63,9 @@ absl::Status StoreImpl::AppendToLog(Change& change) {
   LogEntry& entry = change.batch()->log_entry();
   if (entry.is_empty()) return absl::OkStatus();
   if (entry.bytes() > kMostEntryBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("a batch of ", entry.bytes(),
-                                                   " bytes is too large for a store that keeps its changes: the most is ",
-                                                   kMostEntryBytes, "."));
+    return absl::InvalidArgumentError(
+        absl::StrCat("a batch of ", entry.bytes(),
+                     " bytes is too large for a store that keeps its changes: the most is ", kMostEntryBytes, "."));
   }
   Location last;
   if (absl::Status status = LocateAndClaim(log_tree_, change, U64Key(~uint64_t{0}), &last); !status.ok()) return status;
@@ -74,16 +76,16 @@ absl::Status StoreImpl::AppendToLog(Change& change) {
     const unsigned slot = leaf.perm.slot(leaf.position - 1);
     number = leaf.node->slice(slot) + 1;
     const RecordView record = image_.RecordAt(leaf.node->record(slot).offset());
-    const std::optional<LogHeader> header =
-        record.is_null() ? std::nullopt : LogHeaderOf(record.value());
+    const std::optional<LogHeader> header = record.is_null() ? std::nullopt : LogHeaderOf(record.value());
     if (!header.has_value()) return DamagedEntry(number - 1);
     begin_bytes = header->begin_bytes + record.bytes();
   } else if (entry.is_loaded()) {
     number = *entry.number();
   }
   if (number != entry.number().value_or(number)) {
-    return absl::FailedPreconditionError(absl::StrCat(file_.path(), ": the store has changed meanwhile: the next change is ", number, ", not ",
-                                                      *entry.number(), "."));
+    return absl::FailedPreconditionError(absl::StrCat(file_.path(),
+                                                      ": the store has changed meanwhile: the next change is ", number,
+                                                      ", not ", *entry.number(), "."));
   }
   const std::string key = U64Key(number);
   const std::string_view value = entry.Finish(begin_bytes);
@@ -111,8 +113,7 @@ absl::Status StoreImpl::EraseOldLogEntries(Change& change, uint64_t last, uint64
     const unsigned slot = leaf.perm.slot(0);
     const uint64_t number = leaf.node->slice(slot);
     const RecordView record = image_.RecordAt(leaf.node->record(slot).offset());
-    const std::optional<LogHeader> header =
-        record.is_null() ? std::nullopt : LogHeaderOf(record.value());
+    const std::optional<LogHeader> header = record.is_null() ? std::nullopt : LogHeaderOf(record.value());
     if (!header.has_value()) return DamagedEntry(number);
     if (number == last || end_bytes - header->begin_bytes <= log_terms().most_bytes) return absl::OkStatus();
     const std::string key = U64Key(number);
@@ -241,8 +242,8 @@ absl::Status StoreImpl::CheckSameLineage(const StoreImpl& other, uint64_t last) 
   if (!ours.Valid() || !theirs.Valid() || ours.key() != theirs.key()) {
     if (!ours.status().ok()) return ours.status();
     if (!theirs.status().ok() || theirs.Valid()) return theirs.status();  // older ones may be gone
-    return absl::FailedPreconditionError(absl::StrCat(file_.path(), ": is ahead of ", other.file_.path(),
-                                                      ", which has no change ", last, "."));
+    return absl::FailedPreconditionError(
+        absl::StrCat(file_.path(), ": is ahead of ", other.file_.path(), ", which has no change ", last, "."));
   }
   const auto is_loaded = [](const Cursor& cursor) { return LogHeaderOf(cursor.value())->flags == LogHeader::kLoaded; };
   if (!LogHeaderOf(ours.value()).has_value() || !LogHeaderOf(theirs.value()).has_value()) return DamagedEntry(last);
@@ -255,8 +256,8 @@ absl::Status StoreImpl::ApplyLogged(const CommittedChange& change) {
   KeyChanges changes;
   changes.Reserve(change.operations.size());
   for (const CommittedChange::Operation& operation : change.operations) {
-    changes.Append({operation.key, operation.is_delete ? KeyChange::Kind::kDelete : KeyChange::Kind::kPut,
-                    operation.value});
+    changes.Append(
+        {operation.key, operation.is_delete ? KeyChange::Kind::kDelete : KeyChange::Kind::kPut, operation.value});
   }
   return RunBatch(changes.list().size(), 0, [&](Arena& arena, const Node** blocker) {
     return TryWriteBatch(arena, changes, nullptr, blocker, change.number);

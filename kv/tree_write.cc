@@ -227,8 +227,7 @@ absl::Status Tree::ReplaceRecord(Change& change, Location& location, std::string
   const Offset old_record = leaf.node->record(slot).offset();
   const RecordView old_view = image_.RecordAt(old_record);
   if (old_view.is_null()) return Damaged(leaf.home, "a reference to a record leads nowhere");
-  const absl::StatusOr<Offset> record =
-      change.AppendRecord(key, value, record_flags(), old_view.header().sequence);
+  const absl::StatusOr<Offset> record = change.AppendRecord(key, value, record_flags(), old_view.header().sequence);
   if (!record.ok()) return record.status();
   change.Begin();
   change.Fence();

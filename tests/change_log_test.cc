@@ -58,7 +58,9 @@ std::vector<std::string> ChangesSince(const Store& store, uint64_t since) {
 
 // One random write of any kind. What is refused, as it should be, is no matter.
 void WriteSomething(Store& store, Random& random) {
-  const auto key = [&] { return random.OneIn(2) ? U64Key(random.Below(300)) : absl::StrCat("key/", random.Below(300)); };
+  const auto key = [&] {
+    return random.OneIn(2) ? U64Key(random.Below(300)) : absl::StrCat("key/", random.Below(300));
+  };
   const auto value = [&] { return random.OneIn(2) ? WordValue(random.Next()) : random.Bytes(random.Below(200)); };
   switch (random.Below(10)) {
     case 0:
@@ -70,10 +72,13 @@ void WriteSomething(Store& store, Random& random) {
     case 3:
       return store.CompareAndSwap(key(), 0, 1).status().IgnoreError();
     case 4:
-      return store.Update(key(), [&](std::optional<std::string_view> before) -> std::optional<std::string> {
-              if (before.has_value() && before->size() > 100) return std::nullopt;
-              return std::string(before.value_or("")) + "+";
-            }).IgnoreError();
+      return store
+          .Update(key(),
+                  [&](std::optional<std::string_view> before) -> std::optional<std::string> {
+                    if (before.has_value() && before->size() > 100) return std::nullopt;
+                    return std::string(before.value_or("")) + "+";
+                  })
+          .IgnoreError();
     case 5: {
       WriteBatch batch;
       for (uint64_t i = random.Below(20); i > 0; --i) {
@@ -86,10 +91,12 @@ void WriteSomething(Store& store, Random& random) {
       return store.DeleteRange({.lower = from, .upper = from + "9"}).IgnoreError();
     }
     case 7:
-      return store.Transact([&](Transaction& transaction) {
-              const absl::StatusOr<std::string> found = transaction.Get(key());
-              return transaction.Put(key(), found.ok() ? *found : "none");
-            }).IgnoreError();
+      return store
+          .Transact([&](Transaction& transaction) {
+            const absl::StatusOr<std::string> found = transaction.Get(key());
+            return transaction.Put(key(), found.ok() ? *found : "none");
+          })
+          .IgnoreError();
     default:
       EXPECT_OK(store.Put(key(), value()));
   }
@@ -313,7 +320,8 @@ TEST_F(ChangeLogTest, ACopyCatchesUp) {
     EXPECT_EQ(*copy->LastChange(), *store->LastChange());
   }
   // What came before the copy was made isn't in its log, and what came since is.
-  EXPECT_TRUE(IsError(copy->ReadChanges(0, [](const CommittedChange&) { return true; }), absl::StatusCode::kOutOfRange));
+  EXPECT_TRUE(
+      IsError(copy->ReadChanges(0, [](const CommittedChange&) { return true; }), absl::StatusCode::kOutOfRange));
   const uint64_t first = copy->GetStats().log.first_change;
   EXPECT_EQ(ChangesSince(*copy, first - 1), ChangesSince(*store, first - 1));
   copy.reset();
@@ -371,7 +379,8 @@ TEST_F(ChangeLogTest, ACopyOfAStoreThatKeepsNoneBeginsItsOwn) {
   ASSERT_OK(store->Put("a", "1"));
   ASSERT_OK(store->Checkpoint(Path("copy"), Keeping(kMuch)));
   const std::unique_ptr<Store> copy = Reopen("copy");
-  EXPECT_TRUE(IsError(copy->ReadChanges(0, [](const CommittedChange&) { return true; }), absl::StatusCode::kOutOfRange));
+  EXPECT_TRUE(
+      IsError(copy->ReadChanges(0, [](const CommittedChange&) { return true; }), absl::StatusCode::kOutOfRange));
   ASSERT_OK(copy->Put("b", "2"));
   EXPECT_EQ(ChangesSince(*copy, 1), std::vector<std::string>{"2: +b=2"});
 }

@@ -61,6 +61,7 @@ class Runner {
   explicit Runner(const Scenario& scenario)
       : memory_(scenario.memory_bytes, scenario.memory_fill), recorder_(WithImage(memory_.span(), scenario.image)) {
     if (scenario.capacity_bytes > 0) capacity_ = {scenario.capacity_bytes, scenario.memory_bytes};
+    capacity_.change_log_bytes = scenario.change_log_bytes;
   }
 
   ScenarioRecording Run(const Scenario& scenario) {

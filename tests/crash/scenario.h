@@ -26,6 +26,7 @@ struct Scenario {
   std::string kind;
   size_t memory_bytes = 68 << 10;  // 17 segments: the last free one is for compaction
   size_t capacity_bytes = 0;       // what the store begins with: it may grow to all of the memory. 0: that is all of it
+  uint64_t change_log_bytes = 0;   // how much it keeps of what was changed
   uint8_t memory_fill = 0;         // what the memory holds before the first Format
   // If given: what the memory holds, and what the store in it. Then `setup` is empty, and `operations` begin with
   // Reopen or Recover.
@@ -53,6 +54,8 @@ std::vector<Scenario> AllScenarios();
 std::vector<Scenario> BatchScenarios();
 std::vector<Scenario> RedoScenarios();
 std::vector<Scenario> SnapshotScenarios();
+// Of stores that keep what was changed in them.
+std::vector<Scenario> LogScenarios();
 
 // A scenario that was run over the recorder.
 struct ScenarioRecording : Recording {

@@ -32,6 +32,12 @@ class Walker {
     }
     shape_.top_level = root->level();
     WalkNode(static_cast<Offset>(shape_.root));
+    const Offset log_root{image_.superblock().log_root};
+    if (log_root == Offset::kNone) return std::move(shape_);
+    is_in_log_ = true;
+    WalkNode(log_root);
+    const Node* const node = image_.NodeAt(log_root);
+    if (node != nullptr) shape_.log_top_level = node->level();
     return std::move(shape_);
   }
 
@@ -73,7 +79,9 @@ class Walker {
   void WalkNode(Offset offset) {
     const Node* node = image_.NodeAt(offset);
     if (node == nullptr || !node->perm().IsWellFormed()) return Contradict("not a node", Raw(offset));
-    const bool is_new = (node->is_leaf() ? shape_.leaves : shape_.inner).insert(Raw(offset)).second;
+    std::set<uint64_t>& nodes = is_in_log_ ? (node->is_leaf() ? shape_.log_leaves : shape_.log_inner)
+                                           : (node->is_leaf() ? shape_.leaves : shape_.inner);
+    const bool is_new = nodes.insert(Raw(offset)).second;
     if (!is_new) return Contradict("a node reached twice", Raw(offset));
     Use(Raw(offset), SegmentKind::kNodes, SegmentKind::kNodes);
     shape_.node_bytes += internal::kNodeBytes;
@@ -90,7 +98,11 @@ class Walker {
         continue;
       }
       const Kind kind = node->kinds().kind(slot);
-      ++shape_.entries[kind];
+      if (is_in_log_) {
+        shape_.log_entries.push_back(node->slice(slot));
+      } else {
+        ++shape_.entries[kind];
+      }
       if (kind == Kind::kLayer) {
         WalkLayer(node->child(slot));
       } else if (IsRecord(kind)) {
@@ -129,6 +141,7 @@ class Walker {
   std::vector<bool>* const live_words_;
   std::vector<uint64_t> owner_;  // by segment: the first of its run
   std::vector<SegmentKind> kinds_;
+  bool is_in_log_ = false;
   Shape shape_;
 };
 

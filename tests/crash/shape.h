@@ -29,6 +29,11 @@ struct Shape {
   std::map<internal::SegmentKind, uint64_t> segments;  // by the table; a run counts once
   std::set<uint64_t> live_segments;                    // that something reachable lies in; of a run the first
   uint64_t parts = 0;                                  // that were added to it
+  // Of the log's tree, if there is one (kv/change_log.h); its records are among the others.
+  unsigned log_top_level = 0;
+  std::set<uint64_t> log_leaves;
+  std::set<uint64_t> log_inner;
+  std::vector<uint64_t> log_entries;  // their numbers, in order
   uint64_t node_bytes = 0;
   uint64_t record_bytes = 0;
 

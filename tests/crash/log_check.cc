@@ -1,0 +1,47 @@
+#include "tests/crash/log_check.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "tests/model.h"
+
+namespace sealkv::crash {
+
+std::string LogComplaint(const Store& store) {
+  const LogStats stats = store.GetStats().log;
+  if (stats.most_bytes == 0) return "";
+  std::map<std::string, std::optional<std::string>, std::less<>> last;
+  uint64_t number = stats.first_change == 0 ? 0 : stats.first_change - 1;
+  const bool is_whole = number == 0;
+  std::string complaint;
+  const absl::Status status = store.ReadChanges(number, [&](const CommittedChange& change) {
+    if (change.number != ++number) complaint = "the log goes on with " + std::to_string(change.number);
+    if (change.operations.empty()) complaint = "an entry of the log that says nothing";
+    for (const auto& [is_delete, key, value] : change.operations) {
+      auto& known = last[std::string(key)];
+      if (is_delete && is_whole && !known.has_value()) complaint = "the log deletes what isn't there";
+      known = is_delete ? std::nullopt : std::optional<std::string>(value);
+    }
+    return complaint.empty();
+  });
+  if (!status.ok()) return "the log: " + status.ToString();
+  if (!complaint.empty()) return complaint;
+  if (number != stats.last_change) return "the log ends before its last entry";
+  const std::unique_ptr<Iterator> at = store.NewIterator();
+  for (at->SeekToFirst(); at->Valid(); at->Next()) {
+    const auto found = last.find(at->key());
+    if (found == last.end()) {
+      if (is_whole) return "the log doesn't know " + testing::Printable(at->key());
+      continue;
+    }
+    if (found->second != at->value()) return "the log knows another value of " + testing::Printable(at->key());
+    last.erase(found);
+  }
+  for (const auto& [key, value] : last) {
+    if (value.has_value()) return "the log knows " + testing::Printable(key) + ", which isn't there";
+  }
+  return "";
+}
+
+}  // namespace sealkv::crash
