@@ -31,6 +31,7 @@ struct EngineOptions {
   std::string path;  // or kInMemory
   uint64_t capacity_bytes = 0;
   uint64_t max_capacity_bytes = 0;  // no more than that: it doesn't grow
+  uint64_t change_log_bytes = 0;    // how much it keeps of what is changed
   daxfile::Tier weakest_tier = daxfile::Tier::kVolatile;
   bool use_existing = false;
 };

@@ -23,6 +23,7 @@ class SealkvEngine : public Engine {
     if (path_ == kInMemory) return OpenInMemory(options.capacity_bytes);
     store_options_ = {.capacity_bytes = options.capacity_bytes,
                       .max_bytes = std::max(options.capacity_bytes, options.max_capacity_bytes),
+                      .change_log_bytes = options.change_log_bytes,
                       .weakest_tier = options.weakest_tier};
     absl::StatusOr<std::unique_ptr<Store>> store =
         options.use_existing ? Store::Open(path_, store_options_) : Store::Create(path_, store_options_);

@@ -54,6 +54,7 @@ ABSL_FLAG(std::string, tier, "volatile",
           "weakest durability tier accepted: volatile, msync, map-sync, device-dax, static-dax");
 ABSL_FLAG(uint64_t, capacity, 0, "bytes of the store (0: enough for the benchmarks asked for)");
 ABSL_FLAG(uint64_t, max_capacity, 0, "bytes that the store may grow to (0: it doesn't)");
+ABSL_FLAG(uint64_t, change_log, 0, "bytes that the store keeps of what is changed (0: nothing)");
 ABSL_FLAG(uint32_t, repetitions, 1, "run the whole list so many times, report each benchmark's median");
 ABSL_FLAG(std::string, json, "", "write the results to this file, in Google Benchmark's format (-: standard output)");
 ABSL_FLAG(std::string, mark_operations, "",
@@ -147,6 +148,7 @@ absl::StatusOr<Plan> MakePlan() {
     return absl::InvalidArgumentError("--sample_every must be a divisor of 4096");
   }
   plan.engine.max_capacity_bytes = absl::GetFlag(FLAGS_max_capacity);
+  plan.engine.change_log_bytes = absl::GetFlag(FLAGS_change_log);
   plan.engine.capacity_bytes = absl::GetFlag(FLAGS_capacity) > 0 ? absl::GetFlag(FLAGS_capacity) : CapacityFor(plan);
   return plan;
 }

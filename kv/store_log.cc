@@ -21,8 +21,8 @@ constexpr uint64_t kChangesBetweenCalls = 256;
 absl::Status KeepsNoLog(const std::string& path) {
   return absl::FailedPreconditionError(
       absl::StrCat(path,
-                   ": the store doesn't keep its changes. One made with Options::change_log_bytes does (kvdump: "
-                   "--change-log=BYTES); `kvdump backup` makes one of this."));
+                   ": the store doesn't keep its changes. One does that was made with Options::change_log_bytes "
+                   "(kvdump load and backup: --change-log=BYTES)."));
 }
 
 absl::Status DamagedEntry(uint64_t number) {

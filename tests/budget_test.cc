@@ -194,6 +194,24 @@ TEST_F(BudgetTest, DeleteWritesOneLineAndOneFence) {
   }
 }
 
+// Where changes are kept every write is a batch, whose fences they are.
+TEST_F(BudgetTest, AWriteThatIsKeptCostsFourFences) {
+  MemoryStore store(kCapacityBytes, nullptr, Background::kNone, {.change_log_bytes = 1 << 20});
+  ASSERT_OK(store.Format());
+  Costs puts, replacements, deletions;
+  for (uint64_t i = 0; i < kKeys; ++i) {
+    puts.Add(CostOf([&] { ASSERT_OK(store->Put(NumberKey(i), WordValue(i))); }));
+  }
+  for (uint64_t i = 0; i < kKeys; ++i) {
+    replacements.Add(CostOf([&] { ASSERT_OK(store->Put(NumberKey(i), WordValue(i + 1))); }));
+  }
+  for (uint64_t i = 0; i < kKeys; ++i) deletions.Add(CostOf([&] { ASSERT_OK(store->Delete(NumberKey(i))); }));
+  // More where a segment is taken, or nodes are merged after it.
+  EXPECT_GE(puts.PercentWithin(24, 4), 98) << puts;
+  EXPECT_GE(replacements.PercentWithin(14, 4), 90) << replacements;
+  EXPECT_GE(deletions.PercentWithin(24, 4), 50) << deletions;
+}
+
 TEST_F(BudgetTest, ReadsCostNothing) {
   Load(NumberKey, 8);
   Load(TextKey, 30);

@@ -2,7 +2,7 @@
 // store in which everything that the format knows occurs; and those of one whose writer died in the middle of a batch.
 // They are never regenerated, for then they would prove nothing; a new version of the format adds two (1.0 and 2.0 were
 // never released):
-//   bazel run //tests:golden_test -- --regenerate="$PWD/tests/golden/v3_1"
+//   bazel run //tests:golden_test -- --regenerate="$PWD/tests/golden/v3_2"
 //
 // The files are text: first the size, then the lines of 32 bytes that aren't all zero, as `offset hexadecimal-bytes`.
 #include <unistd.h>
@@ -26,6 +26,7 @@
 #include "tests/check_clean.h"
 #include "tests/crash/shape.h"
 #include "tests/half_batch.h"
+#include "tests/log_check.h"
 #include "tests/memory_store.h"
 #include "tests/model.h"
 #include "tests/status.h"
@@ -41,6 +42,8 @@ using testing::WordValue;
 
 constexpr size_t kMemoryBytes = 64 << 10;
 constexpr size_t kGrownBytes = 96 << 10;
+constexpr size_t kGrownWithLogBytes = 160 << 10;
+constexpr uint64_t kLogBytes = 3000;
 constexpr size_t kLineBytes = 32;
 
 // Makes the store that the golden file holds; the model says what is in it.
@@ -87,6 +90,15 @@ void WriteContentsOfPart(Store& store, Model* model) {
   const std::string large(20'000, 'p');
   EXPECT_OK(store.Put("in a part", large));
   (*model)["in a part"] = large;
+}
+
+// Since 3.2: changes that are kept, in a log of two levels.
+void WriteContentsOfLog(Store& store, Model* model) {
+  for (int i = 0; i < 30; ++i) {
+    const std::string key = "is kept " + std::to_string(i % 20);
+    EXPECT_OK(store.Put(key, std::to_string(i)));
+    (*model)[key] = std::to_string(i);
+  }
 }
 
 // More of the same, before a batch is written: values enough for one that has a blob of several parts.
@@ -164,18 +176,21 @@ class GoldenTest : public ::testing::TestWithParam<const char*> {
   void SetUp() override {
     ASSERT_NO_FATAL_FAILURE(FromText(PathOf(GetParam()), memory_));
     // What should be there, from a store of today.
-    testing::MemoryStore today(kGrownBytes, nullptr, Background::kNone, {kMemoryBytes, kGrownBytes});
+    testing::MemoryStore today(kGrownWithLogBytes, nullptr, Background::kNone, {kMemoryBytes, kGrownWithLogBytes});
     ASSERT_OK(today.Format());
     WriteContents(*today, &contents_);
     if (HasPart()) WriteContentsOfPart(*today, &contents_);
+    if (HasLog()) WriteContentsOfLog(*today, &contents_);
   }
+  // Since 3.2.
+  static bool HasLog() { return HasPart() && std::string_view(GetParam()) != "v3_1"; }
   static bool HasPart() { return std::string_view(GetParam()) != "v3_0"; }
 
   absl::StatusOr<std::unique_ptr<Store>> Open() {
     return Store::Attach(daxfile::DaxFile::OverMemory(memory_.span()), Background::kNone);
   }
 
-  Memory memory_{HasPart() ? kGrownBytes : kMemoryBytes};
+  Memory memory_{HasLog() ? kGrownWithLogBytes : HasPart() ? kGrownBytes : kMemoryBytes};
   Model contents_;
 };
 
@@ -200,7 +215,17 @@ TEST_P(GoldenTest, HasEverythingThatTheFormatKnows) {
   for (const size_t bytes : {0, 8, 32})
     EXPECT_TRUE(shape.layer_prefix_bytes.contains(bytes)) << "no prefix of " << bytes;
   EXPECT_GE(shape.top_level, 1u);
-  EXPECT_EQ(shape.parts, HasPart());
+  EXPECT_EQ(shape.parts > 0, HasPart());
+  EXPECT_EQ(shape.log_entries.size() > 14, HasLog());  // more than one node full
+}
+
+TEST_P(GoldenTest, SaysWhatWasChanged) {
+  if (!HasLog()) return;
+  const absl::StatusOr<std::unique_ptr<Store>> store = Open();
+  ASSERT_OK(store);
+  EXPECT_EQ(testing::LogComplaint(**store), "");
+  EXPECT_EQ((*store)->GetStats().log.most_bytes, kLogBytes);
+  EXPECT_GT((*store)->GetStats().log.first_change, 1u);
 }
 
 TEST_P(GoldenTest, GoesOnWorking) {
@@ -222,7 +247,7 @@ TEST_P(GoldenTest, GoesOnWorking) {
   EXPECT_TRUE(testing::IsClean(memory_.span()));
 }
 
-INSTANTIATE_TEST_SUITE_P(, GoldenTest, ::testing::Values("v3_0", "v3_1"),
+INSTANTIATE_TEST_SUITE_P(, GoldenTest, ::testing::Values("v3_0", "v3_1", "v3_2"),
                          [](const auto& info) { return std::string(info.param); });
 
 // A file as a writer left it who died when a batch was committed: its lane names it, and some of its words are stored.
@@ -298,7 +323,7 @@ TEST_P(GoldenBatchTest, IsReadAsAWholeAndLeftAsItIs) {
   EXPECT_TRUE(std::string(std::istreambuf_iterator<char>(file), {}) == bytes);
 }
 
-INSTANTIATE_TEST_SUITE_P(, GoldenBatchTest, ::testing::Values("v3_0", "v3_1"),
+INSTANTIATE_TEST_SUITE_P(, GoldenBatchTest, ::testing::Values("v3_0", "v3_1", "v3_2"),
                          [](const auto& info) { return std::string(info.param); });
 
 bool WriteText(const std::string& path, const Memory& memory) {
@@ -311,10 +336,12 @@ bool WriteText(const std::string& path, const Memory& memory) {
 
 int Regenerate(const std::string& name) {
   Model contents;
-  testing::MemoryStore store(kGrownBytes, nullptr, Background::kNone, {kMemoryBytes, kGrownBytes});
+  testing::MemoryStore store(kGrownWithLogBytes, nullptr, Background::kNone,
+                             {kMemoryBytes, kGrownWithLogBytes, kLogBytes});
   if (!store.Format().ok()) return 1;
   WriteContents(*store, &contents);
   WriteContentsOfPart(*store, &contents);
+  WriteContentsOfLog(*store, &contents);
   store.Close();
   contents.clear();
   testing::MemoryStore scratch(kMemoryBytes);

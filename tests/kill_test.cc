@@ -74,6 +74,17 @@ TEST(KillTest, TierMsync) {
        Scaled(150));
 }
 
+TEST(KillTest, WhereChangesAreKept) {
+  Kill({.seed = request.seed,
+        .test = "WhereChangesAreKept",
+        .directory = request.directory.value_or("/dev/shm"),
+        .capacity_bytes = 4 << 20,
+        .most_moment_log2 = 13,
+        .most_pauses = 20'000,
+        .change_log_bytes = 100'000},
+       Scaled(1500));
+}
+
 // A store grows only so often: so there are many of them, that begin small.
 TEST(KillTest, WhileItGrows) {
   constexpr uint64_t kLivesEach = 25;
@@ -106,7 +117,8 @@ Plan PlanOf(uint64_t seed) {
           .max_bytes = uint64_t{1} << random.Between(20, 25),
           .writers = static_cast<unsigned>(random.Between(1, 8)),
           .most_moment_log2 = static_cast<unsigned>(random.Between(6, 15)),
-          .most_pauses = uint64_t{1} << random.Between(4, 18)};
+          .most_pauses = uint64_t{1} << random.Between(4, 18),
+          .change_log_bytes = random.OneIn(3) ? uint64_t{1} << random.Between(10, 20) : 0};
 }
 
 // Lives of one store, before it is the next one's turn.

@@ -1,4 +1,4 @@
-// kvdump backup: a copy of a store that is at rest, compact, in a store of its own.
+// kvdump backup: a copy of a store that is at rest, compact, in a store of its own; and later what was changed since.
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
@@ -24,7 +24,40 @@ absl::StatusOr<Options> CopyOptions(const Args& args, const std::string& path, P
   return options;
 }
 
+// Of a copy that is there already: by what was changed since.
+absl::StatusOr<int> Update(const Args& args) {
+  for (const char* flag : {"capacity", "max-capacity", "change-log"}) {
+    if (args.Has(flag)) {
+      return absl::InvalidArgumentError(absl::StrCat("--", flag, " is for a new copy, not for --update."));
+    }
+  }
+  const absl::StatusOr<std::unique_ptr<Store>> store = OpenStoreForReading(args.positionals()[0]);
+  if (!store.ok()) return store.status();
+  const absl::StatusOr<daxfile::Tier> tier = TierFromArgs(args);
+  if (!tier.ok()) return tier.status();
+  Options options;
+  options.weakest_tier = *tier;
+  options.emulate_on_dram = args.Has("emulate-on-dram");
+  const absl::StatusOr<std::unique_ptr<Store>> copy = Store::Open(args.positionals()[1], options);
+  if (!copy.ok()) return copy.status();
+  CatchInterrupts();
+  Progress progress;
+  uint64_t made = 0;
+  const absl::Status status = (*copy)->CatchUpWith(**store, [&](uint64_t changes) {
+    made = changes;
+    if (progress.IsDue()) progress.Show(absl::StrCat("updating: ", WithCommas(changes), " changes"));
+    return !WasInterrupted();
+  });
+  progress.Clear();
+  if (absl::IsCancelled(status)) return kExitInterrupted;
+  if (!status.ok()) return status;
+  std::fprintf(stderr, "%s changes made; the copy is as the store was after change %s\n", WithCommas(made).c_str(),
+               WithCommas((*copy)->LastChange().value_or(0)).c_str());
+  return kExitOk;
+}
+
 absl::StatusOr<int> Run(const Args& args) {
+  if (args.Has("update")) return Update(args);
   const std::string& new_path = args.positionals()[1];
   absl::StatusOr<std::unique_ptr<Store>> store = OpenStoreAtRest(args.positionals()[0]);
   if (!store.ok()) return store.status();
@@ -45,14 +78,15 @@ absl::StatusOr<int> Run(const Args& args) {
   return kExitOk;
 }
 
-constexpr Flag kFlags[] = {kCapacityFlag, kMaxCapacityFlag, {"tier", 0, true}, {"emulate-on-dram"}};
+constexpr Flag kFlags[] = {kCapacityFlag,   kMaxCapacityFlag,  kChangeLogFlag,
+                           {"update", 'u'}, {"tier", 0, true}, {"emulate-on-dram"}};
 
 }  // namespace
 
 const Command kBackupCommand = {
     "backup",
-    "STORE NEW [--capacity=BYTES] [--max-capacity=BYTES] [--tier=TIER]",
-    "copies a store into a new one, without what is dead in it",
+    "STORE NEW [--capacity=BYTES] [--max-capacity=BYTES] [--change-log=BYTES] [--tier=TIER] | --update STORE COPY",
+    "copies a store into a new one, without what is dead in it, or brings such a copy up to date",
     R"(Makes the store NEW, which must not exist yet, of all keys and values in STORE. Its nodes are full, and no space in it is
 lost to what was replaced or deleted. It appears when it is complete. Every value is verified as it is read.
 
@@ -61,17 +95,23 @@ alone. The program that embeds the store makes such copies while it goes on, by 
 
   --capacity=BYTES  size of NEW (K, M, G); default: that of STORE
   --max-capacity=BYTES  how far NEW may grow; default: as far as STORE
+  --change-log=BYTES  NEW keeps so much of what is changed in it; default: as STORE does
+  -u, --update      make COPY, made by this command before and not written to since, what STORE is now: by the changes
+                    that STORE keeps (see `kvdump changes`), each by one commit. A process may write STORE meanwhile.
+                    Interrupted, COPY is as STORE was after some change, and the next time goes on from there
   --tier=TIER       the weakest durability accepted: volatile, msync (default), map-sync, device-dax, static-dax
   --emulate-on-dram with --tier=volatile: never wait for the disk; the copy is lost with the power
 
 exit codes:
   0    done
+  1    --update: STORE keeps no longer all that was changed since: make a new copy. COPY is as it was
   3    it can't be done: not a store, damaged (see salvage), NEW is too small. There is no NEW
   4    the system refuses: no such file, NEW exists, no permission, in use by a writer
   130  interrupted. There is no NEW
 
 examples:
   kvdump backup /mnt/pmem/users /mnt/backup/users-2024-06-07
+  kvdump backup --update /mnt/pmem/users /mnt/backup/users-2024-06-07
   kvdump backup --capacity=64G /mnt/pmem/users /mnt/pmem/larger
 )",
     kFlags,

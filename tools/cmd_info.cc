@@ -106,6 +106,8 @@ bool Grows(const Superblock& superblock) {
   return (superblock.features_incompatible & Superblock::kGrows) != 0 && superblock.segment_bytes_log2 < 48;
 }
 
+bool KeepsLog(const Superblock& superblock) { return (superblock.features_incompatible & Superblock::kKeepsLog) != 0; }
+
 uint64_t PartsBytes(const Superblock& superblock) {
   const uint64_t first_bytes = superblock.segment_count << superblock.segment_bytes_log2;
   return internal::Image::GeometryOf(superblock).size_bytes - first_bytes;
@@ -142,6 +144,11 @@ void PrintForPeople(const Info& info, Output& output) {
       Row("segments", absl::StrCat(WithCommas(superblock.segment_count), " of ", HumanBytes(segment_bytes), ", ",
                                    WithCommas(superblock.header_segments), " for superblock and table")));
   output.Write(Row("root", absl::StrCat("node at ", HexNumber(superblock.root))));
+  if (KeepsLog(superblock)) {
+    output.Write(Row("keeps changes", absl::StrCat(HumanBytes(superblock.log_terms.most_bytes), "; root node at ",
+                                                   HexNumber(superblock.log_root), ", lineage ",
+                                                   HexNumber(superblock.log_terms.lineage))));
+  }
   output.Write(Row("opened for writing",
                    absl::StrCat(WithCommas(superblock.generation), superblock.generation == 1 ? " time" : " times")));
   output.Write(Row("batches", Describe(CountLanes(superblock), info.file.has_writer)));
@@ -175,6 +182,11 @@ void PrintJson(const Info& info, Output& output) {
     json["segment_count"] = superblock.segment_count;
     json["header_segments"] = superblock.header_segments;
     json["root"] = superblock.root;
+    if (KeepsLog(superblock)) {
+      json["change_log_bytes"] = superblock.log_terms.most_bytes;
+      json["log_root"] = superblock.log_root;
+      json["lineage"] = HexNumber(superblock.log_terms.lineage);
+    }
     json["generation"] = superblock.generation;
     const LaneCounts lanes = CountLanes(superblock);
     json["batches_committed"] = lanes.set - lanes.damaged;

@@ -92,6 +92,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenTarget(const LoadPlan& plan, Progress
   options.emulate_on_dram = plan.emulate_on_dram;
   options.capacity_bytes = plan.capacity_bytes;
   options.max_bytes = plan.max_bytes;
+  options.change_log_bytes = plan.change_log_bytes;
   return plan.creates_store ? CreateStore(plan.store, options, progress) : Store::Open(plan.store, options);
 }
 
@@ -115,8 +116,8 @@ absl::StatusOr<int> Run(const Args& args) {
   }
   const absl::StatusOr<LoadPlan> plan = PlanLoad(args, fd, reader.header());
   if (!plan.ok()) return plan.status();
-  if (!plan->creates_store && (args.Has("capacity") || args.Has("max-capacity")))
-    Warn(plan->store + " is there already: --capacity and --max-capacity are for a new store");
+  if (!plan->creates_store && (args.Has("capacity") || args.Has("max-capacity") || args.Has("change-log")))
+    Warn(plan->store + " is there already: --capacity, --max-capacity and --change-log are for a new store");
   const absl::StatusOr<std::unique_ptr<Store>> store = OpenTarget(*plan, progress);
   if (!store.ok()) return store.status();
   LoadCounts counts;
@@ -135,14 +136,15 @@ absl::StatusOr<int> Run(const Args& args) {
   return WasInterrupted() ? kExitInterrupted : kExitOk;
 }
 
-constexpr Flag kFlags[] = {{"file", 'f', true}, {"plain", 'T'},   {"no-overwrite", 'n'}, {"database", 's', true},
-                           kCapacityFlag,       kMaxCapacityFlag, {"tier", 0, true},     {"emulate-on-dram"}};
+constexpr Flag kFlags[] = {{"file", 'f', true},     {"plain", 'T'},    {"no-overwrite", 'n'},
+                           {"database", 's', true}, kCapacityFlag,     kMaxCapacityFlag,
+                           kChangeLogFlag,          {"tier", 0, true}, {"emulate-on-dram"}};
 
 }  // namespace
 
 const Command kLoadCommand = {
     "load",
-    "STORE [-f FILE] [-n] [-T] [-s NAME] [--capacity=BYTES] [--max-capacity=BYTES] [--tier=TIER]",
+    "STORE [-f FILE] [-n] [-T] [-s NAME] [--capacity=BYTES] [--max-capacity=BYTES] [--change-log=BYTES] [--tier=TIER]",
     "puts the pairs of a dump into a store; makes it if there is none",
     R"(Reads what kvdump dump, mdb_dump and db_dump write (both encodings), and puts each pair. Every pair that was put is
 durable at once. At a line that can't be read the load stops, and says how many pairs it had put.
@@ -153,6 +155,7 @@ durable at once. At a line that can't be read the load stops, and says how many 
   -s, --database=NAME   of a dump of several databases, the one to load
   --capacity=BYTES      size of a new store (K, M, G); default: what the input needs twice over, or its mapsize
   --max-capacity=BYTES  how far a new store may grow; default: 64 times its size
+  --change-log=BYTES  a new store keeps so much of what is changed in it (see `kvdump changes`); default: nothing
   --tier=TIER           the weakest durability accepted: volatile, msync (default), map-sync, device-dax, static-dax
   --emulate-on-dram     with --tier=volatile: never wait for the disk; what was loaded is lost with the power
 

@@ -60,6 +60,13 @@ void PrintData(const CheckReport& report, Output& output) {
                                                ", longest ", WithCommas(report.value_bytes_max))));
 }
 
+void PrintLog(const CheckReport& report, const Image& image, Output& output) {
+  if ((image.superblock().features_incompatible & internal::Superblock::kKeepsLog) == 0) return;
+  output.Write(Row("changes kept", absl::StrCat(WithCommas(report.log_entries), ", ", HumanBytes(report.log_bytes),
+                                                " of at most ", HumanBytes(image.superblock().log_terms.most_bytes),
+                                                " (counted among nodes and records)")));
+}
+
 void PrintTree(const CheckReport& report, Output& output) {
   const uint64_t node_bytes = report.nodes * internal::kNodeBytes;
   output.Write(Heading("tree"));
@@ -129,6 +136,9 @@ void PrintJson(const std::string& path, const Image& image, const CheckReport& r
   json["record_bytes"] = report.record_bytes;
   json["prefix_records"] = report.prefix_records;
   json["prefix_record_bytes"] = report.prefix_record_bytes;
+  json["log_entries"] = report.log_entries;
+  json["log_bytes"] = report.log_bytes;
+  json["log_bytes_max"] = image.superblock().log_terms.most_bytes;
   json["nodes"] = report.nodes;
   json["node_bytes"] = report.nodes * internal::kNodeBytes;
   json["leaves"] = report.leaves;
@@ -179,6 +189,7 @@ absl::StatusOr<int> Run(const Args& args) {
     PrintJson(args.store(), opened->image, report, output);
   } else {
     PrintData(report, output);
+    PrintLog(report, opened->image, output);
     PrintTree(report, output);
     PrintSpace(opened->image, report, output);
   }

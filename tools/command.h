@@ -10,7 +10,8 @@ namespace sealkv::tools {
 // The exit codes of every command. 0 to 4 are those of mdbx_chk.
 enum ExitCode : int {
   kExitOk = 0,
-  // get: no such key; load: a bad line in the input; check: minor problems only; salvage: something is lost
+  // get: no such key; load: a bad line in the input; check: minor problems only; salvage: something is lost;
+  // changes: some are gone
   kExitNo = 1,
   kExitMajor = 2,   // check: major problems
   kExitStore = 3,   // the store can't be used: not a store, damaged, another version, full
@@ -31,6 +32,7 @@ extern const Command kRecordsCommand;
 extern const Command kSalvageCommand;
 extern const Command kBackupCommand;
 extern const Command kShrinkCommand;
+extern const Command kChangesCommand;
 
 }  // namespace sealkv::tools
 

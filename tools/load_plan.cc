@@ -79,6 +79,7 @@ absl::StatusOr<LoadPlan> PlanLoad(const Args& args, int input, const MdbTextRead
   plan.creates_store = stat(plan.store.c_str(), &info) != 0 && errno == ENOENT;
   if (!plan.creates_store) return plan;
   plan.max_bytes = sizes.max_bytes;
+  plan.change_log_bytes = sizes.change_log_bytes;
   if (args.Has("capacity")) {
     plan.capacity_bytes = sizes.capacity_bytes;
     return plan;

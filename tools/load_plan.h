@@ -22,6 +22,7 @@ struct LoadPlan {
   bool creates_store = false;
   uint64_t capacity_bytes = 0;  // if it does
   uint64_t max_bytes = 0;
+  uint64_t change_log_bytes = 0;
   daxfile::Tier weakest_tier = daxfile::Tier::kMsync;
   bool emulate_on_dram = false;
   bool keeps_existing = false;

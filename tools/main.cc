@@ -9,18 +9,19 @@
 namespace sealkv::tools {
 namespace {
 
-constexpr const Command* kCommands[] = {&kInfoCommand,    &kStatCommand, &kCheckCommand,   &kBackupCommand,
-                                        &kSalvageCommand, &kDumpCommand, &kLoadCommand,    &kGetCommand,
-                                        &kScanCommand,    &kPageCommand, &kRecordsCommand, &kShrinkCommand};
+constexpr const Command* kCommands[] = {
+    &kInfoCommand, &kStatCommand, &kCheckCommand,   &kBackupCommand, &kSalvageCommand, &kDumpCommand,  &kLoadCommand,
+    &kGetCommand,  &kScanCommand, &kChangesCommand, &kPageCommand,   &kRecordsCommand, &kShrinkCommand};
 
 constexpr char kHelpEnd[] = R"(
-All but load and shrink open the store read-only, on whatever tier it lies, and change nothing. They work while another process
+All but load and shrink open STORE read-only, on whatever tier it lies, and change nothing. They work while another process
 writes the store; but for check, backup, salvage and shrink, which need it at rest.
 `kvdump COMMAND --help` says more about a command.
 
 exit codes:
   0   done (check: sound)
-  1   no: get: there is no such key; load: a line of the input is bad; check: minor problems; salvage: something is lost
+  1   no: get: there is no such key; load: a line of the input is bad; check: minor problems; salvage: something is
+      lost; changes, backup: some changes are gone
   2   check: major problems
   3   the store can't be used: not a store, damaged, another version, full
   4   the system refuses: no such file, no permission, in use by another process, input or output, memory
@@ -30,6 +31,7 @@ examples:
   kvdump info /mnt/pmem/users
   kvdump check /mnt/pmem/users && kvdump dump /mnt/pmem/users -f users.dump
   kvdump backup /mnt/pmem/users /mnt/backup/users
+  kvdump changes /mnt/pmem/users --since=120 --follow
   kvdump salvage /mnt/pmem/damaged /mnt/pmem/users --lost=users.lost
   mdb_dump -n users.mdb | kvdump load /mnt/pmem/users --capacity=1G
   kvdump shrink /mnt/pmem/users
@@ -40,6 +42,8 @@ int ExitCodeOf(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kInvalidArgument:
       return kExitUsage;
+    case absl::StatusCode::kOutOfRange:
+      return kExitNo;
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kDataLoss:
     case absl::StatusCode::kResourceExhausted:

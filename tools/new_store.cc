@@ -9,6 +9,9 @@ absl::Status SizesFromArgs(const Args& args, Options* options) {
   if (!capacity.ok()) return capacity.status();
   const absl::StatusOr<std::optional<uint64_t>> max_capacity = args.Number("max-capacity");
   if (!max_capacity.ok()) return max_capacity.status();
+  const absl::StatusOr<std::optional<uint64_t>> change_log = args.Number("change-log");
+  if (!change_log.ok()) return change_log.status();
+  if (change_log->has_value()) options->change_log_bytes = **change_log;
   if (capacity->has_value()) options->capacity_bytes = **capacity;
   if (max_capacity->has_value()) options->max_bytes = **max_capacity;
   return absl::OkStatus();

@@ -13,10 +13,11 @@
 
 namespace sealkv::tools {
 
-// --capacity and --max-capacity, where they are given.
+// --capacity, --max-capacity and --change-log, where they are given.
 absl::Status SizesFromArgs(const Args& args, Options* options);
 inline constexpr Flag kCapacityFlag = {"capacity", 0, true};
 inline constexpr Flag kMaxCapacityFlag = {"max-capacity", 0, true};
+inline constexpr Flag kChangeLogFlag = {"change-log", 0, true};
 
 // Store::Create. Interrupted while it writes zeros, it removes the file and ends the program.
 absl::StatusOr<std::unique_ptr<Store>> CreateStore(const std::string& path, Options options, Progress& progress);

@@ -29,12 +29,13 @@ class Output {
   // The first failure so far: a loop that writes much asks now and then.
   const absl::Status& status() const { return status_; }
   absl::Status Close();
+  // What was written so far is out.
+  void Flush();
 
  private:
   static constexpr size_t kBufferBytes = 64 << 10;
 
   Output(int fd, std::string path, std::string temporary_path);
-  void Flush();
 
   int fd_;
   std::string path_;

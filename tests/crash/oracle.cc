@@ -9,8 +9,8 @@
 #include "kv/lanes.h"
 #include "kv/sealkv.h"
 #include "tests/check_clean.h"
-#include "tests/crash/log_check.h"
 #include "tests/crash/shape.h"
+#include "tests/log_check.h"
 #include "tests/model.h"
 
 namespace sealkv::crash {
@@ -91,7 +91,7 @@ std::string JudgeStore(std::unique_ptr<Store> store, std::span<std::byte> image,
   Model model(contents.begin(), contents.end());
   if (complaint = CompareGets(*store, model, expectation.keys()); !complaint.empty()) return complaint;
   if (HasCommittedLanes(image)) return "a batch is still to be done after an open";
-  if (complaint = LogComplaint(*store); !complaint.empty()) return complaint;
+  if (complaint = testing::LogComplaint(*store); !complaint.empty()) return complaint;
   if (complaint = ShapeOf(image).contradiction; !complaint.empty()) return complaint;
   if (complaint = Complaint(testing::IsClean(image)); !complaint.empty()) return complaint;
   if (complaint = FindLeak(*store, image); !complaint.empty()) return complaint;
@@ -102,7 +102,7 @@ std::string JudgeStore(std::unique_ptr<Store> store, std::span<std::byte> image,
   if (complaint = Complaint(testing::ScansAs(**again, model)); !complaint.empty()) return complaint;
   if (complaint = GoOn(**again, &model); !complaint.empty()) return complaint;
   if (complaint = Complaint(testing::ScansAs(**again, model)); !complaint.empty()) return "going on: " + complaint;
-  if (complaint = LogComplaint(**again); !complaint.empty()) return "going on: " + complaint;
+  if (complaint = testing::LogComplaint(**again); !complaint.empty()) return "going on: " + complaint;
   return Complaint(testing::IsClean(image));
 }
 

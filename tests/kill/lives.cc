@@ -30,6 +30,7 @@ std::string Lives::Begin() {
   const absl::StatusOr<std::unique_ptr<Store>> store =
       Store::Create(path_, {.capacity_bytes = plan_.capacity_bytes,
                             .max_bytes = std::max(plan_.capacity_bytes, plan_.max_bytes),
+                            .change_log_bytes = plan_.change_log_bytes,
                             .weakest_tier = daxfile::Tier::kVolatile});
   if (!store.ok()) return store.status().ToString();
   tier_ = daxfile::TierName((*store)->GetStats().tier);

@@ -22,8 +22,9 @@ struct Plan {
   unsigned writers = 4;
   // The moment of a kill is drawn evenly from 0 to 2^n, n from 0 to this: many early kills, some late ones.
   unsigned most_moment_log2 = 0;
-  uint64_t most_pauses = 0;     // between the moment and the kill
-  bool may_kill_itself = true;  // two of three lives end between two actions at the seam (Killer::kAction, kTrail)
+  uint64_t most_pauses = 0;       // between the moment and the kill
+  uint64_t change_log_bytes = 0;  // how much it keeps of what is changed
+  bool may_kill_itself = true;    // two of three lives end between two actions at the seam (Killer::kAction, kTrail)
 };
 
 class Lives {

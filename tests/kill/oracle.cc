@@ -12,6 +12,7 @@
 #include "kv/lanes.h"
 #include "kv/recovery.h"
 #include "tests/check_clean.h"
+#include "tests/log_check.h"
 
 namespace sealkv::kill {
 namespace {
@@ -258,6 +259,7 @@ std::string Oracle::FindLeak(const std::string& path) {
   if (!store.ok()) return store.status().ToString();
   if (const absl::Status status = (*store)->WaitUntilSpaceIsKnown(); !status.ok()) return status.ToString();
   if (std::string complaint = Complaint(testing::IsClean(copy)); !complaint.empty()) return complaint;
+  if (std::string complaint = testing::LogComplaint(**store); !complaint.empty()) return complaint;
   const internal::CheckReport report = internal::Check(internal::Image(copy.data()), {.verify_checksums = false});
   const Stats stats = (*store)->GetStats();
   tally_.most_segments = std::max(tally_.most_segments, stats.segments_total - stats.segments_free);

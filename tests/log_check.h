@@ -1,14 +1,21 @@
-#include "tests/crash/log_check.h"
+// Whether the log of a store says of its contents what is so.
+#ifndef SEALKV_TESTS_LOG_CHECK_H_
+#define SEALKV_TESTS_LOG_CHECK_H_
 
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 
+#include "kv/sealkv.h"
 #include "tests/model.h"
 
-namespace sealkv::crash {
+namespace sealkv::testing {
 
-std::string LogComplaint(const Store& store) {
+// Empty, or what is wrong: the entries don't follow one another; a key isn't what the last of them that names it made
+// of it; or, if they are all there since the first, the store isn't what they make of an empty one. Nothing is wrong
+// with a store that keeps no log.
+inline std::string LogComplaint(const Store& store) {
   const LogStats stats = store.GetStats().log;
   if (stats.most_bytes == 0) return "";
   std::map<std::string, std::optional<std::string>, std::less<>> last;
@@ -32,16 +39,18 @@ std::string LogComplaint(const Store& store) {
   for (at->SeekToFirst(); at->Valid(); at->Next()) {
     const auto found = last.find(at->key());
     if (found == last.end()) {
-      if (is_whole) return "the log doesn't know " + testing::Printable(at->key());
+      if (is_whole) return "the log doesn't know " + Printable(at->key());
       continue;
     }
-    if (found->second != at->value()) return "the log knows another value of " + testing::Printable(at->key());
+    if (found->second != at->value()) return "the log knows another value of " + Printable(at->key());
     last.erase(found);
   }
   for (const auto& [key, value] : last) {
-    if (value.has_value()) return "the log knows " + testing::Printable(key) + ", which isn't there";
+    if (value.has_value()) return "the log knows " + Printable(key) + ", which isn't there";
   }
   return "";
 }
 
-}  // namespace sealkv::crash
+}  // namespace sealkv::testing
+
+#endif  // SEALKV_TESTS_LOG_CHECK_H_
