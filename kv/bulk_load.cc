@@ -30,7 +30,7 @@ absl::StatusOr<uint64_t> BulkLoad::WriteNode(Arena& arena, const Node& content) 
   return Raw(context_.image.OffsetOf(node));
 }
 
-absl::Status BulkLoad::Add(Arena& arena, std::string_view key, std::string_view value) {
+absl::Status BulkLoad::Add(Arena& arena, std::string_view key, NewValue value) {
   if (has_last_key_ && key <= std::string_view(last_key_)) {
     return absl::InvalidArgumentError("the keys of a bulk load must ascend: one isn't greater than the one before");
   }
@@ -38,14 +38,15 @@ absl::Status BulkLoad::Add(Arena& arena, std::string_view key, std::string_view 
   if (group_.is_open && group_.slice != slice) {
     if (absl::Status status = CloseGroup(arena, group_, 0, top_); !status.ok()) return status;
   }
-  if (key.size() == kSliceBytes && value.size() == sizeof(uint64_t)) {
+  if (key.size() == kSliceBytes && value.is_word()) {
     uint64_t word;
-    std::memcpy(&word, value.data(), sizeof(word));
+    std::memcpy(&word, value.bytes.data(), sizeof(word));
     group_.is_open = true;
     group_.slice = slice;
     group_.ends.push_back({slice, Kind::kInline, word});
   } else {
-    const absl::StatusOr<Offset> record = context_.heap.AppendRecord(arena, key, value);
+    const absl::StatusOr<Offset> record =
+        context_.heap.AppendRecord(arena, key, value.bytes, kPlainRecord, 0, value.expiry);
     if (!record.ok()) return record.status();
     Append(group_, key, *record, 0);
   }

@@ -33,7 +33,7 @@ class BulkLoad {
 
   // The next key, which must be greater than the last one (InvalidArgument). ResourceExhausted: it wasn't taken, try
   // again when there is space.
-  absl::Status Add(Arena& arena, std::string_view key, std::string_view value);
+  absl::Status Add(Arena& arena, std::string_view key, NewValue value);
   // Makes everything part of the tree. FailedPrecondition: the store isn't empty. ResourceExhausted, Restart(): again.
   absl::Status Commit(Arena& arena);
   // Gives back what was written.

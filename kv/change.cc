@@ -133,8 +133,8 @@ Node* Change::WriteNode(const Node& content) {
 }
 
 absl::StatusOr<Offset> Change::AppendRecord(std::string_view key, std::string_view value, uint32_t flags,
-                                            uint64_t replaced) {
-  absl::StatusOr<Offset> record = context_.heap.AppendRecord(arena_, key, value, flags, replaced);
+                                            uint64_t replaced, uint32_t expiry) {
+  absl::StatusOr<Offset> record = context_.heap.AppendRecord(arena_, key, value, flags, replaced, expiry);
   if (record.ok()) fresh_records_.push_back(*record);
   return record;
 }

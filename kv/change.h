@@ -126,7 +126,7 @@ class Change {
   Node* WriteNode(const Node& content);
   // Durable after the next fence. `replaced`: the sequence number of the record that this one takes the place of.
   absl::StatusOr<Offset> AppendRecord(std::string_view key, std::string_view value, uint32_t flags = kPlainRecord,
-                                      uint64_t replaced = 0);
+                                      uint64_t replaced = 0, uint32_t expiry = kNeverOver);
 
   // To a node that is held.
   void Store(uint64_t* word, uint64_t value, daxfile::Site site = daxfile::Site::current()) {
@@ -144,9 +144,9 @@ class Change {
   }
 
   // For the log, if one is kept: the batch does this.
-  void LogPut(std::string_view key, std::string_view value) {
+  void LogPut(std::string_view key, std::string_view value, uint32_t expiry) {
     if (context_.keeps_log) [[unlikely]]
-      batch_->log_entry().Put(key, value);
+      batch_->log_entry().Put(key, value, expiry);
   }
   void LogDelete(std::string_view key) {
     if (context_.keeps_log) [[unlikely]]

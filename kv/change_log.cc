@@ -1,5 +1,6 @@
 #include "kv/change_log.h"
 
+#include "kv/expiry.h"
 #include "kv/sealkv.h"
 
 #define XXH_INLINE_ALL
@@ -7,16 +8,20 @@
 
 namespace sealkv::internal {
 
-void LogEntry::Add(std::string_view key, std::string_view value, uint32_t kind) {
-  const LoggedOperation operation{static_cast<uint32_t>(key.size()) | kind, static_cast<uint32_t>(value.size())};
+void LogEntry::Add(std::string_view key, std::string_view value, uint32_t kind, uint32_t expiry) {
+  const LoggedOperation operation{static_cast<uint32_t>(key.size()) | kind, static_cast<uint32_t>(value.size()),
+                                  expiry};
   if (bytes_.empty()) bytes_.resize(sizeof(LogHeader));
   bytes_.append(reinterpret_cast<const char*>(&operation), sizeof(operation)).append(key).append(value);
   ++operations_;
 }
 
-std::string_view LogEntry::Finish(uint64_t begin_bytes) {
-  const LogHeader header{begin_bytes, operations_, flags_};
-  if (bytes_.empty()) bytes_.resize(sizeof(header));
+std::string_view LogEntry::Finish(uint64_t begin_bytes, uint64_t past) {
+  if (bytes_.empty()) bytes_.resize(sizeof(LogHeader));
+  if (!is_loaded()) {
+    chain_ = XXH3_64bits_withSeed(bytes_.data() + sizeof(LogHeader), bytes_.size() - sizeof(LogHeader), past);
+  }
+  const LogHeader header{begin_bytes, past, chain_, operations_, flags_};
   std::memcpy(bytes_.data(), &header, sizeof(header));
   return bytes_;
 }
@@ -41,16 +46,13 @@ bool ParseLogEntry(std::string_view value, CommittedChange* change) {
     const bool is_deleted = (operation.key_and_kind & LoggedOperation::kDeleted) != 0;
     const size_t key_bytes = operation.key_and_kind & ~LoggedOperation::kDeleted;
     if (key_bytes > kMaxKeyBytes || value.size() - at < key_bytes + operation.value_bytes) return false;
+    const std::string_view key = value.substr(at, key_bytes);
+    if (i > 0 && key <= change->operations.back().key) return false;
     change->operations.push_back(
-        {is_deleted, value.substr(at, key_bytes), value.substr(at + key_bytes, operation.value_bytes)});
+        {is_deleted, key, value.substr(at + key_bytes, operation.value_bytes), ExpiryFrom(operation.expiry)});
     at += key_bytes + operation.value_bytes;
   }
   return at == value.size() && header->flags <= LogHeader::kLoaded;
-}
-
-bool SayTheSame(std::string_view entry_a, std::string_view entry_b) {
-  constexpr size_t kBehindPlace = sizeof(LogHeader::begin_bytes);
-  return entry_a.substr(kBehindPlace) == entry_b.substr(kBehindPlace);
 }
 
 uint64_t LogTermsChecksum(const LogTerms& terms) { return XXH3_64bits(&terms, offsetof(LogTerms, checksum)); }

@@ -1,21 +1,24 @@
 // The log: what each commit has changed, in the order of the commits. It is a tree of its own beside that of the keys
 // (RootId::kLog), from a commit's number, big-endian, to one record that says what it did. A commit and its entry are
 // one batch: one is there if the other is (kv/batch_commit.cc). Numbers ascend by one, so that a gap shows. What is old
-// is erased, by the batch that adds something; the last entry stays for good, for it says what comes next.
+// is erased, by the batch that adds something, or where space is short; the last entry stays for good, for it says what
+// comes next. Each entry has a hash of all that was logged up to it, so that two logs which go on from the same entry
+// have the same past, whatever of it is kept.
 //
 // The value of such a record (native byte order; nothing is padded):
 //
 //   OFFSET   SIZE  NAME            MEANING
 //   0        8     begin_bytes     of all records of the log before this one, those erased included
-//   8        4     operations      how many
-//   12       4     flags           1: kLoaded, what came before isn't in the log: it was loaded in one piece
-//   16             for each operation, ascending by key:
-//   +0       4     key_and_kind    bits 0..16 key length; bit 31: deleted
-//   +4       4     value_bytes     deleted: 0
-//   +8       k, v  key, value
+//   8        8     past            `chain` of the entry before; 0: there was none
+//   16       8     chain           XXH3-64 of the operations, seeded with `past`; kLoaded: that of the entry it stands
+//   for 24       4     operations      how many 28       4     flags           1: kLoaded, what came before isn't in
+//   the log: it was loaded in one piece 32             for each operation, ascending by key: +0       4 key_and_kind
+//   bits 0..16 key length; bit 31: deleted +4       4     value_bytes     deleted: 0 +8       4     expiry          of
+//   the value (kv/expiry.h) +12      k, v  key, value
 #ifndef SEALKV_KV_CHANGE_LOG_H_
 #define SEALKV_KV_CHANGE_LOG_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -33,30 +36,42 @@ namespace sealkv::internal {
 
 struct LogHeader {
   uint64_t begin_bytes;
+  uint64_t past;
+  uint64_t chain;
   uint32_t operations;
   uint32_t flags;
 
+  bool is_loaded() const { return flags == kLoaded; }
   static constexpr uint32_t kLoaded = 1;  // of flags
 };
-static_assert(sizeof(LogHeader) == 16 && offsetof(LogHeader, operations) == 8 && offsetof(LogHeader, flags) == 12);
+static_assert(sizeof(LogHeader) == 32 && offsetof(LogHeader, past) == 8 && offsetof(LogHeader, chain) == 16);
+static_assert(offsetof(LogHeader, operations) == 24 && offsetof(LogHeader, flags) == 28);
+
+// Where a log ends: the last entry's number, and its chain.
+struct LogEnd {
+  uint64_t number = 0;
+  uint64_t chain = 0;
+};
 
 struct LoggedOperation {
   uint32_t key_and_kind;
   uint32_t value_bytes;
+  uint32_t expiry;
 
   static constexpr uint32_t kDeleted = uint32_t{1} << 31;  // of key_and_kind
 };
-static_assert(sizeof(LoggedOperation) == 8);
+static_assert(sizeof(LoggedOperation) == 12 && offsetof(LoggedOperation, expiry) == 8);
 
 // An entry that is being put together.
 class LogEntry {
  public:
-  void Put(std::string_view key, std::string_view value) { Add(key, value, 0); }
-  void Delete(std::string_view key) { Add(key, {}, LoggedOperation::kDeleted); }
-  // What came before isn't in the log; the entry's number, then, is said.
-  void BeginAt(uint64_t number) {
+  void Put(std::string_view key, std::string_view value, uint32_t expiry) { Add(key, value, 0, expiry); }
+  void Delete(std::string_view key) { Add(key, {}, LoggedOperation::kDeleted, 0); }
+  // Stands for all entries up to this one, which aren't in the log.
+  void StandFor(const LogEnd& end) {
     flags_ = LogHeader::kLoaded;
-    number_ = number;
+    number_ = end.number;
+    chain_ = end.chain;
   }
   // The commit must get this number.
   void Expect(uint64_t number) { number_ = number; }
@@ -64,26 +79,24 @@ class LogEntry {
   bool is_empty() const { return operations_ == 0 && flags_ == 0; }
   bool is_loaded() const { return flags_ == LogHeader::kLoaded; }
   std::optional<uint64_t> number() const { return number_; }
-  size_t bytes() const { return sizeof(LogHeader) + bytes_.size(); }
+  size_t bytes() const { return std::max(sizeof(LogHeader), bytes_.size()); }
   // The value of its record.
-  std::string_view Finish(uint64_t begin_bytes);
+  std::string_view Finish(uint64_t begin_bytes, uint64_t past);
 
  private:
-  void Add(std::string_view key, std::string_view value, uint32_t kind);
+  void Add(std::string_view key, std::string_view value, uint32_t kind, uint32_t expiry);
 
   std::string bytes_;  // room for the header, then the operations; empty before the first
   uint32_t operations_ = 0;
   uint32_t flags_ = 0;
   std::optional<uint64_t> number_;
+  uint64_t chain_ = 0;
 };
 
 // The header of an entry; nothing if this is none.
 std::optional<LogHeader> LogHeaderOf(std::string_view value);
 // What an entry says, but for its number: views into it. False: it is none.
 bool ParseLogEntry(std::string_view value, CommittedChange* change);
-// Whether two entries say the same. Where each lies in its log is no matter.
-bool SayTheSame(std::string_view entry_a, std::string_view entry_b);
-
 uint64_t LogTermsChecksum(const LogTerms& terms);
 
 }  // namespace sealkv::internal

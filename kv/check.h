@@ -22,7 +22,7 @@
 namespace sealkv::internal {
 
 struct CheckOptions {
-  // False: values aren't read at all. For figures only.
+  // False: values aren't read at all, but for the log's. For figures only.
   bool verify_checksums = true;
   // Called now and then with the number of keys seen so far; false stops the walk.
   std::function<bool(uint64_t)> progress;

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kv/change_log.h"
 #include "kv/check_findings.h"
 #include "kv/check_order.h"
 #include "kv/check_record.h"
@@ -127,7 +128,7 @@ class TreeWalk {
   CheckSegments& segments_;
   Findings& findings_;
   WalkVisitor* const visitor_;
-  uint64_t last_logged_ = 0;  // of the log: the number of the entry before
+  LogEnd last_logged_;  // of the log: the entry before
   RecordChecker records_;
   std::vector<Frame> stack_;
   // What all keys of the topmost frame's layer begin with: `depth` bytes, or as many of them as are known.

@@ -125,11 +125,16 @@ void TreeWalk::VisitLogRecord(Frame& frame, unsigned slot, Kind kind) {
     return findings_.Major(ref.offset(), "the entry of the log doesn't say what was changed");
   }
   const uint64_t number = frame.node->slice(slot);
-  if (last_logged_ != 0 && number != last_logged_ + 1) {
-    findings_.Major(frame.SliceWord(slot), "the log's entry ", number, " comes after ", last_logged_);
+  const LogHeader header = *LogHeaderOf(record.value());
+  if (last_logged_.number != 0 && (number != last_logged_.number + 1 || header.past != last_logged_.chain)) {
+    findings_.Major(frame.SliceWord(slot), "the log's entry ", number, " doesn't go on from ", last_logged_.number);
   }
-  last_logged_ = number;
+  last_logged_ = {number, header.chain};
   findings_.report().log_entries += 1;
+  const auto& progress = findings_.options().progress;
+  if (number % 1024 == 0 && progress != nullptr && !progress(findings_.report().keys)) {
+    findings_.report().was_stopped = true;
+  }
   findings_.report().log_bytes += record.bytes();
 }
 

@@ -20,7 +20,7 @@ class Copier {
  public:
   Copier(Iterator& from, const std::function<bool(uint64_t)>& go_on) : from_(from), go_on_(go_on) {}
 
-  bool Next(std::string_view* key, std::string_view* value) {
+  bool Next(std::string_view* key, internal::NewValue* value) {
     copied_ == 0 ? from_.SeekToFirst() : from_.Next();
     const bool has_more = from_.Valid();
     if (!has_more || copied_ % kKeysBetweenCalls == kKeysBetweenCalls - 1) {
@@ -28,7 +28,7 @@ class Copier {
     }
     if (!has_more || is_stopped_) return false;
     *key = from_.key();
-    *value = from_.value();
+    *value = {from_.value(), internal::ExpiryOf(from_.expiry())};
     ++copied_;
     return true;
   }
@@ -49,10 +49,10 @@ class Copier {
 
 // It goes on with this one's numbers, from the last one that it has; if this one has none, with its own.
 absl::Status Store::BeginLogOfCopy(internal::StoreImpl& copy, const internal::OpenSnapshot* at) const {
-  if (!impl_->keeps_log()) return copy.BeginLogAt(copy.log_terms().lineage, 1);
-  const absl::StatusOr<uint64_t> last = impl_->LastLogged(at);
-  if (!last.ok()) return last.status();
-  return copy.BeginLogAt(impl_->log_terms().lineage, *last);
+  if (!impl_->keeps_log()) return copy.BeginLogAt(copy.log_terms().lineage, {1, 0});
+  const absl::StatusOr<internal::LogEnd> end = impl_->LogEndAt(at);
+  if (!end.ok()) return end.status();
+  return copy.BeginLogAt(impl_->log_terms().lineage, *end);
 }
 
 absl::Status Store::Checkpoint(std::string_view path, const Options& options,
@@ -83,7 +83,7 @@ absl::Status Store::Checkpoint(std::string_view path, const Options& options,
   const std::unique_ptr<Iterator> all = impl_->NewIteratorAt({}, snapshot);
   Copier copier(*all, go_on);
   const absl::Status loaded = copy->store().impl_->Load(
-      [&copier](std::string_view* key, std::string_view* value) { return copier.Next(key, value); });
+      [&copier](std::string_view* key, internal::NewValue* value) { return copier.Next(key, value); });
   if (!copier.status().ok()) return copier.status();
   if (absl::IsResourceExhausted(loaded)) {
     return absl::ResourceExhaustedError(absl::StrCat("the copy doesn't fit into ", with_capacity.max_bytes,

@@ -16,12 +16,17 @@ constexpr size_t kUsualDepth = 8;
 }  // namespace
 
 Cursor::Cursor(const Tree& tree, Epochs& epochs, WalkObserver* observer)
-    : tree_(tree), epochs_(epochs), observer_(observer), at_snapshot_(false) {
+    : tree_(tree), epochs_(epochs), observer_(observer), at_snapshot_(false), seconds_(NowSeconds()) {
   frames_.reserve(kUsualDepth);
 }
 
 Cursor::Cursor(const Tree& tree, Epochs& epochs, const SnapshotView& snapshot)
-    : tree_(tree), epochs_(epochs), observer_(nullptr), at_snapshot_(true), snapshot_(snapshot) {
+    : tree_(tree),
+      epochs_(epochs),
+      observer_(nullptr),
+      at_snapshot_(true),
+      snapshot_(snapshot),
+      seconds_(snapshot.seconds) {
   frames_.reserve(kUsualDepth);
 }
 
@@ -324,7 +329,12 @@ Cursor::Result Cursor::Settle(Direction direction) {
       if (const Result result = PushChild(); result != Result::kOk) return result;
     } else {
       const unsigned slot = frame.perm.slot(frame.position);
-      if (frame.node.kinds().kind(slot) != Kind::kLayer) return ReadEntry();
+      if (frame.node.kinds().kind(slot) != Kind::kLayer) {
+        const Result result = ReadEntry();
+        if (result != Result::kIsOver) return result;
+        frame.position += static_cast<int>(direction);
+        continue;
+      }
       const size_t depth = frame.depth + kSliceBytes;
       const Result result = Push(tree_.image().NodeAt(frame.node.child(slot)), true, depth);
       if (result != Result::kOk) return result;
@@ -372,6 +382,7 @@ Cursor::Result Cursor::ReadEntry() {
   const uint64_t key_bytes = __builtin_bswap64(frame.node.slice(slot));
   std::memcpy(inline_key_, &key_bytes, sizeof(inline_key_));
   word_value_ = frame.node.ref(slot);
+  expiry_ = kNeverOver;
   key_ = {inline_key_, sizeof(inline_key_)};
   value_ = {reinterpret_cast<const char*>(&word_value_), sizeof(word_value_)};
   return Result::kOk;
@@ -403,6 +414,8 @@ Cursor::Result Cursor::ReadRecord(RecordRef ref) {
     return Result::kOk;
   }
   if (!record.ChecksumHolds()) return Fail(record.data(), "a record's checksum");
+  expiry_ = record.header().expiry;
+  if (IsOver(expiry_, seconds_)) return Result::kIsOver;
   if (record.has_word_value()) {
     // The value may be changing in place. It is durable if its leaf was left alone until after it was read.
     word_value_ = Node::Load(*record.value_word());

@@ -81,6 +81,9 @@ class Cursor {
   }
   std::string_view key() const { return key_; }
   std::string_view value() const { return value_; }
+  uint32_t expiry() const { return expiry_; }
+  // Shows what is not over then. Default: when the snapshot was opened; without one, when the cursor was made.
+  void ShowAsOf(uint32_t seconds) { seconds_ = seconds; }
 
  private:
   enum class Direction : int8_t { kForward = 1, kBackward = -1 };
@@ -100,7 +103,7 @@ class Cursor {
     uint64_t low = 0;  // with an observer: the slices that the node covers
     uint64_t high = ~uint64_t{0};
   };
-  enum class Result : uint8_t { kOk, kEnd, kChanged, kFailed };
+  enum class Result : uint8_t { kOk, kEnd, kChanged, kFailed, kIsOver };
 
   void Reach(Goal goal, std::string_view key);
   Result TryReach(Goal goal, std::string_view key);
@@ -132,6 +135,7 @@ class Cursor {
   WalkObserver* const observer_;
   const bool at_snapshot_;
   const SnapshotView snapshot_;
+  uint32_t seconds_;
   std::vector<LeafRead>* leaves_read_ = nullptr;
   EpochSlot* slot_ = nullptr;
   std::vector<Frame> frames_;
@@ -143,6 +147,7 @@ class Cursor {
   std::string_view value_;
   char inline_key_[8];
   uint64_t word_value_ = 0;
+  uint32_t expiry_ = 0;
   // The key that the cursor looks for; or, while has_left_leaf_, the last one of the leaf it came from: keys must go on
   // ascending (or descending) from there, which also ends every walk through a damaged tree.
   std::string anchor_;

@@ -143,7 +143,7 @@ void Heap::DiscardNode(Arena& arena, Offset node) {
 // ---- records
 
 absl::StatusOr<Offset> Heap::AppendRecord(Arena& arena, std::string_view key, std::string_view value, uint32_t flags,
-                                          uint64_t replaced) {
+                                          uint64_t replaced, uint32_t expiry) {
   const uint64_t bytes = RecordBytes(key.size(), value.size());
   const absl::StatusOr<Offset> offset = PlaceRecord(arena, bytes);
   if (!offset.ok()) return offset;
@@ -151,7 +151,12 @@ absl::StatusOr<Offset> Heap::AppendRecord(Arena& arena, std::string_view key, st
   const uint64_t sequence = std::max(arena.next_sequence, replaced + 1);
   arena.next_sequence = sequence + 1;
   if (flags == kPrefixRecord) segments_.state(image_.SegmentOf(*offset)).has_prefix = true;
-  WriteRecord(image_.base() + Raw(*offset), key, value, flags, sequence);
+  if (expiry != kNeverOver) {
+    std::unique_lock<WriterLock> lock(mutex_, std::defer_lock);
+    if (bytes > image_.segment_bytes() / 2) lock.lock();  // else the segment is the arena's
+    NoteExpiring(segments_.state(image_.SegmentOf(*offset)), bytes, expiry);
+  }
+  WriteRecord(image_.base() + Raw(*offset), key, value, flags, expiry, sequence);
   return offset;
 }
 
@@ -258,7 +263,10 @@ void Heap::DiscardRecords(Arena& arena, std::span<const Offset> records) {
   if (records.empty()) return;
   persist_.Fence();
   const HeapLock lock(mutex_);
-  for (const Offset record : records) FreeRecord(arena, record, image_.RecordAt(record).bytes());
+  for (const Offset record : records) {
+    NoteNotExpiring(record);
+    FreeRecord(arena, record, image_.RecordAt(record).bytes());
+  }
 }
 
 absl::StatusOr<Offset> Heap::TakeSpace(Arena& arena, uint64_t bytes) {
@@ -274,7 +282,8 @@ void Heap::FreeSpace(Arena& arena, Offset offset, uint64_t bytes) {
 
 // A small record is put together on the stack and copied at once. Of a large one the value is copied from where it is,
 // but for the lines that it shares with the key and with the padding: no line is written twice.
-void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags, uint64_t sequence) {
+void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags, uint32_t expiry,
+                       uint64_t sequence) {
   const uint64_t head_bytes = ValueOffset(key.size());
   const uint64_t bytes = head_bytes + Pad8(value.size());
   const bool is_small = bytes <= kSmallRecordBytes;
@@ -288,7 +297,7 @@ void Heap::WriteRecord(std::byte* to, std::string_view key, std::string_view val
   std::byte* first = first_bytes > kSmallRecordBytes ? large.data() : small;
 
   RecordHeader header{0, RecordHeader::KeyAndFlags(static_cast<uint32_t>(key.size()), flags),
-                      static_cast<uint32_t>(value.size()), 0, sequence};
+                      static_cast<uint32_t>(value.size()), expiry, sequence};
   std::memset(first + head_bytes - 8, 0, 8);  // the padding; what is not padding is overwritten
   std::memcpy(first, &header, sizeof(header));
   if (!key.empty()) std::memcpy(first + sizeof(header), key.data(), key.size());
@@ -337,6 +346,7 @@ void Heap::FreeRetired(Arena& arena, uint64_t oldest_epoch) {
     if (retired.is_node) {
       FreeNode(arena, retired.offset);
     } else {
+      NoteNotExpiring(retired.offset);
       FreeRecord(arena, retired.offset, retired.bytes);
     }
   }
@@ -383,6 +393,8 @@ void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes) {
     state.live_bytes = 0;
     arena.appended_bytes.Set(0);
     state.tail = 0;
+    state.last_expiry = 0;
+    state.expiring_bytes = state.expiring_bytes_freed = 0;
     MarkTime(arena, versions_.Now().clock());
   }
 }

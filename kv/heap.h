@@ -26,6 +26,7 @@
 #include "daxfile/persist.h"
 #include "kv/arena.h"
 #include "kv/epoch.h"
+#include "kv/expiry.h"
 #include "kv/free_nodes.h"
 #include "kv/image.h"
 #include "kv/record.h"
@@ -55,7 +56,8 @@ class Heap {
   // Writes a record; it is durable after the next fence. ResourceExhausted: no space; nothing was changed. Where it
   // replaces another one, its sequence number is to be greater than `replaced`.
   absl::StatusOr<Offset> AppendRecord(Arena& arena, std::string_view key, std::string_view value,
-                                      uint32_t flags = kPlainRecord, uint64_t replaced = 0);
+                                      uint32_t flags = kPlainRecord, uint64_t replaced = 0,
+                                      uint32_t expiry = kNeverOver);
   // Takes back records that were never published. What was copied around the caches may still be on its way, and would
   // replace what the next thread writes there: so there is a fence first.
   void DiscardRecords(Arena& arena, std::span<const Offset> records);
@@ -113,6 +115,11 @@ class Heap {
   uint64_t UsableBytes();
   // How many segments that compaction has emptied were given back, up to now.
   uint64_t releases() const { return releases_.load(std::memory_order_acquire); }
+
+  // Of record_bytes_used, about: what is over.
+  uint64_t OverBytes();
+  // Whether anything in it has an expiry.
+  bool may_expire() const { return may_expire_.load(std::memory_order_relaxed); }
 
   // How many free segments are missing to have a few of them.
   uint32_t shortage() const { return shortage_.load(std::memory_order_relaxed); }
@@ -229,7 +236,13 @@ class Heap {
   // The arena appends to its segment no more.
   void LeaveAppendSegment(Arena& arena);
   void SyncSequence(Arena& arena);
-  void WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags, uint64_t sequence);
+  void WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags, uint32_t expiry,
+                   uint64_t sequence);
+  // In whose segment a record was placed, or found, that will be over; and one that is freed.
+  void NoteExpiring(SegmentState& state, uint64_t bytes, uint32_t expiry);
+  void NoteNotExpiring(Offset record);
+  // What lives in a segment and isn't over, about.
+  int64_t NotOver(const SegmentState& state, uint32_t now_seconds) const;
   absl::Status NoSpace(uint64_t bytes) const;
 
   static constexpr unsigned kRecordGranuleBytes = 16;
@@ -267,6 +280,7 @@ class Heap {
   std::atomic<bool> is_reserve_taken_{false};
   std::atomic<bool> growth_is_due_{false};
   std::atomic<uint64_t> free_segments_{0};
+  std::atomic<bool> may_expire_{false};
   std::atomic<bool> can_gain_{true};
   std::atomic<bool> attention_{false};
 };

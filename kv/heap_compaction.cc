@@ -108,24 +108,66 @@ uint64_t Heap::UsableBytes() {
   return bytes;
 }
 
+void Heap::NoteExpiring(SegmentState& state, uint64_t bytes, uint32_t expiry) {
+  const bool is_first = state.expiring_bytes == 0;
+  state.first_expiry = is_first ? expiry : std::min(state.first_expiry, expiry);
+  state.last_expiry = std::max(state.last_expiry, expiry);
+  state.expiring_bytes += static_cast<int64_t>(bytes);
+  if (!may_expire()) may_expire_.store(true, std::memory_order_relaxed);
+}
+
+void Heap::NoteNotExpiring(Offset record) {
+  const RecordView view = image_.RecordAt(record);
+  if (view.is_null() || view.header().expiry == kNeverOver) return;
+  segments_.state(image_.SegmentOf(record)).expiring_bytes_freed += static_cast<int64_t>(view.bytes());
+}
+
+// As if they came to their ends evenly between the first and the last of them: what is written together mostly does.
+int64_t Heap::NotOver(const SegmentState& state, uint32_t now_seconds) const {
+  const int64_t expiring = std::clamp<int64_t>(state.expiring_bytes - state.expiring_bytes_freed, 0, state.live_bytes);
+  if (expiring == 0 || now_seconds < state.first_expiry) return state.live_bytes;
+  if (now_seconds >= state.last_expiry) return state.live_bytes - expiring;
+  const int64_t seconds = state.last_expiry - state.first_expiry;
+  return state.live_bytes - expiring * (now_seconds - state.first_expiry) / seconds;
+}
+
+uint64_t Heap::OverBytes() {
+  const HeapLock lock(mutex_);
+  if (!space_is_known_ || !may_expire()) return 0;
+  const uint32_t now_seconds = NowSeconds();
+  int64_t bytes = 0;
+  for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
+    const SegmentState& state = segments_.state(segment);
+    if (state.origin == SegmentState::Origin::kCounted && !state.is_owned) {
+      bytes += state.live_bytes - NotOver(state, now_seconds);
+    }
+  }
+  return static_cast<uint64_t>(bytes);
+}
+
 std::optional<uint64_t> Heap::FindSegmentToEmpty(int64_t most_live) const {
   if (!space_is_known_) return std::nullopt;
+  const uint32_t now_seconds = may_expire() ? NowSeconds() : 0;
   const auto segment_bytes = static_cast<int64_t>(image_.segment_bytes());
   std::optional<uint64_t> found;
   int64_t least = most_live + 1;
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
     const SegmentState& state = segments_.state(segment);
+    const int64_t live = NotOver(state, now_seconds);
     const bool is_candidate = state.origin == SegmentState::Origin::kCounted && !state.is_owned &&
-                              !state.is_being_emptied && !state.is_kept && state.live_bytes < least;
+                              !state.is_being_emptied && !state.is_kept && live < least;
     if (!is_candidate) continue;
+    const bool is_all_over = live == 0 && state.live_bytes > 0;  // then nothing of it has to go anywhere
     if (state.kind == SegmentKind::kRecords) {
       // The room behind its tail isn't dead: so each time something is moved there is less that is, and it ends.
-      if ((int64_t{state.tail} - state.live_bytes) * kLeastDeadPart < segment_bytes) continue;
+      if ((int64_t{state.tail} - live) * kLeastDeadPart < segment_bytes) continue;
+    } else if (is_all_over) {
+      // A large record isn't moved, but erased.
     } else if (state.kind != SegmentKind::kNodes || state.live_bytes == 0) {
       continue;
     }
-    if (!HasRoomFor(segment)) continue;
-    least = state.live_bytes;
+    if (!is_all_over && !HasRoomFor(segment)) continue;
+    least = live;
     found = segment;
   }
   return found;

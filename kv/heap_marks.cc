@@ -64,6 +64,7 @@ void Heap::MarkRecord(Offset record, uint64_t bytes) {
   const uint64_t end =
       std::min(Raw(record) + bytes - Raw(image_.SegmentStart(segment)), image_.segment_bytes());  // damaged: beyond
   const RecordView view = image_.RecordAt(record);
+  if (!view.is_null() && view.header().expiry != kNeverOver) NoteExpiring(state, bytes, view.header().expiry);
   state.has_prefix |= !view.is_null() && view.header().flags() == kPrefixRecord;
   if (state.kind == SegmentKind::kRecords) state.tail = std::max(state.tail, static_cast<uint32_t>(end));
 }

@@ -2,6 +2,7 @@
 #ifndef SEALKV_KV_ITERATOR_H_
 #define SEALKV_KV_ITERATOR_H_
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,6 +32,7 @@ class RangeIterator : public Iterator {
   void Prev() override;
   std::string_view key() const override { return cursor_.key(); }
   std::string_view value() const override { return cursor_.value(); }
+  std::optional<std::chrono::sys_seconds> expiry() const override { return ExpiryFrom(cursor_.expiry()); }
   absl::Status status() const override { return cursor_.status(); }
 
  private:

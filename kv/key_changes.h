@@ -22,6 +22,7 @@ struct KeyChange {
   Kind kind;
   std::string_view value;  // kPut
   uint64_t delta = 0;      // kAdd
+  uint32_t expiry = 0;     // kPut: kv/expiry.h
 };
 
 class KeyChanges {

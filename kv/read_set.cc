@@ -40,7 +40,7 @@ absl::Status ReadSet::CompareKey(const Key& key, Arena& arena) {
   if (!status.ok()) return status;
   const PathStep& last = location.path.back();
   std::optional<EntryIdentity> now;
-  if (location.outcome == Location::Outcome::kFound) {
+  if (location.outcome == Location::Outcome::kFound && !IsOver(tree_.ExpiryOf(location), snapshot_.seconds)) {
     now = IdentityOf(location.kind, last.home->ref(last.perm.slot(last.position)));
   }
   if (now != key.identity && !HaveSameValue(now, key.identity)) return Conflict(key.key);
@@ -60,6 +60,7 @@ absl::Status ReadSet::CompareRange(const KeyRange& range) {
   Cursor then(tree_, epochs_, snapshot_);
   Cursor now(tree_, epochs_);
   now.NoteLeaves(&leaves_);
+  now.ShowAsOf(snapshot_.seconds);
   then.Seek(range.from);
   now.Seek(range.from);
   for (;; then.Next(), now.Next()) {

@@ -4,7 +4,7 @@
 //   0              4     checksum        low half of XXH3-64, see RecordChecksum
 //   4              4     key_and_flags   bits 0..16 key length; bits 20..31 RecordFlags; the others 0
 //   8              4     value_bytes
-//   12             4     expiry          0 (reserved for a time to live)
+//   12             4     expiry          seconds since 1970 from which on it is over; 0: never (kv/expiry.h)
 //   16             8     sequence        ascends over the life of the store: generation << 40 | count
 //   24             k     key             then zeros to the next multiple of 8
 //   24 + pad8(k)   v     value           then zeros to the next multiple of 8

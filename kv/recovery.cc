@@ -50,6 +50,7 @@ Superblock SuperblockFor(uint64_t capacity_bytes, uint64_t most_bytes, uint64_t 
   superblock.magic = Superblock::kMagic;
   superblock.format_major = Superblock::kFormatMajor;
   superblock.format_minor = Superblock::kFormatMinor;
+  superblock.features_incompatible = Superblock::kMayExpire;
   if (most_bytes > capacity_bytes) {
     superblock.features_incompatible |= Superblock::kGrows;
     superblock.most_segments = most_bytes >> SegmentBytesLog2For(capacity_bytes);
@@ -132,7 +133,7 @@ absl::Status CheckIdentity(const Superblock& superblock, uint64_t file_bytes, co
         path, ": not a SealKV store (no magic number at offset 0). If its creation was interrupted, remove it."));
   }
   if (superblock.format_major != Superblock::kFormatMajor ||
-      (superblock.features_incompatible & ~(Superblock::kGrows | Superblock::kKeepsLog)) != 0) {
+      (superblock.features_incompatible & ~Superblock::kKnownFeatures) != 0) {
     // A damaged number must not be taken for another version.
     if (SuperblockChecksum(superblock) != superblock.checksum) {
       return absl::DataLossError(absl::StrCat(path, ": superblock damaged (checksum, offset 56)."));

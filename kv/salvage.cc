@@ -7,6 +7,7 @@
 #include "kv/check_findings.h"
 #include "kv/check_segments.h"
 #include "kv/check_walk.h"
+#include "kv/expiry.h"
 #include "kv/heap_scan.h"
 
 namespace sealkv::internal {
@@ -40,6 +41,12 @@ class RangeSet {
   std::vector<KeyRange> ranges_;
 };
 
+absl::Status PutRecoveredKey(Store& target, const RecoveredKey& found) {
+  const auto expiry = ExpiryFrom(found.expiry());
+  return expiry.has_value() ? target.PutUntil(found.key(), found.value(), *expiry)
+                            : target.Put(found.key(), found.value());
+}
+
 // What the walk gives goes into the target at once; what is doubtful waits until all else is known.
 class TreeSalvage : public WalkVisitor {
  public:
@@ -67,7 +74,9 @@ class TreeSalvage : public WalkVisitor {
   void Take(const RecoveredKey& found, Place place) {
     if (place == Place::kDoubtful) return report_.recovered.push_back(found);
     if (!status_.ok()) return;
+    if (IsOver(found.expiry())) return;
     status_ = target_.PutIfAbsent(found.key(), found.value());
+    if (status_.ok() && found.expiry() != kNeverOver) status_ = PutRecoveredKey(target_, found);
     if (status_.ok()) ++report_.keys_from_tree;
     if (absl::IsAlreadyExists(status_)) status_ = absl::OkStatus();  // twice in the tree: no saying which is right
   }
@@ -126,7 +135,8 @@ absl::StatusOr<bool> PutRecovered(Store& target, const SalvageOptions& options, 
   if (options.trusted_only) return true;
   SalvageProgress progress{report.keys_from_tree, 1, 1, 0};
   for (const RecoveredKey& found : all) {
-    if (absl::Status status = target.Put(found.key(), found.value()); !status.ok()) return status;
+    if (IsOver(found.expiry())) continue;
+    if (absl::Status status = PutRecoveredKey(target, found); !status.ok()) return status;
     ++progress.keys_recovered;
     if (options.progress != nullptr && !options.progress(progress)) return false;
   }

@@ -70,6 +70,7 @@ class RecoveredKey {
   RecoveredKey(uint64_t slice, uint64_t value, Offset at, LockWord lock);
 
   // Both point into the damaged image, or into this object.
+  uint32_t expiry() const { return record_.is_null() ? 0 : record_.header().expiry; }
   std::string_view key() const {
     return record_.is_null() ? std::string_view(slice_.data(), slice_.size()) : record_.key();
   }

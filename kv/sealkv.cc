@@ -11,6 +11,7 @@
 #include "daxfile/part.h"
 #include "daxfile/sealing.h"
 #include "kv/epoch.h"
+#include "kv/expiry.h"
 #include "kv/lanes.h"
 #include "kv/recovery.h"
 #include "kv/store_impl.h"
@@ -30,6 +31,10 @@ daxfile::OpenOptions FileOptions(const Options& options) {
 bool NeedsToFinish(const daxfile::DaxFile& file) {
   const absl::StatusOr<internal::Image> image = internal::OpenImage(file);
   return image.ok() && internal::HasCommittedLanes(*image) && !daxfile::HasWriter(file.lock_fd());
+}
+
+absl::Status NoSuchExpiry() {
+  return absl::InvalidArgumentError("an expiry is a second between 1970 and 2106 (see ExpiryIn).");
 }
 
 }  // namespace
@@ -85,6 +90,11 @@ absl::StatusOr<std::string> Transaction::Get(std::string_view key) {
 
 absl::Status Transaction::Get(std::string_view key, std::string* value) { return impl_->Get(key, value); }
 
+absl::Status Transaction::PutUntil(std::string_view key, std::string_view value, std::chrono::sys_seconds expiry) {
+  if (internal::ExpiryOf(expiry) == internal::kNeverOver) return NoSuchExpiry();
+  return impl_->Put(key, {value, internal::ExpiryOf(expiry)});
+}
+
 absl::StatusOr<bool> Transaction::Exists(std::string_view key) {
   std::string value;
   const absl::Status status = Get(key, &value);
@@ -100,14 +110,15 @@ absl::Status Transaction::Delete(std::string_view key) { return impl_->Delete(ke
 absl::StatusOr<uint64_t> Transaction::Add(std::string_view key, uint64_t delta) {
   std::string value;
   uint64_t sum = 0;
-  const absl::Status status = Get(key, &value);
+  uint32_t expiry = internal::kNeverOver;
+  const absl::Status status = impl_->Get(key, &value, &expiry);
   if (!status.ok() && !absl::IsNotFound(status)) return status;
   if (status.ok()) {
     if (value.size() != sizeof(sum)) return absl::FailedPreconditionError("Add needs a value of 8 bytes");
     std::memcpy(&sum, value.data(), sizeof(sum));
   }
   sum += delta;
-  if (absl::Status put = Put(key, {reinterpret_cast<const char*>(&sum), sizeof(sum)}); !put.ok()) return put;
+  if (absl::Status put = impl_->Put(key, {internal::Tree::BytesOf(sum), expiry}); !put.ok()) return put;
   return sum;
 }
 
@@ -226,6 +237,17 @@ absl::Status Store::Put(std::string_view key, std::string_view value) { return i
 
 absl::Status Store::PutIfAbsent(std::string_view key, std::string_view value) { return impl_->Put(key, value, true); }
 
+absl::Status Store::PutUntil(std::string_view key, std::string_view value, std::chrono::sys_seconds expiry) {
+  if (internal::ExpiryOf(expiry) == internal::kNeverOver) return NoSuchExpiry();
+  return impl_->PutNewValue(key, {value, internal::ExpiryOf(expiry)});
+}
+
+absl::StatusOr<std::optional<std::chrono::sys_seconds>> Store::GetExpiry(std::string_view key) const {
+  const absl::StatusOr<uint32_t> expiry = impl_->GetExpiry(key);
+  if (!expiry.ok()) return expiry.status();
+  return internal::ExpiryFrom(*expiry);
+}
+
 absl::StatusOr<std::string> Store::Get(std::string_view key) const {
   std::string value;
   if (absl::Status status = impl_->Get(key, &value); !status.ok()) return status;
@@ -263,8 +285,12 @@ absl::Status Store::Write(const WriteBatch& batch) {
     const Kind kind = operation.kind == WriteBatch::Kind::kPut      ? Kind::kPut
                       : operation.kind == WriteBatch::Kind::kDelete ? Kind::kDelete
                                                                     : Kind::kAdd;
+    if (operation.expiry.has_value() && internal::ExpiryOf(operation.expiry) == internal::kNeverOver) {
+      return NoSuchExpiry();
+    }
     const std::string_view bytes(batch.bytes_.data() + operation.begin, operation.key_bytes + operation.value_bytes);
-    changes.Append({bytes.substr(0, operation.key_bytes), kind, bytes.substr(operation.key_bytes), operation.delta});
+    changes.Append({bytes.substr(0, operation.key_bytes), kind, bytes.substr(operation.key_bytes), operation.delta,
+                    internal::ExpiryOf(operation.expiry)});
   }
   return impl_->Write(std::move(changes));
 }
@@ -277,7 +303,7 @@ absl::Status Store::BulkLoad(const std::function<bool(std::string_view* key, std
         "a store that keeps its changes can't be loaded in one piece: there would be no change to keep. Put the pairs, "
         "or load another store, and make a copy of it that keeps its changes.");
   }
-  return impl_->Load(next);
+  return impl_->Load([&](std::string_view* key, internal::NewValue* value) { return next(key, &value->bytes); });
 }
 
 absl::StatusOr<std::unique_ptr<Transaction>> Store::Begin() {
@@ -325,7 +351,11 @@ absl::Status Store::ReadChanges(uint64_t since, absl::FunctionRef<bool(const Com
   return impl_->ReadLog(since, visit);
 }
 
-absl::StatusOr<uint64_t> Store::LastChange() const { return impl_->LastLogged(nullptr); }
+absl::StatusOr<uint64_t> Store::LastChange() const {
+  const absl::StatusOr<internal::LogEnd> end = impl_->LogEndAt(nullptr);
+  if (!end.ok()) return end.status();
+  return end->number;
+}
 
 absl::Status Store::CatchUpWith(const Store& other, const std::function<bool(uint64_t changes)>& go_on) {
   return impl_->CatchUpWith(*other.impl_, go_on);

@@ -43,6 +43,12 @@
 // Each write then is a batch of at least 4 fences, and writers go one after another. Where such a store finds no space
 // for a write, and can't grow, it gives up the changes that it keeps before it refuses.
 //
+// EXPIRY. A value that was put by PutUntil is over from that second on (CLOCK_REALTIME): from then on the key isn't
+// there, for any call, also one in another process; for a snapshot, an iterator, a transaction or a Checkpoint what
+// counts is the time when it was opened. Its space comes back when compaction comes by, which goes after what is over
+// first, without being asked. Put makes a value that stays; what Update, Add and CompareAndSwap make of a value keeps
+// its expiry. A clock that is set back shows again what is over and not erased yet.
+//
 // ERRORS are absl::Status. NotFound, AlreadyExists and FailedPrecondition are answers, listed at each method;
 // InvalidArgument: a key or value too large, or a wrong option; ResourceExhausted: no space, nothing was changed;
 // DataLoss: the file is damaged, the message names the offset; PermissionDenied: a write to a store opened read-only;
@@ -55,6 +61,7 @@
 
 #include <array>
 #include <bit>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -145,12 +152,13 @@ class Iterator {
   virtual bool Valid() const = 0;  // stands on a key (inside its Range)
   virtual void SeekToFirst() = 0;
   virtual void SeekToLast() = 0;
-  virtual void Seek(std::string_view key) = 0;         // the first key >= `key`
-  virtual void SeekForPrev(std::string_view key) = 0;  // the last key <= `key`
-  virtual void Next() = 0;                             // needs Valid()
-  virtual void Prev() = 0;                             // needs Valid()
-  virtual std::string_view key() const = 0;            // needs Valid(); good until the iterator moves
-  virtual std::string_view value() const = 0;          // needs Valid(); good until the iterator moves
+  virtual void Seek(std::string_view key) = 0;                         // the first key >= `key`
+  virtual void SeekForPrev(std::string_view key) = 0;                  // the last key <= `key`
+  virtual void Next() = 0;                                             // needs Valid()
+  virtual void Prev() = 0;                                             // needs Valid()
+  virtual std::string_view key() const = 0;                            // needs Valid(); good until the iterator moves
+  virtual std::string_view value() const = 0;                          // needs Valid(); good until the iterator moves
+  virtual std::optional<std::chrono::sys_seconds> expiry() const = 0;  // needs Valid(); of the value; nothing: never
   // Why Valid() is false: OK at the end of the range, else the error that stopped the walk.
   virtual absl::Status status() const = 0;
 };
@@ -183,6 +191,7 @@ class Snapshot {
 class WriteBatch {
  public:
   void Put(std::string_view key, std::string_view value);
+  void PutUntil(std::string_view key, std::string_view value, std::chrono::sys_seconds expiry);
   void Delete(std::string_view key);  // nothing if the key isn't there
   // As Store::Add. If the value isn't 8 bytes (FailedPrecondition), nothing of the batch is done; but one that a later
   // Put or Delete of the same key makes void isn't looked at.
@@ -200,6 +209,7 @@ class WriteBatch {
     uint64_t key_bytes;
     uint64_t value_bytes;
     uint64_t delta;
+    std::optional<std::chrono::sys_seconds> expiry;
   };
   std::string bytes_;
   std::vector<Operation> operations_;
@@ -221,6 +231,7 @@ class Transaction {
   absl::Status Get(std::string_view key, std::string* value);
   absl::StatusOr<bool> Exists(std::string_view key);
   absl::Status Put(std::string_view key, std::string_view value);
+  absl::Status PutUntil(std::string_view key, std::string_view value, std::chrono::sys_seconds expiry);
   absl::Status Delete(std::string_view key);
   absl::StatusOr<uint64_t> Add(std::string_view key, uint64_t delta);
   // Shows the writes made so far, and most likely those made while it walks.
@@ -244,6 +255,7 @@ struct CommittedChange {
     bool is_delete = false;
     std::string_view key;
     std::string_view value;  // that the key has had since; of a sum, too
+    std::optional<std::chrono::sys_seconds> expiry;
   };
   uint64_t number = 0;                // the first of a store is 1, and they ascend by 1
   std::vector<Operation> operations;  // ascending by key
@@ -252,7 +264,7 @@ struct CommittedChange {
 struct LogStats {
   uint64_t most_bytes = 0;    // Options::change_log_bytes; 0: no changes are kept
   uint64_t bytes = 0;         // kept now: the records of the log, headers included
-  uint64_t first_change = 0;  // the oldest that ReadChanges can show; last_change + 1: there is none
+  uint64_t first_change = 0;  // the oldest that ReadChanges can show; more than last_change: there is none
   uint64_t last_change = 0;   // 0: none was made yet
 };
 
@@ -275,6 +287,7 @@ struct Stats {
   uint64_t segments_large = 0;
   uint64_t node_bytes_used = 0;    // nodes that the tree is made of, and retired ones
   uint64_t record_bytes_used = 0;  // records that the tree refers to, headers included, and retired ones
+  uint64_t record_bytes_over = 0;  // of these, about: whose expiry has passed
   uint64_t bytes_retired = 0;      // of these two: replaced or deleted, waiting for readers to leave
   // What the segments of nodes and of records have room for and doesn't live there: dead, or never used yet.
   uint64_t node_bytes_idle = 0;
@@ -350,6 +363,9 @@ class Store {
   absl::Status Put(std::string_view key, std::string_view value);
   // As Put, but AlreadyExists, and no change, if the key is there.
   absl::Status PutIfAbsent(std::string_view key, std::string_view value);
+  // As Put, until then: see EXPIRY. InvalidArgument: not between 1970 and 2106. FailedPrecondition: the store was made
+  // by a version that knew of no expiry. Cost: that of Put with a record.
+  absl::Status PutUntil(std::string_view key, std::string_view value, std::chrono::sys_seconds expiry);
 
   // NotFound if the key isn't there. Cost of all reads: (0, 0).
   absl::StatusOr<std::string> Get(std::string_view key) const;
@@ -358,6 +374,8 @@ class Store {
   absl::StatusOr<PinnedValue> GetPinned(std::string_view key) const;
   std::vector<absl::StatusOr<std::string>> MultiGet(std::span<const std::string_view> keys) const;
   absl::StatusOr<bool> Exists(std::string_view key) const;
+  // When the key's value is over; nothing: never.
+  absl::StatusOr<std::optional<std::chrono::sys_seconds>> GetExpiry(std::string_view key) const;
 
   // NotFound if the key isn't there. Needs no space, so a full store can always be emptied. Cost: (1, 1), and sometimes
   // a merge of nodes after it.
@@ -463,6 +481,11 @@ class Store {
   absl::Status BeginLogOfCopy(internal::StoreImpl& copy, const internal::OpenSnapshot* at) const;
   std::unique_ptr<internal::StoreImpl> impl_;
 };
+
+// So long from now: for PutUntil.
+inline std::chrono::sys_seconds ExpiryIn(std::chrono::seconds time_to_live) {
+  return std::chrono::time_point_cast<std::chrono::seconds>(std::chrono::system_clock::now()) + time_to_live;
+}
 
 // An integer as an 8-byte key that sorts in number order (big-endian).
 inline std::array<char, 8> U64KeyBytes(uint64_t number) {

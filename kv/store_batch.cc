@@ -5,6 +5,7 @@
 #include <cstring>
 #include <deque>
 #include <span>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "kv/iterator.h"
@@ -18,7 +19,7 @@ constexpr size_t kAtOnce = 8;
 
 bool IsWordPut(const KeyChange& change) {
   return change.kind == KeyChange::Kind::kPut && change.key.size() == kSliceBytes &&
-         change.value.size() == sizeof(uint64_t);
+         change.value.size() == sizeof(uint64_t) && change.expiry == kNeverOver;
 }
 
 }  // namespace
@@ -26,10 +27,8 @@ bool IsWordPut(const KeyChange& change) {
 absl::Status StoreImpl::ChangeKey(Change& change, const KeyChange& to) {
   Location location;
   if (absl::Status status = LocateAndClaim(tree_, change, to.key, &location); !status.ok()) return status;
-  const bool is_found = location.outcome == Location::Outcome::kFound;
-  if (to.kind == KeyChange::Kind::kPut) {
-    return PutAt(change, location, to.key, to.value);
-  }
+  if (to.kind == KeyChange::Kind::kPut) return PutAt(change, location, to.key, {to.value, to.expiry});
+  const bool is_found = IsThere(location);
   if (to.kind == KeyChange::Kind::kDelete) {
     if (!is_found) return absl::OkStatus();
     const bool is_sparse = Tree::IsSparse(location.leaf().perm.Remove(location.leaf().position));
@@ -98,7 +97,7 @@ absl::Status StoreImpl::ChangeKeys(Change& change, std::span<const KeyChange> li
       uint64_t value;
       std::memcpy(&value, list[i].value.data(), sizeof(value));
       if (tree_.PutInlineWordInBatch(change, descents[i], list[i].key, value)) {
-        change.LogPut(list[i].key, list[i].value);
+        change.LogPut(list[i].key, list[i].value, kNeverOver);
         continue;
       }
     }
@@ -111,50 +110,64 @@ absl::Status StoreImpl::ChangeKeys(Change& change, std::span<const KeyChange> li
   return absl::OkStatus();
 }
 
-// Those of the log's record: about as many as of all the others.
-static uint64_t LargestRecordBytes(const KeyChanges& changes, bool keeps_log) {
-  uint64_t most = 0;
-  uint64_t all = 0;
+// The log's record is about as large as all the others.
+StoreImpl::BatchSize StoreImpl::SizeOf(const KeyChanges& changes, bool keeps_log) {
+  BatchSize size{.pairs = changes.list().size(), .frees_space = true};
+  uint64_t all_bytes = 0;
   for (const KeyChange& change : changes.list()) {
     const uint64_t bytes = RecordBytes(change.key.size(), change.value.size());
-    most = std::max(most, bytes);
-    all += bytes;
+    size.bytes = std::max(size.bytes, bytes);
+    size.frees_space &= change.kind == KeyChange::Kind::kDelete;
+    all_bytes += bytes;
   }
-  return keeps_log ? all : most;
+  if (keeps_log) size.bytes = all_bytes;
+  return size;
 }
 
 absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* validation) {
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) BeginBackgroundPass();
   return RunBatch(
-      changes.list().size(), LargestRecordBytes(changes, keeps_log()),
+      changes.list().size(), [&] { return SizeOf(changes, keeps_log()); },
       [&](Arena& arena, const Node** blocker) { return TryWriteBatch(arena, changes, validation, blocker); });
 }
 
-absl::Status StoreImpl::RunBatch(size_t pairs, uint64_t bytes, BatchAttempt attempt) {
+// A log gives way to what is written; and what only erases may use what is kept back for compaction.
+absl::Status StoreImpl::RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> size, BatchAttempt attempt) {
   bool has_dropped_log = false;
+  bool may_use_reserve = false;
   for (uint64_t most_usable = 0;;) {
-    const absl::Status status = RunBatchInSpace(attempt);
+    const absl::Status status = RunBatchInSpace(attempt, may_use_reserve);
     LookAfterSpaceIfDue(pairs);
     if (!absl::IsResourceExhausted(status)) return status;
+    if (!file_.persist().is_ok()) return file_.persist().status();
     // There may be space that isn't known yet, or that others hold.
-    if (FindSpace(&most_usable, bytes)) continue;
-    if (!keeps_log() || std::exchange(has_dropped_log, true) || !DropLog()) return WithGrowthError(status);
-    most_usable = 0;
+    if (FindSpace(&most_usable, size().bytes)) continue;
+    if (keeps_log() && !std::exchange(has_dropped_log, true)) {
+      DropLog();
+      most_usable = 0;
+    } else if (keeps_log() && size().frees_space && !std::exchange(may_use_reserve, true)) {
+      most_usable = 0;
+    } else {
+      return WithGrowthError(status);
+    }
   }
 }
 
-absl::Status StoreImpl::RunBatchInSpace(BatchAttempt attempt) {
+absl::Status StoreImpl::RunBatchInSpace(BatchAttempt attempt, bool may_use_reserve) {
   const std::unique_lock<WriterLock> log = LockLog();
   absl::Status status;
   {
     WriteScope scope(*this, WriteScope::Kind::kPrepares);
+    scope.arena().may_use_reserve = may_use_reserve;
     for (int turned_back = 0;;) {
       const Node* blocker = nullptr;
       status = attempt(scope.arena(), &blocker);
       if (!IsRestart(status) || ++turned_back > kMostTurnedBack) break;
       scope.WaitFor(blocker);
     }
+    scope.arena().may_use_reserve = false;
+    if (may_use_reserve) heap_.LeaveReserve(scope.arena());
     scope.ReclaimIfDue();
   }
   return IsRestart(status) ? RunBatchAlone(attempt) : status;
@@ -176,6 +189,7 @@ absl::Status StoreImpl::RunBatchAlone(BatchAttempt attempt) {
 absl::Status StoreImpl::Write(KeyChanges changes) {
   for (const KeyChange& change : changes.list()) {
     if (!SizesFit(change.key, change.value.size())) return SizeError(change.key, change.value.size());
+    if (absl::Status status = CheckExpiry(change.expiry); !status.ok()) return status;
   }
   if (absl::Status status = changes.SortAndFold(); !status.ok()) return status;
   return WriteChanges(changes, nullptr);

@@ -28,6 +28,7 @@ constexpr int kLeastSleeps = 20;
 constexpr int kMostSleeps = 1000;
 constexpr std::chrono::microseconds kSleep(100);
 constexpr std::chrono::milliseconds kUntilLeisure(200);
+constexpr std::chrono::seconds kUntilMoreIsOver(10);
 
 void LetOthersRun(bool for_longer) {
   if (WaitInTest()) return;
@@ -88,7 +89,7 @@ bool StoreImpl::CompactForSpace(uint64_t* most_usable) {
 }
 
 absl::Status StoreImpl::MoveRecord(Offset at) {
-  const std::string_view key = image_.RecordAt(at).key();
+  const std::string key(image_.RecordAt(at).key());  // what is erased may be gone before the tree is tidied up
   Tree& tree = image_.RecordAt(at).header().flags() == kLogRecord ? log_tree_ : tree_;
   if (tree.Root() == nullptr) return absl::OkStatus();
   {
@@ -105,10 +106,15 @@ absl::Status StoreImpl::MoveRecord(Offset at) {
     if (*step == Tree::LeafStep::kAbsent) return absl::OkStatus();
     if (!IsRecord(found.kind) || RecordRef::FromRaw(found.ref).offset() != at) return absl::OkStatus();
   }
-  return WriteInSpace(tree, key, [&](Change& change, Location& location) {
+  bool is_sparse = false;
+  const absl::Status status = WriteInSpace(tree, key, [&](Change& change, Location& location) {
     if (location.outcome != Location::Outcome::kFound || !IsRecord(location.kind)) return absl::OkStatus();
     const PathStep& leaf = location.leaf();
     if (leaf.node->record(leaf.perm.slot(leaf.position)).offset() != at) return absl::OkStatus();
+    if (IsOver(tree.ExpiryOf(location))) {
+      is_sparse = Tree::IsSparse(leaf.perm.Remove(leaf.position));
+      return tree.Erase(change, location);
+    }
     change.arena().may_use_reserve = true;
     const absl::Status moved = tree.MoveRecord(change, location, key);
     change.arena().may_use_reserve = false;
@@ -116,6 +122,8 @@ absl::Status StoreImpl::MoveRecord(Offset at) {
     heap_.LeaveReserve(change.arena());
     return moved;
   });
+  if (status.ok() && is_sparse) Rebalance(tree, key);
+  return status;
 }
 
 // Which tree it is of isn't written anywhere: the way of one leads to it.
@@ -248,7 +256,9 @@ void StoreImpl::RunInBackground() {
     CompactInBackground(Heap::Thrift::kUsual);
     if (bell_.Wait(kUntilLeisure)) continue;
     CompactInBackground(Heap::Thrift::kAtLeisure);
-    bell_.Wait();
+    // What has an expiry dies without anybody's doing.
+    while (heap_.may_expire() && !bell_.Wait(kUntilMoreIsOver)) CompactInBackground(Heap::Thrift::kAtLeisure);
+    if (!heap_.may_expire()) bell_.Wait();
   }
 }
 

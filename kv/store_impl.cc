@@ -87,9 +87,9 @@ template <typename Use>
 [[gnu::always_inline]] inline absl::StatusOr<Tree::LeafStep> StoreImpl::ReadFound(std::string_view key,
                                                                                   const Found& found,
                                                                                   const Descent* descent,
-                                                                                  Use use) const {
+                                                                                  uint32_t seconds, Use use) const {
   if (found.kind == Kind::kInline) {
-    use(std::string_view(reinterpret_cast<const char*>(&found.ref), sizeof(found.ref)), true);
+    use(std::string_view(reinterpret_cast<const char*>(&found.ref), sizeof(found.ref)), true, kNeverOver);
     return Tree::LeafStep::kFound;
   }
   const Offset at = RecordRef::FromRaw(found.ref).offset();
@@ -97,14 +97,16 @@ template <typename Use>
   if (record.is_null()) return DamagedRecord(at, "a reference to a record leads nowhere");
   if (record.key() != key) return Tree::LeafStep::kAbsent;
   if (!record.ChecksumHolds()) return DamagedRecord(at, "a record's checksum");
+  const uint32_t expiry = record.header().expiry;
+  if (seconds == 0 ? IsOver(expiry) : IsOver(expiry, seconds)) return Tree::LeafStep::kAbsent;
   if (!record.has_word_value()) {
-    use(record.value(), false);
+    use(record.value(), false, expiry);
     return Tree::LeafStep::kFound;
   }
   // The word may be changing in place: what was read is durable if the leaf was left alone until after it.
   const uint64_t word = Node::Load(*record.value_word());
   if (descent != nullptr && !Tree::IsUnchanged(*descent->node, descent->version)) return Tree::LeafStep::kRestart;
-  use(std::string_view(reinterpret_cast<const char*>(&word), sizeof(word)), true);
+  use(std::string_view(reinterpret_cast<const char*>(&word), sizeof(word)), true, expiry);
   return Tree::LeafStep::kFound;
 }
 
@@ -116,7 +118,7 @@ absl::Status StoreImpl::Read(std::string_view key, Use use) const {
   for (;;) {
     tree_.Descend(key, Purpose::kRead, descent);
     absl::StatusOr<Tree::LeafStep> step = tree_.Find(descent, key, &found);
-    if (step.ok() && *step == Tree::LeafStep::kFound) step = ReadFound(key, found, &descent, use);
+    if (step.ok() && *step == Tree::LeafStep::kFound) step = ReadFound(key, found, &descent, 0, use);
     if (!step.ok()) {
       // What looks like damage may lie in a part that couldn't be mapped.
       return follower_ != nullptr && !follower_->status().ok() ? follower_->status() : step.status();
@@ -134,13 +136,13 @@ absl::Status StoreImpl::Get(std::string_view key, std::string* value) const {
     std::memcpy(value->data(), &word, sizeof(word));
     return absl::OkStatus();
   }
-  return Read(key, [value](std::string_view bytes, bool) { value->assign(bytes); });
+  return Read(key, [value](std::string_view bytes, bool, uint32_t) { value->assign(bytes); });
 }
 
 absl::StatusOr<PinnedValue> StoreImpl::GetPinned(std::string_view key) const {
   EpochGuard guard(epochs_);
   PinnedValue pinned;
-  const absl::Status status = Read(key, [&pinned](std::string_view bytes, bool is_word) {
+  const absl::Status status = Read(key, [&pinned](std::string_view bytes, bool is_word, uint32_t) {
     pinned.is_inline_ = is_word;
     if (is_word) {
       std::memcpy(pinned.inline_bytes_.data(), bytes.data(), sizeof(uint64_t));
@@ -155,10 +157,18 @@ absl::StatusOr<PinnedValue> StoreImpl::GetPinned(std::string_view key) const {
 
 absl::StatusOr<bool> StoreImpl::Exists(std::string_view key) const {
   const EpochGuard guard(epochs_);
-  const absl::Status status = Read(key, [](std::string_view, bool) {});
+  const absl::Status status = Read(key, [](std::string_view, bool, uint32_t) {});
   if (absl::IsNotFound(status)) return false;
   if (!status.ok()) return status;
   return true;
+}
+
+absl::StatusOr<uint32_t> StoreImpl::GetExpiry(std::string_view key) const {
+  const EpochGuard guard(epochs_);
+  uint32_t expiry = kNeverOver;
+  const absl::Status status = Read(key, [&](std::string_view, bool, uint32_t when) { expiry = when; });
+  if (!status.ok()) return status;
+  return expiry;
 }
 
 std::unique_ptr<Iterator> StoreImpl::NewIterator(Range range) {
@@ -177,7 +187,8 @@ absl::StatusOr<std::shared_ptr<const OpenSnapshot>> StoreImpl::NewSnapshot() {
   const Versions::Snapshot snapshot =
       versions_.Open([this] { gate_.WaitForChanges(); },
                      [this](RootId id) { return id == RootId::kKeys ? tree_.Root() : log_tree_.Root(); });
-  return std::make_shared<const OpenSnapshot>(*this, SnapshotView{snapshot.number, snapshot.roots, &versions_});
+  return std::make_shared<const OpenSnapshot>(*this,
+                                              SnapshotView{snapshot.number, snapshot.roots, NowSeconds(), &versions_});
 }
 
 void StoreImpl::CloseSnapshot(uint64_t number) {
@@ -190,11 +201,12 @@ void StoreImpl::CloseSnapshot(uint64_t number) {
 
 // Most keys are where they are now, in a leaf that nobody has written to.
 absl::Status StoreImpl::GetAt(const SnapshotView& at, std::string_view key, std::string* value,
-                              std::optional<EntryIdentity>* identity) const {
+                              std::optional<EntryIdentity>* identity, uint32_t* expiry) const {
   if (key.size() > kMaxKeyBytes) return KeyNotFound();
   Found found;
-  const auto use = [&](std::string_view bytes, bool) {
+  const auto use = [&](std::string_view bytes, bool, uint32_t when) {
     value->assign(bytes);
+    if (expiry != nullptr) *expiry = when;
     if (identity != nullptr) *identity = IdentityOf(found.kind, found.ref);
   };
   const EpochGuard guard(epochs_);
@@ -202,13 +214,13 @@ absl::Status StoreImpl::GetAt(const SnapshotView& at, std::string_view key, std:
   tree_.Descend(key, Purpose::kRead, descent);
   if (descent.outcome == Descent::Outcome::kLeaf && !descent.version.is_versioned(generation_)) {
     absl::StatusOr<Tree::LeafStep> step = tree_.Find(descent, key, &found);
-    if (step.ok() && *step == Tree::LeafStep::kFound) step = ReadFound(key, found, &descent, use);
+    if (step.ok() && *step == Tree::LeafStep::kFound) step = ReadFound(key, found, &descent, at.seconds, use);
     if (step.ok() && *step == Tree::LeafStep::kFound) return absl::OkStatus();
   }
   const absl::StatusOr<bool> is_found = tree_.FindAt(key, at, &found);
   if (!is_found.ok()) return is_found.status();
   if (!*is_found) return KeyNotFound();
-  const absl::StatusOr<Tree::LeafStep> step = ReadFound(key, found, nullptr, use);
+  const absl::StatusOr<Tree::LeafStep> step = ReadFound(key, found, nullptr, at.seconds, use);
   if (!step.ok()) return step.status();
   return *step == Tree::LeafStep::kFound ? absl::OkStatus() : KeyNotFound();
 }
@@ -327,19 +339,33 @@ inline bool StoreImpl::PutWord(std::string_view key, std::string_view value, boo
   return true;
 }
 
-absl::Status StoreImpl::PutOtherwise(std::string_view key, std::string_view value, bool only_if_absent) {
-  return Write(key, RecordBytes(key.size(), value.size()), [&](Change& change, Location& location) {
-    const bool is_there = location.outcome == Location::Outcome::kFound;
-    if (is_there && only_if_absent) return absl::AlreadyExistsError("the key is there already");
+absl::Status StoreImpl::PutOtherwise(std::string_view key, NewValue value, bool only_if_absent) {
+  return Write(key, RecordBytes(key.size(), value.bytes.size()), [&](Change& change, Location& location) {
+    if (only_if_absent && IsThere(location)) return absl::AlreadyExistsError("the key is there already");
     return PutAt(change, location, key, value);
   });
 }
 
-absl::Status StoreImpl::PutAt(Change& change, Location& location, std::string_view key, std::string_view value) {
+absl::Status StoreImpl::PutNewValue(std::string_view key, NewValue value) {
+  if (!SizesFit(key, value.bytes.size())) return SizeError(key, value.bytes.size());
+  if (!IsWritable()) return NotWritableError();
+  if (absl::Status status = CheckExpiry(value.expiry); !status.ok()) return status;
+  return PutOtherwise(key, value, /*only_if_absent=*/false);
+}
+
+absl::Status StoreImpl::CheckExpiry(uint32_t expiry) const {
+  const bool knows_it = (image_.superblock().features_incompatible & Superblock::kMayExpire) != 0;
+  if (knows_it || expiry == kNeverOver) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(file_.path(),
+                   ": a store of format 3.1 or older has no values that expire. Make a copy of it (`kvdump backup`)."));
+}
+
+absl::Status StoreImpl::PutAt(Change& change, Location& location, std::string_view key, NewValue value) {
   const absl::Status status = location.outcome == Location::Outcome::kFound
                                   ? tree_.Update(change, location, key, value)
                                   : tree_.Insert(change, location, key, value);
-  if (status.ok()) change.LogPut(key, value);
+  if (status.ok()) change.LogPut(key, value.bytes, value.expiry);
   return status;
 }
 
@@ -351,8 +377,9 @@ absl::Status StoreImpl::EraseAt(Change& change, Location& location, std::string_
 
 absl::Status StoreImpl::StoreWordAt(Change& change, Location& location, std::string_view key, uint64_t* word,
                                     uint64_t value) {
+  const uint32_t expiry = tree_.ExpiryOf(location);
   const absl::Status status = tree_.StoreValueWord(change, location, key, word, value);
-  if (status.ok()) change.LogPut(key, Tree::BytesOf(value));
+  if (status.ok()) change.LogPut(key, Tree::BytesOf(value), expiry);
   return status;
 }
 
@@ -360,7 +387,7 @@ absl::Status StoreImpl::Delete(std::string_view key) {
   if (key.size() > kMaxKeyBytes) return KeyNotFound();
   bool is_sparse = false;
   const absl::Status status = Write(key, 0, [&](Change& change, Location& location) {
-    if (location.outcome != Location::Outcome::kFound) return KeyNotFound();
+    if (!IsThere(location)) return KeyNotFound();
     is_sparse = Tree::IsSparse(location.leaf().perm.Remove(location.leaf().position));
     return EraseAt(change, location, key);
   });
@@ -410,7 +437,8 @@ absl::Status StoreImpl::Update(
         is_sparse = Tree::IsSparse(location.leaf().perm.Remove(location.leaf().position));
         return EraseAt(change, location, key);
       }
-      return PutAt(change, location, key, *after);
+      // What replaces a value keeps its expiry.
+      return PutAt(change, location, key, {*after, found.ok() ? tree_.ExpiryOf(location) : kNeverOver});
     });
     if (!status.ok()) return status;
     if (is_sparse) Rebalance(tree_, key);
@@ -419,7 +447,7 @@ absl::Status StoreImpl::Update(
 }
 
 bool StoreImpl::IsValue(const Location& location, bool is_there, std::string_view value) const {
-  if ((location.outcome == Location::Outcome::kFound) != is_there) return false;
+  if (IsThere(location) != is_there) return false;
   if (!is_there) return true;
   if (const uint64_t* const word = tree_.ValueWord(location)) return Tree::BytesOf(*word) == value;
   const PathStep& leaf = location.path.back();
@@ -433,7 +461,7 @@ absl::StatusOr<uint64_t> StoreImpl::Add(std::string_view key, uint64_t delta) {
   const absl::Status status =
       Write(key, RecordBytes(key.size(), sizeof(delta)), [&](Change& change, Location& location) {
         sum = delta;
-        if (location.outcome != Location::Outcome::kFound) {
+        if (!IsThere(location)) {
           return PutAt(change, location, key, Tree::BytesOf(delta));
         }
         uint64_t* word = tree_.ValueWord(location);
@@ -450,7 +478,7 @@ absl::StatusOr<uint64_t> StoreImpl::CompareAndSwap(std::string_view key, uint64_
   uint64_t before = 0;
   const uint64_t bytes = RecordBytes(key.size(), sizeof(desired));
   const absl::Status status = Write(key, bytes, [&](Change& change, Location& location) {
-    if (location.outcome != Location::Outcome::kFound) return KeyNotFound();
+    if (!IsThere(location)) return KeyNotFound();
     uint64_t* word = tree_.ValueWord(location);
     if (word == nullptr) return absl::FailedPreconditionError("CompareAndSwap needs a value of 8 bytes");
     before = Node::Load(*word);
@@ -511,6 +539,7 @@ Stats StoreImpl::GetStats() {
   stats.record_bytes_idle = usage.record_bytes_idle;
   stats.segments_by_liveness = usage.segments_by_liveness;
   stats.segments_kept = usage.segments_kept;
+  stats.record_bytes_over = heap_.OverBytes();
   stats.bytes_moved = usage.bytes_moved;
   stats.segments_emptied = heap_.releases();
   stats.writes_that_grew = writes_that_grew_.load(std::memory_order_relaxed);

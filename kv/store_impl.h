@@ -49,6 +49,10 @@ class StoreImpl {
   ~StoreImpl();
 
   absl::Status Put(std::string_view key, std::string_view value, bool only_if_absent);
+  // With an expiry, if it isn't kNeverOver. FailedPrecondition: the store is of a format that knows none.
+  absl::Status PutNewValue(std::string_view key, NewValue value);
+  absl::Status CheckExpiry(uint32_t expiry) const;
+  absl::StatusOr<uint32_t> GetExpiry(std::string_view key) const;
   absl::Status Delete(std::string_view key);
   absl::StatusOr<uint64_t> Add(std::string_view key, uint64_t delta);
   absl::StatusOr<uint64_t> CompareAndSwap(std::string_view key, uint64_t expected, uint64_t desired);
@@ -71,12 +75,12 @@ class StoreImpl {
   void CloseSnapshot(uint64_t number);
   // Says what the key's entry leads to, if that is asked for.
   absl::Status GetAt(const SnapshotView& at, std::string_view key, std::string* value,
-                     std::optional<EntryIdentity>* identity = nullptr) const;
+                     std::optional<EntryIdentity>* identity = nullptr, uint32_t* expiry = nullptr) const;
   void MakeReadSet(const SnapshotView& at, std::optional<ReadSet>* reads) {
     reads->emplace(tree_, epochs_, context_, at);
   }
   absl::Status DeleteRange(Range range);
-  absl::Status Load(const std::function<bool(std::string_view* key, std::string_view* value)>& next);
+  absl::Status Load(absl::FunctionRef<bool(std::string_view* key, NewValue* value)> next);
   // For whoever was turned back often.
   WriterLock& patience() { return patience_; }
   std::unique_ptr<Iterator> NewIteratorAt(Range range, std::shared_ptr<const OpenSnapshot> snapshot) const;
@@ -91,27 +95,32 @@ class StoreImpl {
   bool keeps_log() const { return context_.keeps_log; }
   const LogTerms& log_terms() const { return image_.superblock().log_terms; }
   absl::Status ReadLog(uint64_t since, absl::FunctionRef<bool(const CommittedChange&)> visit) const;
-  // The number of the last entry; 0: there is none. Now, or as a snapshot sees it.
-  absl::StatusOr<uint64_t> LastLogged(const OpenSnapshot* at) const;
-  // Of a store that was loaded, before anybody else sees it: it is one of this lineage, as of a number.
-  absl::Status BeginLogAt(uint64_t lineage, uint64_t number);
+  // Where it ends. Now, or as a snapshot sees it.
+  absl::StatusOr<LogEnd> LogEndAt(const OpenSnapshot* at) const;
+  // Of a store that was loaded, before anybody else sees it: it is one of this lineage, as of there.
+  absl::Status BeginLogAt(uint64_t lineage, const LogEnd& end);
   absl::Status CatchUpWith(const StoreImpl& other, const std::function<bool(uint64_t changes)>& go_on);
 
  private:
   // Reads, by a caller who is in an epoch. The value of an 8-byte key, if it lies in the leaf.
   bool ReadInlineWord(std::string_view key, uint64_t* value) const;
-  // The record or value of a key goes to `use`, a callable (std::string_view value, bool is_word): a word's bytes are a
-  // copy on the caller's stack.
+  // The record or value of a key goes to `use`, a callable (std::string_view value, bool is_word, uint32_t expiry): a
+  // word's bytes are a copy on the caller's stack.
   template <typename Use>
   absl::Status Read(std::string_view key, Use use) const;
 
   bool IsWritable() const { return generation_ != 0 && file_.persist().is_ok(); }
   absl::Status NotWritableError() const;
 
-  // What a key's entry leads to, once it was found. kRestart: the leaf, if there is one, has changed.
+  // What a key's entry leads to, once it was found. kRestart: the leaf, if there is one, has changed. kAbsent, too, if
+  // that is over: at `seconds`, or now (0).
   template <typename Use>
   absl::StatusOr<Tree::LeafStep> ReadFound(std::string_view key, const Found& found, const Descent* descent,
-                                           Use use) const;
+                                           uint32_t seconds, Use use) const;
+  // For writers: whether the key is there, and not over.
+  bool IsThere(const Location& location) const {
+    return location.outcome == Location::Outcome::kFound && !IsOver(tree_.ExpiryOf(location));
+  }
 
   // Who was turned back so often goes alone.
   static constexpr int kMostTurnedBack = 100;
@@ -129,11 +138,11 @@ class StoreImpl {
   // Where the key is or would be, in a leaf that is claimed then.
   static absl::Status LocateAndClaim(const Tree& tree, Change& change, std::string_view key, Location* location);
   // What the operations do to the key that is at `location`, or isn't; and for the log.
-  absl::Status PutAt(Change& change, Location& location, std::string_view key, std::string_view value);
+  absl::Status PutAt(Change& change, Location& location, std::string_view key, NewValue value);
   absl::Status EraseAt(Change& change, Location& location, std::string_view key);
   absl::Status StoreWordAt(Change& change, Location& location, std::string_view key, uint64_t* word, uint64_t value);
   bool PutWord(std::string_view key, std::string_view value, bool only_if_absent, const Descent& descent);
-  absl::Status PutOtherwise(std::string_view key, std::string_view value, bool only_if_absent);
+  absl::Status PutOtherwise(std::string_view key, NewValue value, bool only_if_absent);
   void Rebalance(Tree& tree, std::string_view key);
   // Whether the key at `location` has this value, or isn't there.
   bool IsValue(const Location& location, bool is_there, std::string_view value) const;
@@ -141,9 +150,14 @@ class StoreImpl {
   // Of batches (kv/store_batch.cc).
   using BatchAttempt = absl::FunctionRef<absl::Status(Arena&, const Node** blocker)>;
   // Everything common to all batches: attempt after attempt while others are in the way, and where there is no space.
-  // `pairs`: that it writes; `bytes`: of its largest record.
-  absl::Status RunBatch(size_t pairs, uint64_t bytes, BatchAttempt attempt);
-  absl::Status RunBatchInSpace(BatchAttempt attempt);
+  struct BatchSize {
+    size_t pairs = 1;    // that it writes
+    uint64_t bytes = 0;  // of its largest record
+    bool frees_space = false;
+  };
+  static BatchSize SizeOf(const KeyChanges& changes, bool keeps_log);
+  absl::Status RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> size, BatchAttempt attempt);
+  absl::Status RunBatchInSpace(BatchAttempt attempt, bool may_use_reserve);
   absl::Status RunBatchAlone(BatchAttempt attempt);
   absl::Status TryWriteBatch(Arena& arena, const KeyChanges& changes, Validation* validation, const Node** blocker,
                              std::optional<uint64_t> number = std::nullopt);
@@ -155,7 +169,8 @@ class StoreImpl {
   void OfferHints(BatchState& batch);
   static void RebalanceInBatch(Tree& tree, Change& change, std::string_view key);
 
-  // Of the log. Whoever writes holds its lock, all the time; nothing, if there is no log.
+  // Of the log. Whoever adds to it, or erases, holds its lock, from before he enters the gate; nothing, if there is no
+  // log.
   std::unique_lock<WriterLock> LockLog() {
     return keeps_log() ? std::unique_lock<WriterLock>(log_lock_) : std::unique_lock<WriterLock>();
   }
@@ -164,11 +179,20 @@ class StoreImpl {
   // Adds what the batch has changed to the log, and erases what is too old.
   absl::Status AppendToLog(Change& change);
   absl::Status EraseOldLogEntries(Change& change, uint64_t last, uint64_t end_bytes);
-  // Erases all but the last entry, one by one, for want of space. Whether there were any.
-  bool DropLog();
-  absl::Status EraseFirstLogEntry(uint64_t last);
-  absl::Status LocateFirstLogEntry(Change& change, Location* location) const;
-  absl::Status CheckSameLineage(const StoreImpl& other, uint64_t last) const;
+  // Erases all but the last entry, one by one, for want of space.
+  void DropLog();
+  // False: there is no other one before the last.
+  absl::StatusOr<bool> EraseFirstLogEntry(uint64_t last);
+  struct LogPlace {
+    uint64_t number;
+    uint64_t end_bytes;
+    LogHeader header;
+  };
+  // What is in a leaf of the log; DataLoss if it is no entry.
+  absl::StatusOr<LogPlace> LogPlaceAt(const PathStep& leaf, unsigned position) const;
+  // Of the oldest entry. Nothing: the first leaf is empty.
+  absl::StatusOr<std::optional<LogPlace>> FirstLogPlace(Change& change, bool* is_alone) const;
+  absl::Status CheckSamePast(const StoreImpl& other, const LogEnd& end) const;
   absl::Status ApplyLogged(const CommittedChange& change);
   LogStats GetLogStats() const;
 

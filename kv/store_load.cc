@@ -14,10 +14,10 @@ namespace {
 // Pairs that are kept until they are taken.
 class Pairs {
  public:
-  void Add(std::string_view key, std::string_view value) {
+  void Add(std::string_view key, NewValue value) {
     const size_t key_end = bytes_.size() + key.size();
-    ends_.push_back({key_end, key_end + value.size()});
-    bytes_.append(key).append(value);
+    ends_.push_back({key_end, key_end + value.bytes.size(), value.expiry});
+    bytes_.append(key).append(value.bytes);
   }
   size_t size() const { return ends_.size(); }
   bool is_full() const { return size() >= 64 || bytes_.size() >= (size_t{1} << 20); }
@@ -25,8 +25,8 @@ class Pairs {
     const size_t begin = i == 0 ? 0 : ends_[i - 1].value;
     return std::string_view(bytes_).substr(begin, ends_[i].key - begin);
   }
-  std::string_view value(size_t i) const {
-    return std::string_view(bytes_).substr(ends_[i].key, ends_[i].value - ends_[i].key);
+  NewValue value(size_t i) const {
+    return {std::string_view(bytes_).substr(ends_[i].key, ends_[i].value - ends_[i].key), ends_[i].expiry};
   }
   void Clear() {
     bytes_.clear();
@@ -37,19 +37,20 @@ class Pairs {
   struct Ends {
     size_t key;
     size_t value;
+    uint32_t expiry;
   };
   std::string bytes_;
   std::vector<Ends> ends_;
 };
 
 // As many as go in at once. False: these are the last.
-absl::StatusOr<bool> Fill(Pairs& pairs,
-                          const std::function<bool(std::string_view* key, std::string_view* value)>& next) {
+absl::StatusOr<bool> Fill(Pairs& pairs, absl::FunctionRef<bool(std::string_view* key, NewValue* value)> next) {
   pairs.Clear();
   while (!pairs.is_full()) {
-    std::string_view key, value;
+    std::string_view key;
+    NewValue value{{}};
     if (!next(&key, &value)) return false;
-    if (!SizesFit(key, value.size())) return SizeError(key, value.size());
+    if (!SizesFit(key, value.bytes.size())) return SizeError(key, value.bytes.size());
     pairs.Add(key, value);
   }
   return true;
@@ -73,7 +74,7 @@ absl::Status StoreImpl::InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step)
   }
 }
 
-absl::Status StoreImpl::Load(const std::function<bool(std::string_view* key, std::string_view* value)>& next) {
+absl::Status StoreImpl::Load(absl::FunctionRef<bool(std::string_view* key, NewValue* value)> next) {
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) BeginBackgroundPass();
   {

@@ -39,8 +39,14 @@ absl::Status IsGone(uint64_t since, uint64_t first) {
 }  // namespace
 
 absl::Status StoreImpl::WriteLogged(std::string_view key, uint64_t bytes, Operation operation) {
-  return RunBatch(1, bytes + sizeof(LogHeader) + sizeof(LoggedOperation) + RecordBytes(sizeof(uint64_t), key.size()),
-                  [&](Arena& arena, const Node** blocker) { return TryWriteLogged(arena, key, operation, blocker); });
+  const bool frees_space = bytes == 0;
+  bytes += sizeof(LogHeader) + sizeof(LoggedOperation) + RecordBytes(sizeof(uint64_t), key.size());
+  return RunBatch(
+      1,
+      [&] {
+        return BatchSize{1, bytes, frees_space};
+      },
+      [&](Arena& arena, const Node** blocker) { return TryWriteLogged(arena, key, operation, blocker); });
 }
 
 absl::Status StoreImpl::TryWriteLogged(Arena& arena, std::string_view key, Operation operation, const Node** blocker) {
@@ -70,25 +76,22 @@ absl::Status StoreImpl::AppendToLog(Change& change) {
   Location last;
   if (absl::Status status = LocateAndClaim(log_tree_, change, U64Key(~uint64_t{0}), &last); !status.ok()) return status;
   const PathStep& leaf = last.leaf();
-  uint64_t number = 1;
-  uint64_t begin_bytes = 0;
+  LogPlace before{0, 0, {}};
   if (leaf.position > 0) {
-    const unsigned slot = leaf.perm.slot(leaf.position - 1);
-    number = leaf.node->slice(slot) + 1;
-    const RecordView record = image_.RecordAt(leaf.node->record(slot).offset());
-    const std::optional<LogHeader> header = record.is_null() ? std::nullopt : LogHeaderOf(record.value());
-    if (!header.has_value()) return DamagedEntry(number - 1);
-    begin_bytes = header->begin_bytes + record.bytes();
-  } else if (entry.is_loaded()) {
-    number = *entry.number();
+    const absl::StatusOr<LogPlace> place = LogPlaceAt(leaf, leaf.position - 1);
+    if (!place.ok()) return place.status();
+    before = *place;
+  } else if (last.path.size() > 1) {
+    return DamagedEntry(0);  // the last leaf has the last entry
   }
+  const uint64_t number = entry.is_loaded() ? *entry.number() : before.number + 1;
   if (number != entry.number().value_or(number)) {
     return absl::FailedPreconditionError(absl::StrCat(file_.path(),
                                                       ": the store has changed meanwhile: the next change is ", number,
                                                       ", not ", *entry.number(), "."));
   }
   const std::string key = U64Key(number);
-  const std::string_view value = entry.Finish(begin_bytes);
+  const std::string_view value = entry.Finish(before.end_bytes, before.header.chain);
   absl::Status status;
   do {
     Location location;
@@ -96,184 +99,212 @@ absl::Status StoreImpl::AppendToLog(Change& change) {
     if (status.ok()) status = log_tree_.Insert(change, location, key, value);
   } while (IsAgain(status));
   if (!status.ok()) return status;
-  return EraseOldLogEntries(change, number, begin_bytes + RecordBytes(key.size(), value.size()));
+  return EraseOldLogEntries(change, number, before.end_bytes + RecordBytes(key.size(), value.size()));
 }
 
-absl::Status StoreImpl::LocateFirstLogEntry(Change& change, Location* location) const {
-  absl::Status status = log_tree_.Locate(U64Key(0), change, location);
-  if (status.ok() && location->leaf().perm.count() == 0) status = absl::NotFoundError("the log is empty");
-  return status;
+absl::StatusOr<StoreImpl::LogPlace> StoreImpl::LogPlaceAt(const PathStep& leaf, unsigned position) const {
+  const unsigned slot = leaf.perm.slot(position);
+  const uint64_t number = leaf.node->slice(slot);
+  if (leaf.node->kinds().kind(slot) != Kind::kEndsWith8) return DamagedEntry(number);
+  const RecordView record = image_.RecordAt(leaf.node->record(slot).offset());
+  const bool is_its = !record.is_null() && record.header().flags() == kLogRecord && record.key() == U64Key(number);
+  const std::optional<LogHeader> header = is_its ? LogHeaderOf(record.value()) : std::nullopt;
+  if (!header.has_value()) return DamagedEntry(number);
+  return LogPlace{number, header->begin_bytes + record.bytes(), *header};
+}
+
+// A crash between an erasure and the tidying up after it leaves an empty leaf; so does somebody who was in the way.
+absl::StatusOr<std::optional<StoreImpl::LogPlace>> StoreImpl::FirstLogPlace(Change& change, bool* is_alone) const {
+  Location location;
+  if (absl::Status status = log_tree_.Locate(U64Key(0), change, &location); !status.ok()) return status;
+  *is_alone = location.path.size() == 1;
+  if (location.leaf().perm.count() == 0) return std::nullopt;
+  const absl::StatusOr<LogPlace> place = LogPlaceAt(location.leaf(), 0);
+  if (!place.ok()) return place.status();
+  return *place;
 }
 
 absl::Status StoreImpl::EraseOldLogEntries(Change& change, uint64_t last, uint64_t end_bytes) {
-  for (int erased = 0; erased < kMostErasedAtOnce; ++erased) {
-    Location location;
-    if (absl::Status status = LocateFirstLogEntry(change, &location); !status.ok()) return status;
-    const PathStep& leaf = location.leaf();
-    const unsigned slot = leaf.perm.slot(0);
-    const uint64_t number = leaf.node->slice(slot);
-    const RecordView record = image_.RecordAt(leaf.node->record(slot).offset());
-    const std::optional<LogHeader> header = record.is_null() ? std::nullopt : LogHeaderOf(record.value());
-    if (!header.has_value()) return DamagedEntry(number);
-    if (number == last || end_bytes - header->begin_bytes <= log_terms().most_bytes) return absl::OkStatus();
+  for (int erased = 0;; ++erased) {
+    bool is_alone = false;
+    absl::StatusOr<std::optional<LogPlace>> first = FirstLogPlace(change, &is_alone);
+    if (first.ok() && !first->has_value() && !is_alone) {
+      RebalanceInBatch(log_tree_, change, U64Key(0));
+      first = FirstLogPlace(change, &is_alone);
+      if (first.ok() && !first->has_value()) return Restart();
+    }
+    if (!first.ok()) return first.status();
+    const uint64_t number = (*first)->number;
+    const bool is_kept = number == last || end_bytes - (*first)->header.begin_bytes <= log_terms().most_bytes;
+    if (is_kept || erased == kMostErasedAtOnce) return absl::OkStatus();
     const std::string key = U64Key(number);
+    Location location;
     if (absl::Status status = LocateAndClaim(log_tree_, change, key, &location); !status.ok()) return status;
-    if (location.outcome != Location::Outcome::kFound) return Restart();
+    if (location.outcome != Location::Outcome::kFound) return DamagedEntry(number);
     const bool is_sparse = Tree::IsSparse(location.leaf().perm.Remove(location.leaf().position));
     if (absl::Status status = log_tree_.Erase(change, location); !status.ok()) return status;
     if (is_sparse) RebalanceInBatch(log_tree_, change, key);
   }
-  return absl::OkStatus();
 }
 
-// Aborted by Restart(), or the last one is the only one: NotFound.
-absl::Status StoreImpl::EraseFirstLogEntry(uint64_t last) {
-  std::string key;
+absl::StatusOr<bool> StoreImpl::EraseFirstLogEntry(uint64_t last) {
+  std::optional<LogPlace> first;
   {
     const EpochGuard guard(epochs_);
     Change reader(context_, heap_.ArenaOf(guard.slot()));
-    Location location;
-    if (absl::Status status = LocateFirstLogEntry(reader, &location); !status.ok()) return status;
-    const uint64_t first = location.leaf().node->slice(location.leaf().perm.slot(0));
-    if (first >= last) return absl::NotFoundError("");
-    key = U64Key(first);
+    bool is_alone = false;
+    const absl::StatusOr<std::optional<LogPlace>> place = FirstLogPlace(reader, &is_alone);
+    if (!place.ok()) return place.status();
+    first = *place;
   }
-  const absl::Status status = WriteInSpace(log_tree_, key, [&](Change& change, Location& location) {
-    if (location.outcome != Location::Outcome::kFound) return absl::OkStatus();
-    return log_tree_.Erase(change, location);
-  });
-  if (status.ok()) Rebalance(log_tree_, key);
-  return status;
+  const std::string key = U64Key(first.has_value() ? first->number : 0);
+  if (first.has_value()) {
+    if (first->number >= last) return false;
+    const absl::Status status = WriteInSpace(log_tree_, key, [&](Change& change, Location& location) {
+      if (location.outcome != Location::Outcome::kFound) return DamagedEntry(first->number);
+      return log_tree_.Erase(change, location);
+    });
+    if (!status.ok()) return status;
+  }
+  Rebalance(log_tree_, key);
+  return true;
 }
 
-bool StoreImpl::DropLog() {
+void StoreImpl::DropLog() {
   const std::unique_lock<WriterLock> log = LockLog();
-  const absl::StatusOr<uint64_t> last = LastLogged(nullptr);
-  if (!last.ok()) return false;
-  bool has_erased = false;
-  for (;;) {
-    const absl::Status status = EraseFirstLogEntry(*last);
-    if (IsRestart(status)) continue;
-    if (!status.ok()) return has_erased;
-    has_erased = true;
+  const absl::StatusOr<LogEnd> end = LogEndAt(nullptr);
+  if (!end.ok()) return;
+  // Where somebody is in the way of a leaf that was emptied, for long, that is tried a few times.
+  int turned_back = 0;
+  while (file_.persist().is_ok() && turned_back < kMostTurnedBack) {
+    const absl::StatusOr<bool> erased = EraseFirstLogEntry(end->number);
+    if (erased.ok() && !*erased) return;
+    if (!erased.ok() && !IsRestart(erased.status())) return;
+    turned_back += !erased.ok();
   }
 }
 
 // ---- readers
 
-absl::StatusOr<uint64_t> StoreImpl::LastLogged(const OpenSnapshot* at) const {
+absl::StatusOr<LogEnd> StoreImpl::LogEndAt(const OpenSnapshot* at) const {
   if (!keeps_log()) return KeepsNoLog(file_.path());
   std::optional<Cursor> cursor;
   at != nullptr ? cursor.emplace(log_tree_, epochs_, at->view()) : cursor.emplace(log_tree_, epochs_);
   cursor->SeekToLast();
-  if (!cursor->Valid()) return cursor->status().ok() ? absl::StatusOr<uint64_t>(0) : cursor->status();
-  return SliceAt(cursor->key(), 0);
+  if (!cursor->Valid()) return cursor->status().ok() ? absl::StatusOr<LogEnd>(LogEnd{}) : cursor->status();
+  const uint64_t number = SliceAt(cursor->key(), 0);
+  const std::optional<LogHeader> header = LogHeaderOf(cursor->value());
+  if (!header.has_value()) return DamagedEntry(number);
+  return LogEnd{number, header->chain};
 }
 
 absl::Status StoreImpl::ReadLog(uint64_t since, absl::FunctionRef<bool(const CommittedChange&)> visit) const {
-  if (!keeps_log()) return KeepsNoLog(file_.path());
+  const absl::StatusOr<LogEnd> end = LogEndAt(nullptr);
+  if (!end.ok()) return end.status();
+  if (since > end->number) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file_.path(), ": there was no change ", since, " yet; the last one is ", end->number, "."));
+  }
   Cursor cursor(log_tree_, epochs_);
-  cursor.Seek(U64Key(since + 1));
   CommittedChange change;
-  for (uint64_t next = since + 1; cursor.Valid(); cursor.Next(), ++next) {
+  uint64_t next = since + 1;
+  for (cursor.Seek(U64Key(next)); cursor.Valid(); cursor.Next(), ++next) {
     change.number = SliceAt(cursor.key(), 0);
     const std::optional<LogHeader> header = LogHeaderOf(cursor.value());
     if (!header.has_value() || !ParseLogEntry(cursor.value(), &change)) return DamagedEntry(change.number);
     // What was loaded isn't in the log.
-    const bool is_loaded = header->flags == LogHeader::kLoaded;
-    if (change.number != next || is_loaded) return IsGone(next - 1, change.number + is_loaded);
+    if (change.number != next || header->is_loaded()) return IsGone(next - 1, change.number + header->is_loaded());
     if (!visit(change)) return absl::OkStatus();
   }
-  if (!cursor.status().ok()) return cursor.status();
-  const absl::StatusOr<uint64_t> last = LastLogged(nullptr);
-  if (!last.ok() || since <= *last) return last.status();
-  return absl::InvalidArgumentError(
-      absl::StrCat(file_.path(), ": there was no change ", since, " yet; the last one is ", *last, "."));
+  return cursor.status();
 }
 
+// The first one first: beside writers there may only be more, not less, between that and the last.
 LogStats StoreImpl::GetLogStats() const {
-  LogStats stats{.most_bytes = log_terms().most_bytes};
+  LogStats stats{.most_bytes = log_terms().most_bytes, .first_change = 1};
   Cursor cursor(log_tree_, epochs_);
+  cursor.SeekToFirst();
+  const std::optional<LogHeader> first = cursor.Valid() ? LogHeaderOf(cursor.value()) : std::nullopt;
+  if (!first.has_value()) return stats;
+  stats.first_change = SliceAt(cursor.key(), 0) + first->is_loaded();
   cursor.SeekToLast();
   const std::optional<LogHeader> last = cursor.Valid() ? LogHeaderOf(cursor.value()) : std::nullopt;
   if (!last.has_value()) return stats;
   stats.last_change = SliceAt(cursor.key(), 0);
-  const uint64_t end_bytes = last->begin_bytes + RecordBytes(cursor.key().size(), cursor.value().size());
-  cursor.SeekToFirst();
-  const std::optional<LogHeader> first = cursor.Valid() ? LogHeaderOf(cursor.value()) : std::nullopt;
-  if (!first.has_value()) return stats;
-  stats.first_change = SliceAt(cursor.key(), 0) + (first->flags == LogHeader::kLoaded);
-  stats.bytes = end_bytes - first->begin_bytes;
+  stats.bytes = last->begin_bytes + RecordBytes(cursor.key().size(), cursor.value().size()) - first->begin_bytes;
   return stats;
 }
 
 // ---- copies
 
-absl::Status StoreImpl::BeginLogAt(uint64_t lineage, uint64_t number) {
+absl::Status StoreImpl::BeginLogAt(uint64_t lineage, const LogEnd& end) {
   LogTerms& terms = image_.superblock().log_terms;
   const LogTerms fresh{lineage, terms.most_bytes, LogTermsChecksum({lineage, terms.most_bytes, 0})};
   file_.persist().Store(&terms.lineage, fresh.lineage);
   file_.persist().Store(&terms.checksum, fresh.checksum);
   file_.persist().Flush(&terms, sizeof(terms));
   file_.persist().Fence();
-  if (number == 0) return file_.persist().status();
-  return RunBatch(1, 0, [&](Arena& arena, const Node** blocker) {
-    BatchState batch(lanes_);
-    Change change(context_, arena, &batch);
-    batch.log_entry().BeginAt(number);
-    absl::Status status = AppendToLog(change);
-    if (status.ok()) status = change.CommitBatch([] { return true; });
-    *blocker = change.blocker();
-    return status;
-  });
+  if (end.number == 0) return file_.persist().status();
+  return RunBatch(
+      1, [] { return BatchSize{}; },
+      [&](Arena& arena, const Node** blocker) {
+        BatchState batch(lanes_);
+        Change change(context_, arena, &batch);
+        batch.log_entry().StandFor(end);
+        absl::Status status = AppendToLog(change);
+        if (status.ok()) status = change.CommitBatch([] { return true; });
+        *blocker = change.blocker();
+        return status;
+      });
 }
 
-// The last change that this store has must be what the other one has under that number.
-absl::Status StoreImpl::CheckSameLineage(const StoreImpl& other, uint64_t last) const {
+// What both have behind them must be the same, up to where this one ends.
+absl::Status StoreImpl::CheckSamePast(const StoreImpl& other, const LogEnd& end) const {
   if (other.log_terms().lineage != log_terms().lineage) {
     return absl::FailedPreconditionError(absl::StrCat(file_.path(), ": is no copy of ", other.file_.path(),
                                                       ", nor is that one of it. Copies are made by Checkpoint."));
   }
-  if (last == 0) return absl::OkStatus();
-  Cursor ours(log_tree_, epochs_);
   Cursor theirs(other.log_tree_, other.epochs_);
-  ours.SeekToLast();
-  theirs.Seek(U64Key(last));
-  if (!ours.Valid() || !theirs.Valid() || ours.key() != theirs.key()) {
-    if (!ours.status().ok()) return ours.status();
-    if (!theirs.status().ok() || theirs.Valid()) return theirs.status();  // older ones may be gone
+  theirs.Seek(U64Key(end.number));
+  if (!theirs.Valid()) {
+    if (!theirs.status().ok() || end.number == 0) return theirs.status();
     return absl::FailedPreconditionError(
-        absl::StrCat(file_.path(), ": is ahead of ", other.file_.path(), ", which has no change ", last, "."));
+        absl::StrCat(file_.path(), ": is ahead of ", other.file_.path(), ", which has no change ", end.number, "."));
   }
-  const auto is_loaded = [](const Cursor& cursor) { return LogHeaderOf(cursor.value())->flags == LogHeader::kLoaded; };
-  if (!LogHeaderOf(ours.value()).has_value() || !LogHeaderOf(theirs.value()).has_value()) return DamagedEntry(last);
-  if (is_loaded(ours) || is_loaded(theirs) || SayTheSame(ours.value(), theirs.value())) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(file_.path(), ": has changes of its own: its change ", last,
-                                                    " isn't that of ", other.file_.path(), ". Make a new copy."));
+  const uint64_t number = SliceAt(theirs.key(), 0);
+  const std::optional<LogHeader> header = LogHeaderOf(theirs.value());
+  if (!header.has_value()) return DamagedEntry(number);
+  if (number > end.number + 1) return absl::OkStatus();  // what is between is gone, as ReadLog will say
+  const uint64_t past = number == end.number ? header->chain : header->past;
+  if (past == end.chain || (header->is_loaded() && number > end.number)) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(file_.path(), ": has changes of its own: up to change ", end.number,
+                                                    " it isn't what ", other.file_.path(), " was. Make a new copy."));
 }
 
 absl::Status StoreImpl::ApplyLogged(const CommittedChange& change) {
   KeyChanges changes;
   changes.Reserve(change.operations.size());
   for (const CommittedChange::Operation& operation : change.operations) {
-    changes.Append(
-        {operation.key, operation.is_delete ? KeyChange::Kind::kDelete : KeyChange::Kind::kPut, operation.value});
+    changes.Append({operation.key, operation.is_delete ? KeyChange::Kind::kDelete : KeyChange::Kind::kPut,
+                    operation.value, 0, ExpiryOf(operation.expiry)});
   }
-  return RunBatch(changes.list().size(), 0, [&](Arena& arena, const Node** blocker) {
-    return TryWriteBatch(arena, changes, nullptr, blocker, change.number);
-  });
+  return RunBatch(
+      changes.list().size(), [&] { return SizeOf(changes, /*keeps_log=*/true); },
+      [&](Arena& arena, const Node** blocker) {
+        return TryWriteBatch(arena, changes, nullptr, blocker, change.number);
+      });
 }
 
 absl::Status StoreImpl::CatchUpWith(const StoreImpl& other, const std::function<bool(uint64_t)>& go_on) {
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) BeginBackgroundPass();
-  const absl::StatusOr<uint64_t> last = LastLogged(nullptr);
-  if (!last.ok()) return last.status();
+  const absl::StatusOr<LogEnd> end = LogEndAt(nullptr);
+  if (!end.ok()) return end.status();
   if (!other.keeps_log()) return KeepsNoLog(other.file_.path());
-  if (absl::Status status = CheckSameLineage(other, *last); !status.ok()) return status;
+  if (absl::Status status = CheckSamePast(other, *end); !status.ok()) return status;
   absl::Status applied;
   uint64_t count = 0;
-  const absl::Status status = other.ReadLog(*last, [&](const CommittedChange& change) {
+  const absl::Status status = other.ReadLog(end->number, [&](const CommittedChange& change) {
     if (count % kChangesBetweenCalls == 0 && go_on != nullptr && !go_on(count)) {
       applied = absl::CancelledError("stopped");
       return false;

@@ -12,6 +12,7 @@
 //   40      4     features_incompatible   bits: a reader that doesn't know one refuses
 //                                         1: kGrows, the fields at 1280 and 1288 and the parts are in use (since 3.1)
 //                                         2: kKeepsLog, those from 1296 to 1327 are (since 3.2)
+//                                         4: kMayExpire, records may have an expiry (since 3.2)
 //   44      4     features_compatible     bits: a reader may ignore them (none so far)
 //   48      8     store_id                random
 //   56      8     checksum                XXH3-64 of bytes 0..55
@@ -96,6 +97,8 @@ struct alignas(64) Superblock {
   static constexpr uint32_t kFormatMinor = 2;
   static constexpr uint32_t kGrows = 1;     // of features_incompatible
   static constexpr uint32_t kKeepsLog = 2;  // the same
+  static constexpr uint32_t kMayExpire = 4;
+  static constexpr uint32_t kKnownFeatures = kGrows | kKeepsLog | kMayExpire;
   static constexpr uint64_t kLanesOffset = 192;
   static constexpr uint64_t kSegmentTableOffset = 2048;
   static constexpr uint32_t kMinSegmentBytesLog2 = 12;

@@ -16,31 +16,33 @@ absl::Status TransactionImpl::CheckIsOpen() const {
   return absl::FailedPreconditionError("the transaction is over: it was committed or aborted");
 }
 
-absl::Status TransactionImpl::Get(std::string_view key, std::string* value) {
+absl::Status TransactionImpl::Get(std::string_view key, std::string* value, uint32_t* expiry) {
   if (absl::Status status = CheckIsOpen(); !status.ok()) return status;
   if (const auto written = writes_.find(key); written != writes_.end()) {
-    if (!written->second.has_value()) return absl::NotFoundError("no such key");
-    *value = *written->second;
+    if (!written->second.is_there(snapshot_->view().seconds)) return absl::NotFoundError("no such key");
+    *value = *written->second.value;
+    if (expiry != nullptr) *expiry = written->second.expiry;
     return absl::OkStatus();
   }
   if (key.size() > kMaxKeyBytes) return absl::NotFoundError("no such key");
   std::optional<EntryIdentity> identity;
-  const absl::Status status = snapshot_->store().GetAt(snapshot_->view(), key, value, &identity);
+  const absl::Status status = snapshot_->store().GetAt(snapshot_->view(), key, value, &identity, expiry);
   if (status.ok() || absl::IsNotFound(status)) reads_->AddKey(key, identity);
   return status;
 }
 
-absl::Status TransactionImpl::Put(std::string_view key, std::string_view value) {
+absl::Status TransactionImpl::Put(std::string_view key, NewValue value) {
   if (absl::Status status = CheckIsOpen(); !status.ok()) return status;
-  if (!SizesFit(key, value.size())) return SizeError(key, value.size());
-  writes_.insert_or_assign(std::string(key), std::string(value));
+  if (!SizesFit(key, value.bytes.size())) return SizeError(key, value.bytes.size());
+  if (absl::Status status = snapshot_->store().CheckExpiry(value.expiry); !status.ok()) return status;
+  writes_.insert_or_assign(std::string(key), Written{std::string(value.bytes), value.expiry});
   return absl::OkStatus();
 }
 
 absl::Status TransactionImpl::Delete(std::string_view key) {
   if (absl::Status status = CheckIsOpen(); !status.ok()) return status;
   if (key.size() > kMaxKeyBytes) return absl::OkStatus();
-  writes_.insert_or_assign(std::string(key), std::nullopt);
+  writes_.insert_or_assign(std::string(key), Written{});
   return absl::OkStatus();
 }
 
@@ -56,9 +58,10 @@ absl::Status TransactionImpl::Commit() {
   if (!writes_.empty()) {
     KeyChanges changes;
     changes.Reserve(writes_.size());
-    for (const auto& [key, value] : writes_) {
-      const auto kind = value.has_value() ? KeyChange::Kind::kPut : KeyChange::Kind::kDelete;
-      changes.Append({key, kind, value.has_value() ? std::string_view(*value) : std::string_view()});
+    for (const auto& [key, written] : writes_) {
+      const auto kind = written.value.has_value() ? KeyChange::Kind::kPut : KeyChange::Kind::kDelete;
+      const std::string_view value = written.value.has_value() ? std::string_view(*written.value) : std::string_view();
+      changes.Append({key, kind, value, 0, written.expiry});
     }
     status = snapshot_->store().WriteChanges(changes, reads_->empty() ? nullptr : &*reads_);
   }

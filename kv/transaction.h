@@ -19,12 +19,18 @@ namespace sealkv::internal {
 class TransactionImpl {
  public:
   // A value, or nothing: to be deleted.
-  using Writes = std::map<std::string, std::optional<std::string>, std::less<>>;
+  struct Written {
+    std::optional<std::string> value;
+    uint32_t expiry = kNeverOver;
+
+    bool is_there(uint32_t now_seconds) const { return value.has_value() && !IsOver(expiry, now_seconds); }
+  };
+  using Writes = std::map<std::string, Written, std::less<>>;
 
   explicit TransactionImpl(std::shared_ptr<const OpenSnapshot> snapshot);
 
-  absl::Status Get(std::string_view key, std::string* value);
-  absl::Status Put(std::string_view key, std::string_view value);
+  absl::Status Get(std::string_view key, std::string* value, uint32_t* expiry = nullptr);
+  absl::Status Put(std::string_view key, NewValue value);
   absl::Status Delete(std::string_view key);
   std::unique_ptr<Iterator> NewIterator(Range range);
   absl::Status Commit();

@@ -21,6 +21,7 @@ class FailedIterator : public Iterator {
   void Prev() override {}
   std::string_view key() const override { return {}; }
   std::string_view value() const override { return {}; }
+  std::optional<std::chrono::sys_seconds> expiry() const override { return std::nullopt; }
   absl::Status status() const override { return status_; }
 
  private:
@@ -35,7 +36,9 @@ std::unique_ptr<Iterator> NewFailedIterator(absl::Status status) {
 
 TransactionIterator::TransactionIterator(TransactionImpl& transaction, Range range,
                                          std::shared_ptr<const OpenSnapshot> snapshot)
-    : transaction_(transaction), base_(snapshot->store().NewIteratorAt(range, snapshot)) {
+    : transaction_(transaction),
+      snapshot_seconds_(snapshot->view().seconds),
+      base_(snapshot->store().NewIteratorAt(range, snapshot)) {
   std::tie(lower_, upper_) = BoundsOf(std::move(range));
 }
 
@@ -98,14 +101,14 @@ void TransactionIterator::Prev() {
 void TransactionIterator::SettleUp(Writes::const_iterator write) {
   const Writes& writes = transaction_.writes();
   while (base_->Valid() && IsOverwritten()) base_->Next();
-  while (write != writes.end() && !write->second.has_value()) ++write;
+  while (write != writes.end() && !write->second.is_there(snapshot_seconds_)) ++write;
   is_valid_ = false;
   if (!base_->status().ok()) return;
   const bool has_write = write != writes.end() && IsInRange(write->first);
   if (has_write && (!base_->Valid() || write->first < base_->key())) {
-    StandOn(write->first, *write->second);
+    StandOnWrite(write);
   } else if (base_->Valid()) {
-    StandOn(base_->key(), base_->value());
+    StandOnBase();
   }
   CoverTo(is_valid_ ? After(key_) : upper_);
 }
@@ -115,19 +118,21 @@ void TransactionIterator::SettleDown(Writes::const_iterator write) {
   const Writes& writes = transaction_.writes();
   while (base_->Valid() && IsOverwritten()) base_->Prev();
   bool has_write = false;
-  while (!has_write && write != writes.begin()) has_write = (--write)->second.has_value();
+  while (!has_write && write != writes.begin()) has_write = (--write)->second.is_there(snapshot_seconds_);
   has_write = has_write && IsInRange(write->first);
   is_valid_ = false;
   if (!base_->status().ok()) return;
   if (has_write && (!base_->Valid() || write->first > base_->key())) {
-    StandOn(write->first, *write->second);
+    StandOnWrite(write);
   } else if (base_->Valid()) {
-    StandOn(base_->key(), base_->value());
+    StandOnBase();
   }
   CoverFrom(is_valid_ ? key_ : lower_);
 }
 
-void TransactionIterator::StandOn(std::string_view key, std::string_view value) {
+void TransactionIterator::StandOn(std::string_view key, std::string_view value,
+                                  std::optional<std::chrono::sys_seconds> expiry) {
+  expiry_ = expiry;
   key_.assign(key);
   value_.assign(value);
   is_valid_ = true;

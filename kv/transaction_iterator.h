@@ -28,6 +28,7 @@ class TransactionIterator : public Iterator {
   void Prev() override;
   std::string_view key() const override { return key_; }
   std::string_view value() const override { return value_; }
+  std::optional<std::chrono::sys_seconds> expiry() const override { return expiry_; }
   absl::Status status() const override { return base_->status(); }
 
  private:
@@ -38,11 +39,16 @@ class TransactionIterator : public Iterator {
   void SettleDown(Writes::const_iterator write);
   bool IsOverwritten() const { return transaction_.writes().contains(base_->key()); }
   bool IsInRange(std::string_view key) const { return key >= lower_ && (!upper_.has_value() || key < *upper_); }
-  void StandOn(std::string_view key, std::string_view value);
+  void StandOn(std::string_view key, std::string_view value, std::optional<std::chrono::sys_seconds> expiry);
+  void StandOnBase() { StandOn(base_->key(), base_->value(), base_->expiry()); }
+  void StandOnWrite(Writes::const_iterator write) {
+    StandOn(write->first, *write->second.value, ExpiryFrom(write->second.expiry));
+  }
   void CoverTo(std::optional<std::string> end);
   void CoverFrom(std::string begin);
 
   TransactionImpl& transaction_;
+  const uint32_t snapshot_seconds_;
   const std::unique_ptr<Iterator> base_;
   std::string lower_;
   std::optional<std::string> upper_;
@@ -51,6 +57,7 @@ class TransactionIterator : public Iterator {
   bool is_valid_ = false;
   std::string key_;
   std::string value_;
+  std::optional<std::chrono::sys_seconds> expiry_;
 };
 
 // One that has nothing to show but why.

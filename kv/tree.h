@@ -27,6 +27,7 @@
 #include "daxfile/persist.h"
 #include "kv/change.h"
 #include "kv/descent.h"
+#include "kv/expiry.h"
 #include "kv/image.h"
 #include "kv/leaf_hints.h"
 #include "kv/live_reader.h"
@@ -39,6 +40,16 @@ struct Entry {
   uint64_t slice;
   Kind kind;  // looked at in leaves only
   uint64_t ref;
+};
+
+// What is to be put.
+struct NewValue {
+  NewValue(std::string_view bytes, uint32_t expiry = kNeverOver) : bytes(bytes), expiry(expiry) {}
+  // Whether it can lie in a leaf, if its key can.
+  bool is_word() const { return bytes.size() == sizeof(uint64_t) && expiry == kNeverOver; }
+
+  std::string_view bytes;
+  uint32_t expiry;
 };
 
 // One node on the way from the root to a leaf, with what the way says about it.
@@ -84,6 +95,7 @@ struct Found {
 struct SnapshotView {
   uint64_t number = 0;
   std::array<const Node*, kRoots> roots{};
+  uint32_t seconds = 0;  // when it was opened: kv/expiry.h
   const Versions* versions = nullptr;
 
   const Node* root(RootId id) const { return roots[static_cast<size_t>(id)]; }
@@ -202,8 +214,8 @@ class Tree {
   void StoreInlineWord(uint64_t* word, uint64_t value);
 
   // The key is where `location` says, and the node at the end of its path is claimed. (kv/tree_write.cc)
-  absl::Status Insert(Change& change, Location& location, std::string_view key, std::string_view value);
-  absl::Status Update(Change& change, Location& location, std::string_view key, std::string_view value);
+  absl::Status Insert(Change& change, Location& location, std::string_view key, NewValue value);
+  absl::Status Update(Change& change, Location& location, std::string_view key, NewValue value);
   // Writes the key's record anew, with the value that it has.
   // (kv/tree_move.cc)
   absl::Status MoveRecord(Change& change, Location& location, std::string_view key);
@@ -211,6 +223,8 @@ class Tree {
   // An 8-byte value where it lies; or, in a record that a snapshot may see, in a new one.
   absl::Status StoreValueWord(Change& change, Location& location, std::string_view key, uint64_t* word, uint64_t value);
   static std::string_view BytesOf(const uint64_t& word) { return {reinterpret_cast<const char*>(&word), sizeof(word)}; }
+  // When the value of the entry at kFound is over.
+  uint32_t ExpiryOf(const Location& location) const;
   // The 8-byte value of the entry at kFound, or nullptr if its value has another size.
   uint64_t* ValueWord(const Location& location) const;
 
@@ -256,13 +270,13 @@ class Tree {
   uint64_t WriteNode(Change& change, unsigned level, std::span<const Entry> entries,
                      PrefixKind prefix_kind = PrefixKind::kNone, uint64_t prefix_word = 0) const;
 
-  absl::Status ReplaceRecord(Change& change, Location& location, std::string_view key, std::string_view value);
+  absl::Status ReplaceRecord(Change& change, Location& location, std::string_view key, NewValue value);
   // The entry for a new key at this depth; appends its record where it needs one.
-  absl::StatusOr<Entry> MakeEntry(Change& change, std::string_view key, std::string_view value, size_t depth) const;
+  absl::StatusOr<Entry> MakeEntry(Change& change, std::string_view key, NewValue value, size_t depth) const;
 
   // ---- growing (kv/tree_grow.cc)
-  absl::Status InsertIntoFullLeaf(Change& change, Location& location, std::string_view key, std::string_view value);
-  absl::Status AppendAtRightEdge(Change& change, Location& location, std::string_view key, std::string_view value);
+  absl::Status InsertIntoFullLeaf(Change& change, Location& location, std::string_view key, NewValue value);
+  absl::Status AppendAtRightEdge(Change& change, Location& location, std::string_view key, NewValue value);
   static bool IsAtRightEdge(const Location& location);
   // Durable after the next fence.
   static void LowerBound(Change& change, Node& leaf, uint64_t bound);
@@ -288,8 +302,8 @@ class Tree {
   void SwingLayerRoot(Change& change, const Path& path, size_t i, uint64_t new_root) const;
 
   // ---- layers (kv/tree_layer.cc)
-  absl::Status InsertIntoNewLayer(Change& change, Location& location, std::string_view key, std::string_view value);
-  absl::Status InsertBesidePrefix(Change& change, Location& location, std::string_view key, std::string_view value);
+  absl::Status InsertIntoNewLayer(Change& change, Location& location, std::string_view key, NewValue value);
+  absl::Status InsertBesidePrefix(Change& change, Location& location, std::string_view key, NewValue value);
   // The words for a prefix; appends a record if it is longer than 8 bytes.
   struct Prefix {
     PrefixKind kind = PrefixKind::kNone;

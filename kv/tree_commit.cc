@@ -90,9 +90,11 @@ absl::Status Tree::StoreValueWord(Change& change, Location& location, std::strin
                                   uint64_t value) {
   const bool is_in_record = location.kind != Kind::kInline;
   // A batch keeps to words of nodes.
-  if (is_in_record && change.is_batch()) return ReplaceRecord(change, location, key, BytesOf(value));
+  if (is_in_record && change.is_batch())
+    return ReplaceRecord(change, location, key, {BytesOf(value), ExpiryOf(location)});
   change.Begin();
-  if (is_in_record && change.has_snapshots()) return ReplaceRecord(change, location, key, BytesOf(value));
+  if (is_in_record && change.has_snapshots())
+    return ReplaceRecord(change, location, key, {BytesOf(value), ExpiryOf(location)});
   change.Commit(word, value);
   return absl::OkStatus();
 }
@@ -203,14 +205,13 @@ Entry Tree::RecordEntry(std::string_view key, Offset record, size_t depth) {
   return {SliceAt(key, depth), kind, RecordRef(record, fingerprint).raw()};
 }
 
-absl::StatusOr<Entry> Tree::MakeEntry(Change& change, std::string_view key, std::string_view value,
-                                      size_t depth) const {
-  if (depth == 0 && key.size() == kSliceBytes && value.size() == sizeof(uint64_t)) {
+absl::StatusOr<Entry> Tree::MakeEntry(Change& change, std::string_view key, NewValue value, size_t depth) const {
+  if (depth == 0 && key.size() == kSliceBytes && value.is_word()) {
     uint64_t word;
-    std::memcpy(&word, value.data(), sizeof(word));
+    std::memcpy(&word, value.bytes.data(), sizeof(word));
     return Entry{SliceAt(key, 0), Kind::kInline, word};
   }
-  const absl::StatusOr<Offset> record = change.AppendRecord(key, value, record_flags());
+  const absl::StatusOr<Offset> record = change.AppendRecord(key, value.bytes, record_flags(), 0, value.expiry);
   if (!record.ok()) return record.status();
   return RecordEntry(key, *record, depth);
 }

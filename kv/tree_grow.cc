@@ -29,8 +29,7 @@ size_t LayerRootIndex(const Path& path) {
 
 }  // namespace
 
-absl::Status Tree::InsertIntoFullLeaf(Change& change, Location& location, std::string_view key,
-                                      std::string_view value) {
+absl::Status Tree::InsertIntoFullLeaf(Change& change, Location& location, std::string_view key, NewValue value) {
   if (IsAtRightEdge(location)) return AppendAtRightEdge(change, location, key, value);
   Path& path = location.path;
   const size_t i = path.size() - 1;
@@ -61,7 +60,7 @@ bool Tree::IsAtRightEdge(const Location& location) {
 // leaf's from the commit on, so they are held across it: their versions change, and with these whoever was on his way
 // to them. So the old leaf's bound must be down before, as durable as the new nodes: it is true already that no key
 // lies beyond it.
-absl::Status Tree::AppendAtRightEdge(Change& change, Location& location, std::string_view key, std::string_view value) {
+absl::Status Tree::AppendAtRightEdge(Change& change, Location& location, std::string_view key, NewValue value) {
   Path& path = location.path;
   const size_t leaf = path.size() - 1;
   const size_t root = LayerRootIndex(path);

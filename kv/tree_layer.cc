@@ -48,8 +48,7 @@ void Tree::RetirePrefix(Change& change, const Node& root) const {
 }
 
 // Five keys share a slice: four ties and the new one. They move to a layer, whose root is one leaf.
-absl::Status Tree::InsertIntoNewLayer(Change& change, Location& location, std::string_view key,
-                                      std::string_view value) {
+absl::Status Tree::InsertIntoNewLayer(Change& change, Location& location, std::string_view key, NewValue value) {
   if (location.leaf().perm.free_count() == 0) {
     if (absl::Status status = CompletePath(key, change, &location); !status.ok()) return status;
     return MakeRoomInLeaf(change, location);
@@ -70,7 +69,7 @@ absl::Status Tree::InsertIntoNewLayer(Change& change, Location& location, std::s
     keys[count++] = {view.key(), record};
   }
   if (count != location.ties_end - location.ties_begin) return Damaged(leaf.home, "more ties than a leaf may hold");
-  const absl::StatusOr<Offset> new_record = change.AppendRecord(key, value, record_flags());
+  const absl::StatusOr<Offset> new_record = change.AppendRecord(key, value.bytes, record_flags(), 0, value.expiry);
   if (!new_record.ok()) return new_record.status();
   const unsigned at = leaf.position - location.ties_begin;
   std::move_backward(keys.begin() + at, keys.begin() + count, keys.begin() + count + 1);
@@ -96,8 +95,7 @@ absl::Status Tree::InsertIntoNewLayer(Change& change, Location& location, std::s
 // The key shares only the beginning of a layer's prefix (or ends within it). A new root takes the shared part, in whole
 // slices, as its prefix, and holds the new key beside the old layer, whose root is copied with what is left of the
 // prefix behind the slice that leads to it.
-absl::Status Tree::InsertBesidePrefix(Change& change, Location& location, std::string_view key,
-                                      std::string_view value) {
+absl::Status Tree::InsertBesidePrefix(Change& change, Location& location, std::string_view key, NewValue value) {
   Path& path = location.path;
   const size_t i = path.size() - 1;
   if (!TakeOwner(change, path, i)) return Restart();

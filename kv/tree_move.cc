@@ -11,9 +11,9 @@ absl::Status Tree::MoveRecord(Change& change, Location& location, std::string_vi
   const PathStep& leaf = location.leaf();
   const RecordView record = image_.RecordAt(leaf.node->record(leaf.perm.slot(leaf.position)).offset());
   if (record.is_null()) return Damaged(leaf.home, "a reference to a record leads nowhere");
-  if (!record.has_word_value()) return ReplaceRecord(change, location, key, record.value());
+  if (!record.has_word_value()) return ReplaceRecord(change, location, key, {record.value(), record.header().expiry});
   const uint64_t word = Node::Load(*record.value_word());  // the leaf is locked: it doesn't change
-  return ReplaceRecord(change, location, key, BytesOf(word));
+  return ReplaceRecord(change, location, key, {BytesOf(word), record.header().expiry});
 }
 
 absl::Status Tree::MoveNode(Change& change, std::string_view key, const Node* home) {

@@ -171,7 +171,7 @@ absl::Status Tree::PlaceInLeaf(std::string_view key, SliceRange range, Location*
   return absl::OkStatus();
 }
 
-absl::Status Tree::Insert(Change& change, Location& location, std::string_view key, std::string_view value) {
+absl::Status Tree::Insert(Change& change, Location& location, std::string_view key, NewValue value) {
   if (location.outcome == Location::Outcome::kPrefixDiffers) return InsertBesidePrefix(change, location, key, value);
   PathStep& leaf = location.leaf();
   const bool is_tie = location.kind == Kind::kMore;
@@ -189,6 +189,13 @@ absl::Status Tree::Insert(Change& change, Location& location, std::string_view k
   return absl::OkStatus();
 }
 
+uint32_t Tree::ExpiryOf(const Location& location) const {
+  if (!IsRecord(location.kind)) return kNeverOver;
+  const PathStep& step = location.path.back();
+  const RecordView record = image_.RecordAt(step.node->record(step.perm.slot(step.position)).offset());
+  return record.is_null() ? kNeverOver : record.header().expiry;
+}
+
 uint64_t* Tree::ValueWord(const Location& location) const {
   const PathStep& step = location.path.back();
   const unsigned slot = step.perm.slot(step.position);
@@ -197,11 +204,11 @@ uint64_t* Tree::ValueWord(const Location& location) const {
   return !record.is_null() && record.has_word_value() ? record.value_word() : nullptr;
 }
 
-absl::Status Tree::Update(Change& change, Location& location, std::string_view key, std::string_view value) {
-  if (value.size() == sizeof(uint64_t)) {
+absl::Status Tree::Update(Change& change, Location& location, std::string_view key, NewValue value) {
+  if (value.bytes.size() == sizeof(uint64_t) && ExpiryOf(location) == value.expiry) {
     if (uint64_t* word = ValueWord(location)) {
       uint64_t new_value;
-      std::memcpy(&new_value, value.data(), sizeof(new_value));
+      std::memcpy(&new_value, value.bytes.data(), sizeof(new_value));
       return StoreValueWord(change, location, key, word, new_value);
     }
   }
@@ -212,7 +219,7 @@ absl::Status Tree::Update(Change& change, Location& location, std::string_view k
   }
   // The kind isn't covered by the store of the reference, so the entry moves to a new slot.
   const PathStep& leaf = location.leaf();
-  const absl::StatusOr<Offset> record = change.AppendRecord(key, value, record_flags());
+  const absl::StatusOr<Offset> record = change.AppendRecord(key, value.bytes, record_flags(), 0, value.expiry);
   if (!record.ok()) return record.status();
   change.Begin();
   WriteFreeSlot(change, *leaf.node, leaf.perm, RecordEntry(key, *record, leaf.depth));
@@ -221,13 +228,14 @@ absl::Status Tree::Update(Change& change, Location& location, std::string_view k
   return absl::OkStatus();
 }
 
-absl::Status Tree::ReplaceRecord(Change& change, Location& location, std::string_view key, std::string_view value) {
+absl::Status Tree::ReplaceRecord(Change& change, Location& location, std::string_view key, NewValue value) {
   const PathStep& leaf = location.leaf();
   const unsigned slot = leaf.perm.slot(leaf.position);
   const Offset old_record = leaf.node->record(slot).offset();
   const RecordView old_view = image_.RecordAt(old_record);
   if (old_view.is_null()) return Damaged(leaf.home, "a reference to a record leads nowhere");
-  const absl::StatusOr<Offset> record = change.AppendRecord(key, value, record_flags(), old_view.header().sequence);
+  const absl::StatusOr<Offset> record =
+      change.AppendRecord(key, value.bytes, record_flags(), old_view.header().sequence, value.expiry);
   if (!record.ok()) return record.status();
   change.Begin();
   change.Fence();

@@ -47,7 +47,8 @@ std::vector<std::string> ChangesSince(const Store& store, uint64_t since) {
   std::vector<std::string> lines;
   EXPECT_OK(store.ReadChanges(since, [&](const CommittedChange& change) {
     std::string line = absl::StrCat(change.number, ":");
-    for (const auto& [is_delete, key, value] : change.operations) {
+    for (const auto& [is_delete, key, value, expiry] : change.operations) {
+      EXPECT_FALSE(expiry.has_value());
       line.append(is_delete ? " -" : " +").append(key).append(is_delete ? "" : "=").append(value);
     }
     lines.push_back(line);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "kv/expiry.h"
 #include "kv/sealkv.h"
 #include "tests/model.h"
 
@@ -19,16 +20,19 @@ inline std::string LogComplaint(const Store& store) {
   const LogStats stats = store.GetStats().log;
   if (stats.most_bytes == 0) return "";
   std::map<std::string, std::optional<std::string>, std::less<>> last;
-  uint64_t number = stats.first_change == 0 ? 0 : stats.first_change - 1;
+  uint64_t number = stats.first_change - 1;
   const bool is_whole = number == 0;
+  bool has_expiries = false;
   std::string complaint;
   const absl::Status status = store.ReadChanges(number, [&](const CommittedChange& change) {
     if (change.number != ++number) complaint = "the log goes on with " + std::to_string(change.number);
     if (change.operations.empty()) complaint = "an entry of the log that says nothing";
-    for (const auto& [is_delete, key, value] : change.operations) {
+    for (const auto& [is_delete, key, value, expiry] : change.operations) {
+      has_expiries |= expiry.has_value();
       auto& known = last[std::string(key)];
-      if (is_delete && is_whole && !known.has_value()) complaint = "the log deletes what isn't there";
-      known = is_delete ? std::nullopt : std::optional<std::string>(value);
+      if (is_delete && is_whole && !known.has_value() && !has_expiries) complaint = "the log deletes what isn't there";
+      const bool is_over = internal::IsOver(internal::ExpiryOf(expiry));
+      known = is_delete || is_over ? std::nullopt : std::optional<std::string>(value);
     }
     return complaint.empty();
   });

@@ -27,9 +27,10 @@ class Printer {
   std::string Text(std::string_view bytes) const { return is_hex_ ? ToHex(bytes) : Escape(bytes); }
 
   void PrintLines(const CommittedChange& change) {
-    for (const auto& [is_delete, key, value] : change.operations) {
+    for (const auto& [is_delete, key, value, expiry] : change.operations) {
       output_.Write(absl::StrCat(change.number, is_delete ? "\tdelete\t" : "\tput\t", Text(key)));
       if (!is_delete && !keys_only_) output_.Write(absl::StrCat("\t", Text(value)));
+      if (expiry.has_value()) output_.Write(absl::StrCat("\tuntil ", expiry->time_since_epoch().count()));
       output_.Write("\n");
     }
   }
@@ -38,9 +39,10 @@ class Printer {
     nlohmann::ordered_json json;
     json["number"] = change.number;
     json["operations"] = nlohmann::ordered_json::array();
-    for (const auto& [is_delete, key, value] : change.operations) {
+    for (const auto& [is_delete, key, value, expiry] : change.operations) {
       nlohmann::ordered_json operation = {{"operation", is_delete ? "delete" : "put"}, {"key", Text(key)}};
       if (!is_delete && !keys_only_) operation["value"] = Text(value);
+      if (expiry.has_value()) operation["until"] = expiry->time_since_epoch().count();
       json["operations"].push_back(std::move(operation));
     }
     output_.Write(json.dump() + "\n");
@@ -57,8 +59,8 @@ absl::StatusOr<uint64_t> SinceFromArgs(const Args& args, const Store& store) {
   const absl::StatusOr<std::optional<uint64_t>> since = args.Number("since");
   if (!since.ok()) return since.status();
   if (since->has_value()) return **since;
-  const LogStats log = store.GetStats().log;
-  return log.first_change == 0 ? 0 : log.first_change - 1;
+  if (absl::Status status = store.LastChange().status(); !status.ok()) return status;
+  return store.GetStats().log.first_change - 1;
 }
 
 // To the end of the log, or of what is wanted. Says what was shown last.
@@ -104,7 +106,7 @@ const Command kChangesCommand = {
     "STORE [--since=N] [--limit=N] [--follow] [--json] [--hex] [--keys-only]",
     "what was changed, commit by commit, and what is being changed",
     R"(Writes a line for each key that was changed, in the order of the commits: the commit's number, a tab, "put" or "delete", a
-tab, the key; and if it was put, a tab and the value. Lines with the same number belong to one commit. Bytes that aren't
+tab, the key; and if it was put, a tab and the value; and if that is over some time, a tab and "until" with the seconds since 1970. Lines with the same number belong to one commit. Bytes that aren't
 printable ASCII are escaped as in C (\\ \n \t \r \xff).
 
 STORE keeps what was changed only if that was asked for when it was made: `kvdump load --change-log=BYTES`, or

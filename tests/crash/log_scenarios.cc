@@ -91,9 +91,15 @@ std::vector<Scenario> LogScenarios() {
   Scenario& growing = add("growth", kMuch, puts('a', 'p'), puts('q', 'z'), PartAdded);
   growing.memory_bytes = 128 << 10;
   growing.capacity_bytes = 64 << 10;
-  // What is kept goes, for want of space.
+  growing.is_large = true;
+  // What is kept goes, for want of space: leaf after leaf, the next one full.
+  Operations many = Repeat(Put("a", "1"), 60);
+  Scenario& leaves = add("given up, leaf after leaf", kMuch, many + puts('b', 'o'), puts('p', 'z'), ManyOldOnesGone);
+  leaves.may_be_full = true;
+  leaves.is_large = true;
   Scenario& full = add("given up for want of space", kMuch, puts('a', 'p'), puts('q', 'z'), ManyOldOnesGone);
   full.may_be_full = true;
+  full.is_large = true;
   for (uint64_t i = 0; i < 2; ++i) {
     Scenario& random = all.emplace_back(RandomScenario(testing::TestSeed() + 100 + i));
     random.kind = "log: " + random.kind;
