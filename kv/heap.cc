@@ -152,9 +152,11 @@ absl::StatusOr<Offset> Heap::AppendRecord(Arena& arena, std::string_view key, st
   arena.next_sequence = sequence + 1;
   if (flags == kPrefixRecord) segments_.state(image_.SegmentOf(*offset)).has_prefix = true;
   if (expiry != kNeverOver) {
+    // The segment is the arena's, unless the record is alone in it.
     std::unique_lock<WriterLock> lock(mutex_, std::defer_lock);
-    if (bytes > image_.segment_bytes() / 2) lock.lock();  // else the segment is the arena's
-    NoteExpiring(segments_.state(image_.SegmentOf(*offset)), bytes, expiry);
+    const bool is_first = segments_.state(image_.SegmentOf(*offset)).expiring == nullptr;
+    if (is_first || bytes > image_.segment_bytes() / 2) lock.lock();
+    NoteExpiring(*offset, bytes, expiry);
   }
   WriteRecord(image_.base() + Raw(*offset), key, value, flags, expiry, sequence);
   return offset;
@@ -393,8 +395,7 @@ void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes) {
     state.live_bytes = 0;
     arena.appended_bytes.Set(0);
     state.tail = 0;
-    state.last_expiry = 0;
-    state.expiring_bytes = state.expiring_bytes_freed = 0;
+    ForgetExpiring(state);
     MarkTime(arena, versions_.Now().clock());
   }
 }

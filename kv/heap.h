@@ -198,6 +198,7 @@ class Heap {
   void FreeNode(Arena& arena, Offset node);
   void FreeRecord(Arena& arena, Offset record, uint64_t bytes);
   void FreeRetired(Arena& arena, uint64_t oldest_epoch);
+  void MarkRecordLocked(Offset record, uint64_t bytes);
   // Sets the mark of an object in a segment that was in use at open; returns whether it was clear.
   bool SetMark(Offset offset, unsigned granule_bytes);
   bool ClearMark(Offset offset, unsigned granule_bytes);
@@ -239,8 +240,9 @@ class Heap {
   void WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags, uint32_t expiry,
                    uint64_t sequence);
   // In whose segment a record was placed, or found, that will be over; and one that is freed.
-  void NoteExpiring(SegmentState& state, uint64_t bytes, uint32_t expiry);
+  void NoteExpiring(Offset record, uint64_t bytes, uint32_t expiry);
   void NoteNotExpiring(Offset record);
+  void ForgetExpiring(SegmentState& state);
   // What lives in a segment and isn't over, about.
   int64_t NotOver(const SegmentState& state, uint32_t now_seconds) const;
   absl::Status NoSpace(uint64_t bytes) const;
@@ -281,6 +283,8 @@ class Heap {
   std::atomic<bool> growth_is_due_{false};
   std::atomic<uint64_t> free_segments_{0};
   std::atomic<bool> may_expire_{false};
+  std::vector<std::unique_ptr<Expiring>> expiring_;  // in use and not
+  std::vector<Expiring*> expiring_free_;
   std::atomic<bool> can_gain_{true};
   std::atomic<bool> attention_{false};
 };

@@ -2,6 +2,7 @@
 // go.
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "kv/heap.h"
 
@@ -46,6 +47,7 @@ std::optional<uint64_t> Heap::TakeSegment(Arena& arena, SegmentKind kind, uint32
 }
 
 void Heap::ReleaseSegment(uint64_t segment) {
+  ForgetExpiring(segments_.state(segment));
   if (segments_.state(segment).was_emptied) releases_.fetch_add(1, std::memory_order_release);
   segments_.Release(segment);
   NoteSegments();
@@ -108,27 +110,34 @@ uint64_t Heap::UsableBytes() {
   return bytes;
 }
 
-void Heap::NoteExpiring(SegmentState& state, uint64_t bytes, uint32_t expiry) {
-  const bool is_first = state.expiring_bytes == 0;
-  state.first_expiry = is_first ? expiry : std::min(state.first_expiry, expiry);
-  state.last_expiry = std::max(state.last_expiry, expiry);
-  state.expiring_bytes += static_cast<int64_t>(bytes);
-  if (!may_expire()) may_expire_.store(true, std::memory_order_relaxed);
+void Heap::NoteExpiring(Offset record, uint64_t bytes, uint32_t expiry) {
+  SegmentState& state = segments_.state(image_.SegmentOf(record));
+  if (state.expiring == nullptr) {
+    if (expiring_free_.empty()) {
+      expiring_free_.push_back(expiring_.emplace_back(std::make_unique<Expiring>()).get());
+    }
+    state.expiring = expiring_free_.back();
+    expiring_free_.pop_back();
+    *state.expiring = Expiring(NowSeconds());
+    may_expire_.store(true, std::memory_order_relaxed);
+  }
+  state.expiring->Add(bytes, expiry);
 }
 
 void Heap::NoteNotExpiring(Offset record) {
   const RecordView view = image_.RecordAt(record);
   if (view.is_null() || view.header().expiry == kNeverOver) return;
-  segments_.state(image_.SegmentOf(record)).expiring_bytes_freed += static_cast<int64_t>(view.bytes());
+  Expiring* const expiring = segments_.state(image_.SegmentOf(record)).expiring;
+  if (expiring != nullptr) expiring->Remove(view.bytes(), view.header().expiry);
 }
 
-// As if they came to their ends evenly between the first and the last of them: what is written together mostly does.
+void Heap::ForgetExpiring(SegmentState& state) {
+  if (state.expiring != nullptr) expiring_free_.push_back(std::exchange(state.expiring, nullptr));
+}
+
 int64_t Heap::NotOver(const SegmentState& state, uint32_t now_seconds) const {
-  const int64_t expiring = std::clamp<int64_t>(state.expiring_bytes - state.expiring_bytes_freed, 0, state.live_bytes);
-  if (expiring == 0 || now_seconds < state.first_expiry) return state.live_bytes;
-  if (now_seconds >= state.last_expiry) return state.live_bytes - expiring;
-  const int64_t seconds = state.last_expiry - state.first_expiry;
-  return state.live_bytes - expiring * (now_seconds - state.first_expiry) / seconds;
+  if (state.expiring == nullptr) return state.live_bytes;
+  return std::max<int64_t>(0, state.live_bytes - static_cast<int64_t>(state.expiring->Over(now_seconds)));
 }
 
 uint64_t Heap::OverBytes() {

@@ -56,6 +56,14 @@ void Heap::MarkNode(Offset node) {
 }
 
 void Heap::MarkRecord(Offset record, uint64_t bytes) {
+  const RecordView view = image_.RecordAt(record);
+  std::unique_lock<WriterLock> lock(mutex_, std::defer_lock);
+  if (!view.is_null() && view.header().expiry != kNeverOver) lock.lock();
+  MarkRecordLocked(record, bytes);
+}
+
+// The mutex is needed for those with an expiry only.
+void Heap::MarkRecordLocked(Offset record, uint64_t bytes) {
   if (!SetMark(record, kRecordGranuleBytes)) return;
   const uint64_t segment = image_.SegmentOf(record);
   SegmentState& state = segments_.state(segment);
@@ -64,7 +72,7 @@ void Heap::MarkRecord(Offset record, uint64_t bytes) {
   const uint64_t end =
       std::min(Raw(record) + bytes - Raw(image_.SegmentStart(segment)), image_.segment_bytes());  // damaged: beyond
   const RecordView view = image_.RecordAt(record);
-  if (!view.is_null() && view.header().expiry != kNeverOver) NoteExpiring(state, bytes, view.header().expiry);
+  if (!view.is_null() && view.header().expiry != kNeverOver) NoteExpiring(record, bytes, view.header().expiry);
   state.has_prefix |= !view.is_null() && view.header().flags() == kPrefixRecord;
   if (state.kind == SegmentKind::kRecords) state.tail = std::max(state.tail, static_cast<uint32_t>(end));
 }
@@ -99,7 +107,7 @@ void Heap::TryToFinishMarking() {
     if (retired.is_node) {
       MarkNode(retired.offset);
     } else {
-      MarkRecord(retired.offset, retired.bytes);
+      MarkRecordLocked(retired.offset, retired.bytes);
     }
   };
   for (const auto& arena : arenas_) std::for_each(arena->retired.begin(), arena->retired.end(), mark);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "daxfile/persist.h"
+#include "kv/expiring.h"
 #include "kv/image.h"
 
 namespace sealkv::internal {
@@ -40,12 +41,7 @@ struct SegmentState {
   int64_t kept_live_bytes;  // what that was
   bool has_prefix;          // a layer's prefix was placed there: it isn't moved
   bool was_emptied;         // since it was taken, what could be was moved out of it
-  // Of the records with an expiry: when the first and the last of them is over; how many bytes were placed, which is
-  // who places them's; and how many of these were freed.
-  uint32_t first_expiry;
-  uint32_t last_expiry;
-  int64_t expiring_bytes;
-  int64_t expiring_bytes_freed;
+  Expiring* expiring;       // what of it has an expiry; nullptr: nothing
 };
 
 class Segments {

@@ -1,5 +1,6 @@
 // Operations as the contract has them, and as the store does.
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <tuple>
 #include <type_traits>
@@ -33,6 +34,9 @@ Answer ApplyToValue(Value& value, const Operation& operation) {
   switch (operation.action) {
     case Action::kPut:
       value = operation.value;
+      return {};
+    case Action::kPutUntil:
+      value = operation.number == kLongAgo ? std::nullopt : Value(operation.value);
       return {};
     case Action::kPutIfAbsent:
       if (value.has_value()) return {StatusCode::kAlreadyExists};
@@ -97,6 +101,10 @@ Answer AnswerOf(const absl::StatusOr<T>& got) {
 
 using InBetween = std::function<void()>;
 
+std::chrono::sys_seconds ExpiryOf(const Operation& operation) {
+  return std::chrono::sys_seconds(std::chrono::seconds(operation.number));
+}
+
 Answer ScanOf(std::unique_ptr<Iterator> iterator, const InBetween& in_between) {
   Answer answer;
   answer.code = ReadAll(*iterator, &answer.contents, in_between).code();
@@ -107,6 +115,7 @@ Answer WriteBatchTo(Store& store, const Operation& operation) {
   WriteBatch batch;
   for (const Operation& part : operation.parts) {
     if (part.action == Action::kPut) batch.Put(part.key, part.value);
+    if (part.action == Action::kPutUntil) batch.PutUntil(part.key, part.value, ExpiryOf(part));
     if (part.action == Action::kDelete) batch.Delete(part.key);
     if (part.action == Action::kAdd) batch.Add(part.key, part.number);
   }
@@ -117,6 +126,8 @@ Answer ApplyTo(Transaction& transaction, const Operation& part, const InBetween&
   switch (part.action) {
     case Action::kPut:
       return {transaction.Put(part.key, part.value).code()};
+    case Action::kPutUntil:
+      return {transaction.PutUntil(part.key, part.value, ExpiryOf(part)).code()};
     case Action::kDelete:
       return {transaction.Delete(part.key).code()};
     case Action::kAdd:
@@ -210,6 +221,8 @@ Answer ApplyTo(Store& store, const Operation& operation, const std::function<voi
   switch (operation.action) {
     case Action::kPut:
       return {store.Put(operation.key, operation.value).code()};
+    case Action::kPutUntil:
+      return {store.PutUntil(operation.key, operation.value, ExpiryOf(operation)).code()};
     case Action::kPutIfAbsent:
       return {store.PutIfAbsent(operation.key, operation.value).code()};
     case Action::kDelete:

@@ -19,6 +19,8 @@ std::string Describe(const Operation& operation) {
       return "Recover";
     case Action::kPut:
       return "Put" + key + bytes;
+    case Action::kPutUntil:
+      return "PutUntil " + std::to_string(operation.number) + key + bytes;
     case Action::kPutIfAbsent:
       return "PutIfAbsent" + key + bytes;
     case Action::kDelete:
@@ -63,6 +65,7 @@ std::string Describe(const Operation& operation) {
 bool MayFindNoSpace(const Operation& operation, bool has_snapshots) {
   switch (operation.action) {
     case Action::kPut:
+    case Action::kPutUntil:
     case Action::kPutIfAbsent:
     case Action::kAdd:
     case Action::kWrite:

@@ -24,6 +24,7 @@ enum class Action : uint8_t {
   kRecover,
   // Of one key.
   kPut,
+  kPutUntil,
   kPutIfAbsent,
   kDelete,
   kAdd,
@@ -50,7 +51,7 @@ struct Operation {
   Action action;
   std::string key = {};
   std::string value = {};             // puts, kUpdate; kCompareAndSwap: what is expected; kDeleteRange: the upper bound
-  uint64_t number = 0;                // kAdd, kCompareAndSwap; kUpdate: 1: delete
+  uint64_t number = 0;                // kPutUntil: the expiry; kAdd, kCompareAndSwap; kUpdate: 1: delete
   std::vector<Operation> parts = {};  // kWrite, kTransact, kBulkLoad: what is done together
 
   bool IsOpening() const { return action <= Action::kRecover; }
@@ -62,6 +63,12 @@ inline Operation Reopen() { return {Action::kReopen}; }
 inline Operation Recover() { return {Action::kRecover}; }
 inline Operation Put(std::string key, std::string value) { return {Action::kPut, std::move(key), std::move(value)}; }
 inline Operation Put(std::string key, uint64_t value) { return Put(std::move(key), testing::WordValue(value)); }
+// When these put a value it is over already, or for long not.
+inline constexpr uint64_t kLongAgo = 1000;
+inline constexpr uint64_t kFarAway = 4'000'000'000;
+inline Operation PutUntil(std::string key, std::string value, uint64_t expiry) {
+  return {Action::kPutUntil, std::move(key), std::move(value), expiry};
+}
 inline Operation PutIfAbsent(std::string key, std::string value) {
   return {Action::kPutIfAbsent, std::move(key), std::move(value)};
 }

@@ -54,6 +54,8 @@ std::vector<Scenario> AllScenarios();
 std::vector<Scenario> BatchScenarios();
 std::vector<Scenario> RedoScenarios();
 std::vector<Scenario> SnapshotScenarios();
+// Of values that expire.
+std::vector<Scenario> ExpiryScenarios();
 // Of stores that keep what was changed in them.
 std::vector<Scenario> LogScenarios();
 

@@ -351,6 +351,7 @@ std::vector<Scenario> AllScenarios() {
   for (Scenario& scenario : BatchScenarios()) all.push_back(std::move(scenario));
   for (Scenario& scenario : RedoScenarios()) all.push_back(std::move(scenario));
   for (Scenario& scenario : SnapshotScenarios()) all.push_back(std::move(scenario));
+  for (Scenario& scenario : ExpiryScenarios()) all.push_back(std::move(scenario));
   for (Scenario& scenario : LogScenarios()) all.push_back(std::move(scenario));
   for (uint64_t i = 0; i < 8; ++i) all.push_back(RandomScenario(testing::TestSeed() + i));
   return all;
