@@ -9,6 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "kv/image.h"
+#include "kv/node.h"
 #include "kv/sealkv.h"
 #include "tests/check_clean.h"
 #include "tests/memory_store.h"
@@ -258,6 +260,50 @@ TEST_F(ChangeLogTest, AFullStoreGivesUpWhatItKeepsAndCanBeEmptied) {
   EXPECT_TRUE(testing::IsClean(store.memory().span()));
 }
 
+// Whatever is left is too small for a value, and then for ever smaller ones: deletes have what is kept back.
+TEST_F(ChangeLogTest, AStoreFullToTheLastByteCanBeEmptied) {
+  MemoryStore store(256 << 10, nullptr, Background::kNone, {.change_log_bytes = kMuch});
+  ASSERT_OK(store.Format());
+  int count = 0;
+  for (size_t bytes = 1500; bytes > 0; bytes = bytes * 2 / 3) {
+    while (store->Put(absl::StrCat("key ", count), std::string(bytes, 'v')).ok()) ++count;
+  }
+  while (store->Put(U64Key(static_cast<uint64_t>(count)), WordValue(1)).ok()) ++count;
+  for (const auto& [key, value] : ContentsOf(*store)) ASSERT_OK(store->Delete(key)) << count;
+  EXPECT_TRUE(ContentsOf(*store).empty());
+  ASSERT_OK(store->Put("again", std::string(1500, 'v')));
+  EXPECT_TRUE(testing::IsClean(store.memory().span()));
+}
+
+// Of one that finds no space because the other has just given up what was kept.
+TEST_F(ChangeLogTest, TwoWritersInAFullStore) {
+  MemoryStore store(256 << 10, nullptr, Background::kNone, {.change_log_bytes = kMuch});
+  ASSERT_OK(store.Format());
+  for (int i = 0; i < 60; ++i) ASSERT_OK(store->Put(absl::StrCat("stays ", i), std::string(1000, 'v')));
+  std::vector<std::thread> writers;
+  for (int t = 0; t < 2; ++t) {
+    writers.emplace_back([&, t] {
+      for (int i = 0; i < 3000; ++i) ASSERT_OK(store->Put(absl::StrCat("writer ", t), std::string(1000, 'v')));
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(*store->LastChange(), 6060u);
+  EXPECT_TRUE(testing::IsClean(store.memory().span()));
+}
+
+TEST_F(ChangeLogTest, ADamagedOldEntryIsSaidAndNothingHangs) {
+  MemoryStore store(1 << 20, nullptr, Background::kNone, {.change_log_bytes = 500});
+  ASSERT_OK(store.Format());
+  for (int i = 0; i < 8; ++i) ASSERT_OK(store->Put("a", "1"));
+  store.Close();
+  const internal::Image image(store.memory().data());
+  internal::Node& leaf = *image.NodeAt(internal::Offset{image.superblock().log_root});
+  leaf.words[internal::Node::kKindsWord] = leaf.kinds().With(leaf.perm().slot(0), internal::Kind::kEndsWith0).raw();
+  ASSERT_OK(store.Open());
+  EXPECT_TRUE(absl::IsDataLoss(store->Put("a", "2")));
+  EXPECT_EQ(*store->Get("a"), "1");
+}
+
 TEST_F(ChangeLogTest, ManyWritersTheirOrderIsThatOfCommits) {
   MemoryStore store(16 << 20, nullptr, Background::kCompacts, {.change_log_bytes = kMuch});
   ASSERT_OK(store.Format());
@@ -373,6 +419,46 @@ TEST_F(ChangeLogTest, ACopyThatCantCatchUpSaysWhyAndStaysAsItIs) {
   for (int i = 0; i < 500; ++i) ASSERT_OK(store->Put(absl::StrCat("key", i), "v"));
   EXPECT_TRUE(IsError(copy->CatchUpWith(*store), absl::StatusCode::kOutOfRange));
   EXPECT_EQ(ContentsOf(*copy), (Model{{"a", "1"}}));
+}
+
+// Both go on from the same copy, and end with the same change.
+TEST_F(ChangeLogTest, ACopyThatWasWrittenToIsKnownWhateverItsLastChange) {
+  const std::unique_ptr<Store> store = Make("store", Keeping(kMuch));
+  ASSERT_OK(store->Put("a", "1"));
+  ASSERT_OK(store->Checkpoint(Path("copy"), Keeping(0)));
+  const std::unique_ptr<Store> copy = Reopen("copy");
+  ASSERT_OK(copy->Put("b", "2"));
+  ASSERT_OK(copy->Put("last", "1"));
+  ASSERT_OK(copy->Checkpoint(Path("its copy"), Keeping(0)));
+  const std::unique_ptr<Store> its_copy = Reopen("its copy");
+  ASSERT_OK(store->Put("c", "3"));
+  ASSERT_OK(store->Put("last", "1"));
+  ASSERT_OK(store->Put("more", "1"));
+  EXPECT_TRUE(IsError(copy->CatchUpWith(*store), absl::StatusCode::kFailedPrecondition));
+  EXPECT_TRUE(IsError(its_copy->CatchUpWith(*store), absl::StatusCode::kFailedPrecondition));
+  // As it does with its own.
+  ASSERT_OK(copy->Put("more", "2"));
+  EXPECT_OK(its_copy->CatchUpWith(*copy));
+  EXPECT_EQ(ContentsOf(*its_copy), ContentsOf(*copy));
+  EXPECT_OK(its_copy->CatchUpWith(*its_copy));
+}
+
+// The other one has erased the change that the copy ends with, and none that came later.
+TEST_F(ChangeLogTest, ACopyThatWasWrittenToIsKnownByTheNextChangeToo) {
+  const std::unique_ptr<Store> store = Make("store", Keeping(250));
+  ASSERT_OK(store->Put("a", "1"));
+  ASSERT_OK(store->Checkpoint(Path("copy"), Keeping(0)));
+  ASSERT_OK(store->Checkpoint(Path("true copy"), Keeping(0)));
+  const std::unique_ptr<Store> copy = Reopen("copy");
+  const std::unique_ptr<Store> true_copy = Reopen("true copy");
+  ASSERT_OK(copy->Put("b", "mine"));
+  ASSERT_OK(store->Put("b", "yours"));
+  ASSERT_OK(true_copy->CatchUpWith(*store));
+  while (store->GetStats().log.first_change < 3) ASSERT_OK(store->Put("c", "3"));
+  ASSERT_EQ(store->GetStats().log.first_change, 3u);
+  EXPECT_TRUE(IsError(copy->CatchUpWith(*store), absl::StatusCode::kFailedPrecondition));
+  EXPECT_OK(true_copy->CatchUpWith(*store));
+  EXPECT_EQ(ContentsOf(*true_copy), ContentsOf(*store));
 }
 
 TEST_F(ChangeLogTest, ACopyOfAStoreThatKeepsNoneBeginsItsOwn) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -92,8 +93,12 @@ void WriteContentsOfPart(Store& store, Model* model) {
   (*model)["in a part"] = large;
 }
 
-// Since 3.2: changes that are kept, in a log of two levels.
+// Since 3.2: values that expire, in the year 2096 and in 1970; changes that are kept, in a log of two levels.
 void WriteContentsOfLog(Store& store, Model* model) {
+  const auto until = [](int64_t seconds) { return std::chrono::sys_seconds(std::chrono::seconds(seconds)); };
+  EXPECT_OK(store.PutUntil("until 2096", "for long", until(4'000'000'000)));
+  EXPECT_OK(store.PutUntil("until 1970", "over", until(1000)));
+  (*model)["until 2096"] = "for long";
   for (int i = 0; i < 30; ++i) {
     const std::string key = "is kept " + std::to_string(i % 20);
     EXPECT_OK(store.Put(key, std::to_string(i)));

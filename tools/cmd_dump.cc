@@ -1,5 +1,6 @@
 // kvdump dump: keys and values as text that mdb_load, db_load and kvdump load read.
 #include <algorithm>
+#include <cstdio>
 
 #include "absl/strings/str_cat.h"
 #include "tools/command.h"
@@ -25,16 +26,25 @@ absl::StatusOr<int> DumpRange(const Store& store, Range range, MdbEncoding encod
   writer.WriteHeader(MapSizeFor(store));
   Progress progress;
   uint64_t count = 0;
+  uint64_t expiring = 0;
   const std::unique_ptr<Iterator> at = store.NewIterator(std::move(range));
   for (at->SeekToFirst(); at->Valid(); at->Next()) {
     writer.WritePair(at->key(), at->value());
     ++count;
+    expiring += at->expiry().has_value();
     if (WasInterrupted()) return kExitInterrupted;
     if (!output.status().ok()) return output.status();
     if (progress.IsDue()) progress.Show(absl::StrCat("dumping: ", WithCommas(count), " keys"));
   }
   if (!at->status().ok()) return at->status();
   writer.WriteEnd();
+  progress.Clear();
+  if (expiring > 0) {
+    std::fprintf(stderr,
+                 "kvdump: warning: %s of the values expire some time; the dump doesn't say when, and loaded again they "
+                 "stay (`kvdump backup` keeps it)\n",
+                 WithCommas(expiring).c_str());
+  }
   return kExitOk;
 }
 
@@ -68,7 +78,8 @@ const Command kDumpCommand = {
     "STORE [-p] [-f FILE] [--prefix=KEY] [--from=KEY] [--to=KEY]",
     "all keys and values as text, in the format of mdb_dump",
     R"(Writes the text format of LMDB's mdb_dump (VERSION=3), in key order: mdb_load, db_load and kvdump load read it.
-A dump that could not be finished lacks its last line, DATA=END.
+A dump that could not be finished lacks its last line, DATA=END. The format has no place for when a value expires: those that
+are over aren't in the dump, and the others stay for good where it is loaded.
 
   -p, --print       printable characters as they are, others as \xx; default: all bytes in hex
   -f, --file=FILE   write to FILE, which appears when the dump is complete

@@ -149,7 +149,7 @@ Json DescribeRecord(const Image& image, Offset offset) {
       Word(header.key_and_flags, absl::StrCat("key of ", WithCommas(header.key_bytes()), " bytes, flags ",
                                               header.flags(), header.flags() == 1 ? " (a layer's prefix)" : ""));
   page["value_bytes"] = Word(header.value_bytes, absl::StrCat("value of ", WithCommas(header.value_bytes), " bytes"));
-  page["expiry"] = Word(header.expiry, "reserved");
+  page["expiry"] = Word(header.expiry, header.expiry == 0 ? "never" : "seconds since 1970");
   page["sequence"] = Word(header.sequence, absl::StrCat("generation ", header.sequence >> kGenerationShift, ", number ",
                                                         header.sequence & ((uint64_t{1} << kGenerationShift) - 1)));
   page["key"] = Quote(record.key(), kValueBytesShown);
