@@ -168,12 +168,12 @@ TEST_F(BadInputTest, ALongerFileIsNoHarm) {
 TEST_F(BadInputTest, AnotherFormatVersion) {
   const std::string path = MakeStore();
   ChangeSuperblock(path, [](Superblock& superblock) { superblock.format_major = 2; });
-  ExpectOpenFails(path, StatusCode::kFailedPrecondition, {"format 2.1", "reads format 3", "Dump it"});
+  ExpectOpenFails(path, StatusCode::kFailedPrecondition, {"format 2.2", "reads format 3", "Dump it"});
   ChangeSuperblock(path, [](Superblock& superblock) {
     superblock.format_major = Superblock::kFormatMajor;
-    superblock.features_incompatible = 4;
+    superblock.features_incompatible = 8;
   });
-  ExpectOpenFails(path, StatusCode::kFailedPrecondition, {"features 4"});
+  ExpectOpenFails(path, StatusCode::kFailedPrecondition, {"features 8"});
 }
 
 TEST_F(BadInputTest, NewerMinorVersionsAndOtherCompatibleFeaturesAreRead) {

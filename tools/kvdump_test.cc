@@ -272,7 +272,7 @@ TEST_F(KvdumpTest, InfoTellsTierAndGeometry) {
   const ToolResult people = RunKvdump({"info", path_});
   EXPECT_EQ(people.exit_code, 0) << people.err;
   EXPECT_THAT(people.out, AllOf(HasSubstr("tier "), HasSubstr("superblock              sound"),
-                                HasSubstr("format                  3.1")));
+                                HasSubstr("format                  3.2")));
   const auto json = nlohmann::json::parse(RunKvdump({"info", "--json", path_}).out);
   EXPECT_EQ(json["capacity_bytes"], 1 << 20);
   EXPECT_EQ(json["generation"], 1);
