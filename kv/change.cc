@@ -76,6 +76,14 @@ bool Change::ClaimForWords(Node* home, LockWord version) {
   return true;
 }
 
+thread_local Change* Change::batch_of_thread_ = nullptr;
+
+bool Change::IsMadeByThisThread(const Node* home) {
+  if (batch_of_thread_ == nullptr) return false;
+  return std::any_of(batch_of_thread_->held_.begin(), batch_of_thread_->held_.end(),
+                     [home](const Held& held) { return held.is_fresh && held.home == home; });
+}
+
 bool Change::IsLeftBehind(const Node* home) const {
   if (batch_ == nullptr) return false;
   const uint32_t* const index = IndexOfHeld(home);

@@ -70,9 +70,10 @@ class Change {
   Change(const ChangeContext& context, Arena& arena) : context_(context), arena_(arena) {}
   // Of a batch.
   Change(const ChangeContext& context, Arena& arena, BatchState* batch)
-      : context_(context), arena_(arena), batch_(batch) {}
+      : context_(context), arena_(arena), batch_(batch), outer_batch_(std::exchange(batch_of_thread_, this)) {}
   ~Change() {
     if (!IsOver()) Abort();
+    if (batch_ != nullptr) batch_of_thread_ = outer_batch_;
   }
   Change(const Change&) = delete;
   Change& operator=(const Change&) = delete;
@@ -100,6 +101,9 @@ class Change {
     }
     return nullptr;
   }
+  // Whether the calling thread's batch has made the node, and nobody else can have got there: it is locked until the
+  // batch is over, and a way that leads to it before is a damaged one. For whoever has waited for it for a while.
+  static bool IsMadeByThisThread(const Node* home);
   // Whether what leads to the node now, in the file, may not lead there for the batch whose change this is.
   bool IsLeftBehind(const Node* home) const;
   bool HoldsAny() const { return !held_.empty(); }
@@ -228,6 +232,8 @@ class Change {
   const ChangeContext& context_;
   Arena& arena_;
   BatchState* const batch_ = nullptr;
+  Change* const outer_batch_ = nullptr;
+  static thread_local Change* batch_of_thread_;
   const Node* blocker_ = nullptr;
   Versions::Time now_;
   mutable absl::InlinedVector<Held, 6> held_;

@@ -10,9 +10,9 @@
 //   OFFSET   SIZE  NAME            MEANING
 //   0        8     begin_bytes     of all records of the log before this one, those erased included
 //   8        8     past            `chain` of the entry before; 0: there was none
-//   16       8     chain           XXH3-64 of the operations, seeded with `past`; kLoaded: that of the entry it stands
-//   for 24       4     operations      how many 28       4     flags           1: kLoaded, what came before isn't in
-//   the log: it was loaded in one piece 32             for each operation, ascending by key: +0       4 key_and_kind
+//   16       8     chain           XXH3-64 of the operations, seeded with `past`; kLoaded: that of the last it stands
+//   for 24       4     operations      how many 28       4     flags           1: kLoaded, it stands for all up to it,
+//   which were loaded in one piece 32             for each operation, ascending by key: +0       4     key_and_kind
 //   bits 0..16 key length; bit 31: deleted +4       4     value_bytes     deleted: 0 +8       4     expiry          of
 //   the value (kv/expiry.h) +12      k, v  key, value
 #ifndef SEALKV_KV_CHANGE_LOG_H_

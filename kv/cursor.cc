@@ -331,7 +331,10 @@ Cursor::Result Cursor::Settle(Direction direction) {
       const unsigned slot = frame.perm.slot(frame.position);
       if (frame.node.kinds().kind(slot) != Kind::kLayer) {
         const Result result = ReadEntry();
-        if (result != Result::kIsOver) return result;
+        if (result != Result::kIsOver) {
+          empty_steps_ = 0;
+          return result;
+        }
         frame.position += static_cast<int>(direction);
         continue;
       }
@@ -375,7 +378,6 @@ bool Cursor::FramesAreCurrent() const {
 Cursor::Result Cursor::ReadEntry() {
   const Frame& frame = frames_.back();
   const unsigned slot = frame.perm.slot(frame.position);
-  empty_steps_ = 0;
   const Kind kind = frame.node.kinds().kind(slot);
   if (IsRecord(kind)) return ReadRecord(frame.node.record(slot));
   if (kind != Kind::kInline) return Fail(frame.home, "an entry of unknown kind");

@@ -18,8 +18,13 @@ class Expiring {
  public:
   explicit Expiring(uint32_t now_seconds = 0) : base_(now_seconds) {}
 
-  void Add(uint64_t bytes, uint32_t expiry) { placed_[SpanOf(expiry)] += bytes; }
+  void Add(uint64_t bytes, uint32_t expiry) {
+    placed_[SpanOf(expiry)] += bytes;
+    last_ = expiry;
+  }
   void Remove(uint64_t bytes, uint32_t expiry) { removed_[SpanOf(expiry)] += bytes; }
+  // Of what was placed last.
+  uint32_t last() const { return last_; }
   uint64_t Over(uint32_t now_seconds) const {
     uint64_t bytes = 0;
     for (size_t span = 0; span < kSpans; ++span) {
@@ -45,6 +50,7 @@ class Expiring {
   }
 
   uint32_t base_;  // when the first of them was placed, or found
+  uint32_t last_ = 0;
   std::array<uint64_t, kSpans> placed_{};
   std::array<uint64_t, kSpans> removed_{};
 };

@@ -266,8 +266,7 @@ void Heap::DiscardRecords(Arena& arena, std::span<const Offset> records) {
   persist_.Fence();
   const HeapLock lock(mutex_);
   for (const Offset record : records) {
-    NoteNotExpiring(record);
-    FreeRecord(arena, record, image_.RecordAt(record).bytes());
+    FreeRecord(arena, record, image_.RecordAt(record).bytes(), /*is_record=*/true);
   }
 }
 
@@ -279,7 +278,7 @@ absl::StatusOr<Offset> Heap::TakeSpace(Arena& arena, uint64_t bytes) {
 
 void Heap::FreeSpace(Arena& arena, Offset offset, uint64_t bytes) {
   const HeapLock lock(mutex_);
-  FreeRecord(arena, offset, bytes);
+  FreeRecord(arena, offset, bytes, /*is_record=*/false);
 }
 
 // A small record is put together on the stack and copied at once. Of a large one the value is copied from where it is,
@@ -348,8 +347,7 @@ void Heap::FreeRetired(Arena& arena, uint64_t oldest_epoch) {
     if (retired.is_node) {
       FreeNode(arena, retired.offset);
     } else {
-      NoteNotExpiring(retired.offset);
-      FreeRecord(arena, retired.offset, retired.bytes);
+      FreeRecord(arena, retired.offset, retired.bytes, /*is_record=*/true);
     }
   }
 }
@@ -377,13 +375,17 @@ void Heap::FreeNode(Arena& arena, Offset node) {
   arena.node_bytes_used.Add(-int64_t{kNodeBytes});
 }
 
-void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes) {
+void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes, bool is_record) {
   const auto bytes = static_cast<int64_t>(record_bytes);
   const uint64_t segment = image_.SegmentOf(record);
   SegmentState& state = segments_.state(segment);
   const bool holds_records = state.kind == SegmentKind::kRecords || state.kind == SegmentKind::kLarge;
   if (!holds_records || (state.live_bytes < bytes && !state.is_owned)) return;
   if (state.origin != SegmentState::Origin::kCounted && !ClearMark(record, kRecordGranuleBytes)) return;
+  if (is_record && state.expiring != nullptr) {
+    const uint32_t expiry = image_.RecordAt(record).header().expiry;
+    if (expiry != kNeverOver) state.expiring->Remove(record_bytes, expiry);
+  }
   state.live_bytes -= bytes;
   if (state.live_bytes < state.kept_live_bytes) state.is_kept = false;
   arena.record_bytes_used.Add(-bytes);

@@ -196,7 +196,8 @@ class Heap {
   // What doesn't fit the segment that it lies in is left alone: so a damaged store, where an object may have two
   // references or lie anywhere, damages no more than itself.
   void FreeNode(Arena& arena, Offset node);
-  void FreeRecord(Arena& arena, Offset record, uint64_t bytes);
+  // `is_record`: else it is space that holds anything.
+  void FreeRecord(Arena& arena, Offset record, uint64_t bytes, bool is_record);
   void FreeRetired(Arena& arena, uint64_t oldest_epoch);
   void MarkRecordLocked(Offset record, uint64_t bytes);
   // Sets the mark of an object in a segment that was in use at open; returns whether it was clear.
@@ -228,7 +229,7 @@ class Heap {
   int64_t RoomIn(uint64_t segment) const;
   int64_t MostRoomBeside(uint64_t segment) const;
   bool HasRoomFor(uint64_t segment) const;
-  std::optional<uint64_t> FindSegmentToEmpty(int64_t most_live) const;
+  std::optional<uint64_t> FindSegmentToEmpty(int64_t most_live, bool takes_large) const;
   bool FitsBelow(uint64_t segment) const;
   bool IsLeaving(uint64_t segment) const { return segment >= leaving_from_; }
   // Nothing is to be placed there.
@@ -239,9 +240,8 @@ class Heap {
   void SyncSequence(Arena& arena);
   void WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags, uint32_t expiry,
                    uint64_t sequence);
-  // In whose segment a record was placed, or found, that will be over; and one that is freed.
+  // A record was placed, or found, that will be over.
   void NoteExpiring(Offset record, uint64_t bytes, uint32_t expiry);
-  void NoteNotExpiring(Offset record);
   void ForgetExpiring(SegmentState& state);
   // What lives in a segment and isn't over, about.
   int64_t NotOver(const SegmentState& state, uint32_t now_seconds) const;

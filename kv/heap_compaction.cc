@@ -14,6 +14,7 @@ using HeapLock = std::lock_guard<WriterLock>;
 // With less than this part of it dead, a segment isn't worth what it costs to move the rest, even if it is the last
 // one.
 constexpr int64_t kLeastDeadPart = 64;
+constexpr uint64_t kSecondsUntilKeptIsTriedAgain = 60;
 
 }  // namespace
 
@@ -124,19 +125,13 @@ void Heap::NoteExpiring(Offset record, uint64_t bytes, uint32_t expiry) {
   state.expiring->Add(bytes, expiry);
 }
 
-void Heap::NoteNotExpiring(Offset record) {
-  const RecordView view = image_.RecordAt(record);
-  if (view.is_null() || view.header().expiry == kNeverOver) return;
-  Expiring* const expiring = segments_.state(image_.SegmentOf(record)).expiring;
-  if (expiring != nullptr) expiring->Remove(view.bytes(), view.header().expiry);
-}
-
 void Heap::ForgetExpiring(SegmentState& state) {
   if (state.expiring != nullptr) expiring_free_.push_back(std::exchange(state.expiring, nullptr));
 }
 
 int64_t Heap::NotOver(const SegmentState& state, uint32_t now_seconds) const {
   if (state.expiring == nullptr) return state.live_bytes;
+  if (state.kind == SegmentKind::kLarge) return IsOver(state.expiring->last(), now_seconds) ? 0 : state.live_bytes;
   return std::max<int64_t>(0, state.live_bytes - static_cast<int64_t>(state.expiring->Over(now_seconds)));
 }
 
@@ -154,7 +149,7 @@ uint64_t Heap::OverBytes() {
   return static_cast<uint64_t>(bytes);
 }
 
-std::optional<uint64_t> Heap::FindSegmentToEmpty(int64_t most_live) const {
+std::optional<uint64_t> Heap::FindSegmentToEmpty(int64_t most_live, bool takes_large) const {
   if (!space_is_known_) return std::nullopt;
   const uint32_t now_seconds = may_expire() ? NowSeconds() : 0;
   const auto segment_bytes = static_cast<int64_t>(image_.segment_bytes());
@@ -162,15 +157,20 @@ std::optional<uint64_t> Heap::FindSegmentToEmpty(int64_t most_live) const {
   int64_t least = most_live + 1;
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
     const SegmentState& state = segments_.state(segment);
-    const int64_t live = NotOver(state, now_seconds);
-    const bool is_candidate = state.origin == SegmentState::Origin::kCounted && !state.is_owned &&
-                              !state.is_being_emptied && !state.is_kept && live < least;
+    // What couldn't be moved may be over by now.
+    const bool is_kept =
+        state.is_kept &&
+        (state.expiring == nullptr || now_seconds < uint64_t{state.kept_at_seconds} + kSecondsUntilKeptIsTriedAgain);
+    const bool is_candidate =
+        state.origin == SegmentState::Origin::kCounted && !state.is_owned && !state.is_being_emptied && !is_kept;
     if (!is_candidate) continue;
+    const int64_t live = NotOver(state, now_seconds);
+    if (live >= least) continue;
     const bool is_all_over = live == 0 && state.live_bytes > 0;  // then nothing of it has to go anywhere
     if (state.kind == SegmentKind::kRecords) {
       // The room behind its tail isn't dead: so each time something is moved there is less that is, and it ends.
       if ((int64_t{state.tail} - live) * kLeastDeadPart < segment_bytes) continue;
-    } else if (is_all_over) {
+    } else if (is_all_over && takes_large) {
       // A large record isn't moved, but erased.
     } else if (state.kind != SegmentKind::kNodes || state.live_bytes == 0) {
       continue;
@@ -193,7 +193,9 @@ bool Heap::FitsBelow(uint64_t segment) const {
 std::optional<Heap::Emptying> Heap::BeginEmptying(Thrift thrift) {
   const HeapLock lock(mutex_);
   const bool is_leaving = thrift == Thrift::kLeaving;
-  const std::optional<uint64_t> segment = is_leaving ? FindLeavingSegment() : FindSegmentToEmpty(MostLive(thrift));
+  const std::optional<uint64_t> segment =
+      is_leaving ? FindLeavingSegment()
+                 : FindSegmentToEmpty(MostLive(thrift), /*takes_large=*/thrift != Thrift::kUsual);
   if (!segment.has_value()) {
     if (is_leaving) return std::nullopt;
     freed_since_look_ = 0;
@@ -232,6 +234,7 @@ void Heap::EndEmptying(uint64_t segment, bool is_through) {
   NoteSegments();
   state.is_kept = is_through && state.live_bytes > 0;
   state.kept_live_bytes = state.live_bytes;
+  state.kept_at_seconds = state.expiring != nullptr ? NowSeconds() : 0;
   state.was_emptied |= is_through;
   if (state.kind != SegmentKind::kNodes) ReleaseIfEmpty(segment);
 }

@@ -25,10 +25,12 @@ bool Heap::IsMostlyAlive() {
   const HeapLock lock(mutex_);
   if (!space_is_known_) return false;
   int64_t dead = 0;
+  const uint32_t now_seconds = may_expire() ? NowSeconds() : 0;
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
     const SegmentState& state = segments_.state(segment);
     if (state.origin != SegmentState::Origin::kCounted || state.is_owned) continue;
-    if (state.kind == SegmentKind::kRecords) dead += int64_t{state.tail} - state.live_bytes;
+    if (state.kind == SegmentKind::kRecords) dead += int64_t{state.tail} - NotOver(state, now_seconds);
+    if (state.kind == SegmentKind::kLarge) dead += state.live_bytes - NotOver(state, now_seconds);
     if (state.kind == SegmentKind::kNodes) dead += static_cast<int64_t>(image_.segment_bytes()) - state.live_bytes;
   }
   return static_cast<uint64_t>(std::max<int64_t>(dead, 0)) * 100 < image_.size_bytes() * kDeadPercentToCompact;

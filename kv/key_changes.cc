@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/numeric/int128.h"
+#include "kv/expiry.h"
 #include "kv/node.h"
 
 namespace sealkv::internal {
@@ -65,7 +66,11 @@ void KeyChanges::Fold(KeyChange& into, const KeyChange& next) {
     into.kind = Kind::kBadAdd;
     return;
   }
-  if (into.kind == Kind::kPut) std::memcpy(&sum, into.value.data(), sizeof(sum));
+  if (into.kind == Kind::kPut && IsOver(into.expiry)) {  // as if it weren't there
+    into.expiry = kNeverOver;
+  } else if (into.kind == Kind::kPut) {
+    std::memcpy(&sum, into.value.data(), sizeof(sum));
+  }
   sum += next.delta;
   into.kind = Kind::kPut;
   into.value = sums_.emplace_front(reinterpret_cast<const char*>(&sum), sizeof(sum));

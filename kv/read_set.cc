@@ -53,7 +53,8 @@ bool ReadSet::HaveSameValue(const std::optional<EntryIdentity>& a, const std::op
   if (!a.has_value() || !b.has_value() || a->is_inline || b->is_inline) return false;
   const RecordView record_a = tree_.image().RecordAt(Offset{a->value_or_record});
   const RecordView record_b = tree_.image().RecordAt(Offset{b->value_or_record});
-  return !record_a.is_null() && !record_b.is_null() && record_a.value() == record_b.value();
+  return !record_a.is_null() && !record_b.is_null() && record_a.value() == record_b.value() &&
+         record_a.header().expiry == record_b.header().expiry;
 }
 
 absl::Status ReadSet::CompareRange(const KeyRange& range) {
@@ -69,8 +70,9 @@ absl::Status ReadSet::CompareRange(const KeyRange& range) {
     const bool was_there = then.Valid() && range.Contains(then.key());
     const bool is_there = now.Valid() && range.Contains(now.key());
     if (!was_there && !is_there) return absl::OkStatus();
-    const bool is_same = was_there == is_there && then.key() == now.key() &&
-                         (then.identity() == now.identity() || then.value() == now.value());
+    const bool is_same =
+        was_there == is_there && then.key() == now.key() &&
+        (then.identity() == now.identity() || (then.value() == now.value() && then.expiry() == now.expiry()));
     if (!is_same) {
       return Conflict(was_there ? then.key() : now.key());
     }

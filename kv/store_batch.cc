@@ -30,7 +30,13 @@ absl::Status StoreImpl::ChangeKey(Change& change, const KeyChange& to) {
   if (to.kind == KeyChange::Kind::kPut) return PutAt(change, location, to.key, {to.value, to.expiry});
   const bool is_found = IsThere(location);
   if (to.kind == KeyChange::Kind::kDelete) {
-    if (!is_found) return absl::OkStatus();
+    // Of a change that is made again: what was there then may be over by now.
+    const bool is_repeated = change.batch()->log_entry().number().has_value();
+    const bool is_erased = is_repeated ? location.outcome == Location::Outcome::kFound : is_found;
+    if (!is_erased) {
+      if (is_repeated) change.LogDelete(to.key);
+      return absl::OkStatus();
+    }
     const bool is_sparse = Tree::IsSparse(location.leaf().perm.Remove(location.leaf().position));
     const absl::Status status = EraseAt(change, location, to.key);
     if (status.ok() && is_sparse) RebalanceInBatch(tree_, change, to.key);
@@ -143,7 +149,8 @@ absl::Status StoreImpl::RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> si
     if (!file_.persist().is_ok()) return file_.persist().status();
     // There may be space that isn't known yet, or that others hold.
     if (FindSpace(&most_usable, size().bytes)) continue;
-    if (keeps_log() && !std::exchange(has_dropped_log, true)) {
+    const bool may_help = keeps_log() && size().bytes <= most_usable + GetLogStats().bytes;
+    if (may_help && !std::exchange(has_dropped_log, true)) {
       DropLog();
       most_usable = 0;
     } else if (keeps_log() && size().frees_space && !std::exchange(may_use_reserve, true)) {
@@ -170,19 +177,22 @@ absl::Status StoreImpl::RunBatchInSpace(BatchAttempt attempt, bool may_use_reser
     if (may_use_reserve) heap_.LeaveReserve(scope.arena());
     scope.ReclaimIfDue();
   }
-  return IsRestart(status) ? RunBatchAlone(attempt) : status;
+  return IsRestart(status) ? RunBatchAlone(attempt, may_use_reserve) : status;
 }
 
 // Others were in the way, again and again.
-absl::Status StoreImpl::RunBatchAlone(BatchAttempt attempt) {
+absl::Status StoreImpl::RunBatchAlone(BatchAttempt attempt, bool may_use_reserve) {
   const ClosedGate closed(gate_);
   const EpochGuard guard(epochs_);
   Arena& arena = heap_.ArenaOf(guard.slot());
+  arena.may_use_reserve = may_use_reserve;
   absl::Status status;
   do {
     const Node* blocker = nullptr;
     status = attempt(arena, &blocker);
   } while (IsRestart(status));
+  arena.may_use_reserve = false;
+  if (may_use_reserve) heap_.LeaveReserve(arena);
   return status;
 }
 

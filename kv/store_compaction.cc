@@ -111,7 +111,7 @@ absl::Status StoreImpl::MoveRecord(Offset at) {
     if (location.outcome != Location::Outcome::kFound || !IsRecord(location.kind)) return absl::OkStatus();
     const PathStep& leaf = location.leaf();
     if (leaf.node->record(leaf.perm.slot(leaf.position)).offset() != at) return absl::OkStatus();
-    if (IsOver(tree.ExpiryOf(location))) {
+    if (tree.IsOverAt(location)) {
       is_sparse = Tree::IsSparse(leaf.perm.Remove(leaf.position));
       return tree.Erase(change, location);
     }

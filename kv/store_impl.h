@@ -119,7 +119,7 @@ class StoreImpl {
                                            uint32_t seconds, Use use) const;
   // For writers: whether the key is there, and not over.
   bool IsThere(const Location& location) const {
-    return location.outcome == Location::Outcome::kFound && !IsOver(tree_.ExpiryOf(location));
+    return location.outcome == Location::Outcome::kFound && !tree_.IsOverAt(location);
   }
 
   // Who was turned back so often goes alone.
@@ -158,7 +158,7 @@ class StoreImpl {
   static BatchSize SizeOf(const KeyChanges& changes, bool keeps_log);
   absl::Status RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> size, BatchAttempt attempt);
   absl::Status RunBatchInSpace(BatchAttempt attempt, bool may_use_reserve);
-  absl::Status RunBatchAlone(BatchAttempt attempt);
+  absl::Status RunBatchAlone(BatchAttempt attempt, bool may_use_reserve);
   absl::Status TryWriteBatch(Arena& arena, const KeyChanges& changes, Validation* validation, const Node** blocker,
                              std::optional<uint64_t> number = std::nullopt);
   absl::Status ChangeKey(Change& change, const KeyChange& to);
@@ -181,8 +181,8 @@ class StoreImpl {
   absl::Status EraseOldLogEntries(Change& change, uint64_t last, uint64_t end_bytes);
   // Erases all but the last entry, one by one, for want of space.
   void DropLog();
-  // False: there is no other one before the last.
-  absl::StatusOr<bool> EraseFirstLogEntry(uint64_t last);
+  enum class Erased : uint8_t { kEntry, kEmptyLeaf, kNothingLeft };
+  absl::StatusOr<Erased> EraseFirstLogEntry(uint64_t last);
   struct LogPlace {
     uint64_t number;
     uint64_t end_bytes;

@@ -80,6 +80,7 @@ absl::Status StoreImpl::Load(absl::FunctionRef<bool(std::string_view* key, NewVa
   {
     // As a reader: a key that isn't durable yet is no reason to refuse.
     Cursor cursor(tree_, epochs_);
+    cursor.ShowAsOf(0);  // what is over is there still
     cursor.SeekToFirst();
     if (!cursor.status().ok()) return cursor.status();
     if (cursor.Valid()) return StoreIsNotEmpty();

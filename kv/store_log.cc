@@ -1,6 +1,8 @@
 // The log, as StoreImpl keeps it (kv/change_log.h). Where there is one every write is a batch: of what it changes, and
 // of the log's entry about it. Whoever writes holds the log's lock from before he enters the gate until the batch is
 // over; so the order of entries is that of commits.
+#include <sched.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -8,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "kv/cursor.h"
 #include "kv/store_impl.h"
+#include "kv/wait.h"
 #include "kv/write_scope.h"
 
 namespace sealkv::internal {
@@ -67,7 +70,7 @@ absl::Status StoreImpl::TryWriteLogged(Arena& arena, std::string_view key, Opera
 
 absl::Status StoreImpl::AppendToLog(Change& change) {
   LogEntry& entry = change.batch()->log_entry();
-  if (entry.is_empty()) return absl::OkStatus();
+  if (entry.is_empty()) return entry.number().has_value() ? DamagedEntry(*entry.number()) : absl::OkStatus();
   if (entry.bytes() > kMostEntryBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("a batch of ", entry.bytes(),
@@ -147,19 +150,19 @@ absl::Status StoreImpl::EraseOldLogEntries(Change& change, uint64_t last, uint64
   }
 }
 
-absl::StatusOr<bool> StoreImpl::EraseFirstLogEntry(uint64_t last) {
+absl::StatusOr<StoreImpl::Erased> StoreImpl::EraseFirstLogEntry(uint64_t last) {
   std::optional<LogPlace> first;
+  bool is_alone = false;
   {
     const EpochGuard guard(epochs_);
     Change reader(context_, heap_.ArenaOf(guard.slot()));
-    bool is_alone = false;
     const absl::StatusOr<std::optional<LogPlace>> place = FirstLogPlace(reader, &is_alone);
     if (!place.ok()) return place.status();
     first = *place;
   }
+  if (first.has_value() ? first->number >= last : is_alone) return Erased::kNothingLeft;
   const std::string key = U64Key(first.has_value() ? first->number : 0);
   if (first.has_value()) {
-    if (first->number >= last) return false;
     const absl::Status status = WriteInSpace(log_tree_, key, [&](Change& change, Location& location) {
       if (location.outcome != Location::Outcome::kFound) return DamagedEntry(first->number);
       return log_tree_.Erase(change, location);
@@ -167,7 +170,7 @@ absl::StatusOr<bool> StoreImpl::EraseFirstLogEntry(uint64_t last) {
     if (!status.ok()) return status;
   }
   Rebalance(log_tree_, key);
-  return true;
+  return first.has_value() ? Erased::kEntry : Erased::kEmptyLeaf;
 }
 
 void StoreImpl::DropLog() {
@@ -177,10 +180,11 @@ void StoreImpl::DropLog() {
   // Where somebody is in the way of a leaf that was emptied, for long, that is tried a few times.
   int turned_back = 0;
   while (file_.persist().is_ok() && turned_back < kMostTurnedBack) {
-    const absl::StatusOr<bool> erased = EraseFirstLogEntry(end->number);
-    if (erased.ok() && !*erased) return;
-    if (!erased.ok() && !IsRestart(erased.status())) return;
-    turned_back += !erased.ok();
+    const absl::StatusOr<Erased> erased = EraseFirstLogEntry(end->number);
+    if (erased.ok() ? *erased == Erased::kNothingLeft : !IsRestart(erased.status())) return;
+    const bool is_gone = erased.ok() && *erased == Erased::kEntry;
+    turned_back += !is_gone;
+    if (!is_gone && !WaitInTest()) sched_yield();
   }
 }
 

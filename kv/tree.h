@@ -225,6 +225,8 @@ class Tree {
   static std::string_view BytesOf(const uint64_t& word) { return {reinterpret_cast<const char*>(&word), sizeof(word)}; }
   // When the value of the entry at kFound is over.
   uint32_t ExpiryOf(const Location& location) const;
+  // Whether it is, now. A damaged record isn't believed to be.
+  bool IsOverAt(const Location& location) const;
   // The 8-byte value of the entry at kFound, or nullptr if its value has another size.
   uint64_t* ValueWord(const Location& location) const;
 

@@ -20,6 +20,8 @@ LockWord Tree::WaitUntilStable(const Node& node) const {
     if (WaitInTest()) continue;
     if (spins < kSpinsBeforeYield) {
       __builtin_ia32_pause();
+    } else if (spins == kSpinsBeforeYield && Change::IsMadeByThisThread(&node)) {
+      return version.Obsolete();
     } else {
       sched_yield();  // the writer may wait for msync, or for this very CPU
     }

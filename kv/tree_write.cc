@@ -196,6 +196,12 @@ uint32_t Tree::ExpiryOf(const Location& location) const {
   return record.is_null() ? kNeverOver : record.header().expiry;
 }
 
+bool Tree::IsOverAt(const Location& location) const {
+  if (!IsOver(ExpiryOf(location))) return false;
+  const PathStep& step = location.path.back();
+  return image_.RecordAt(step.node->record(step.perm.slot(step.position)).offset()).ChecksumHolds();
+}
+
 uint64_t* Tree::ValueWord(const Location& location) const {
   const PathStep& step = location.path.back();
   const unsigned slot = step.perm.slot(step.position);

@@ -275,6 +275,16 @@ TEST_F(ChangeLogTest, AStoreFullToTheLastByteCanBeEmptied) {
   EXPECT_TRUE(testing::IsClean(store.memory().span()));
 }
 
+TEST_F(ChangeLogTest, AFirstChangeThatFindsNoSpaceIsRefused) {
+  MemoryStore store(256 << 10, nullptr, Background::kNone, {.change_log_bytes = kMuch});
+  ASSERT_OK(store.Format());
+  EXPECT_TRUE(IsError(store->Put("a", std::string(1 << 20, 'x')), absl::StatusCode::kResourceExhausted));
+  // What can't fit costs nothing that is kept.
+  for (int i = 0; i < 20; ++i) ASSERT_OK(store->Put("a", "1"));
+  EXPECT_TRUE(IsError(store->Put("a", std::string(1 << 20, 'x')), absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(ChangesSince(*store, 0).size(), 20u);
+}
+
 // Of one that finds no space because the other has just given up what was kept.
 TEST_F(ChangeLogTest, TwoWritersInAFullStore) {
   MemoryStore store(256 << 10, nullptr, Background::kNone, {.change_log_bytes = kMuch});

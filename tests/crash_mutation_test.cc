@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -78,26 +80,36 @@ std::string KillerOf(const Mutation& mutation, std::vector<Subject>& subjects) {
   return "";
 }
 
-// In a process of its own: a damaged image may well bring it down, and that is as good an answer.
-std::string KillerInChild(const Mutation& mutation, std::vector<Subject>& subjects) {
-  int pipe_ends[2];
-  if (pipe(pipe_ends) != 0) return "";
-  const pid_t child = fork();
-  if (child == 0) {
-    const std::string killer = KillerOf(mutation, subjects);
-    const bool is_told = write(pipe_ends[1], killer.data(), killer.size()) == static_cast<ssize_t>(killer.size());
-    _exit(is_told ? 0 : 1);
+// Looks for who kills a mutant, in a process of its own: a damaged image may well bring it down, and that is as good an
+// answer.
+class Trial {
+ public:
+  Trial(const Mutation& mutation, std::vector<Subject>& subjects) {
+    if (pipe(pipe_ends_) != 0) std::abort();
+    child_ = fork();
+    if (child_ == 0) {
+      const std::string killer = KillerOf(mutation, subjects);
+      const bool is_told = write(pipe_ends_[1], killer.data(), killer.size()) == static_cast<ssize_t>(killer.size());
+      _exit(is_told ? 0 : 1);
+    }
+    close(pipe_ends_[1]);
   }
-  close(pipe_ends[1]);
-  std::string killer(200, '\0');
-  const ssize_t bytes = read(pipe_ends[0], killer.data(), killer.size());
-  close(pipe_ends[0]);
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (WIFSIGNALED(status)) return std::string("signal ") + std::to_string(WTERMSIG(status));
-  killer.resize(std::max<ssize_t>(bytes, 0));
-  return killer;
-}
+
+  std::string Killer() {
+    std::string killer(200, '\0');
+    const ssize_t bytes = read(pipe_ends_[0], killer.data(), killer.size());
+    close(pipe_ends_[0]);
+    int status = 0;
+    waitpid(child_, &status, 0);
+    if (WIFSIGNALED(status)) return std::string("signal ") + std::to_string(WTERMSIG(status));
+    killer.resize(std::max<ssize_t>(bytes, 0));
+    return killer;
+  }
+
+ private:
+  int pipe_ends_[2];
+  pid_t child_;
+};
 
 // The kinds of operation in which it occurs.
 std::string SubjectsOf(const Mutation& mutation, const std::vector<Subject>& subjects) {
@@ -158,9 +170,17 @@ TEST(CrashMutationTest, EachMutantIsKilled) {
   size_t killed = 0;
   std::set<const Independent*> independent;
   const char* const only = std::getenv("SEALKV_MUTANT");  // a part of a name, to look at few of them
+  if (only != nullptr) {
+    std::erase_if(mutations,
+                  [only](const Mutation& mutation) { return mutation.Name().find(only) == std::string::npos; });
+  }
+  const size_t at_once = std::max(1u, std::thread::hardware_concurrency());
+  std::deque<Trial> trials;
+  auto next = mutations.begin();
   for (const Mutation& mutation : mutations) {
-    if (only != nullptr && mutation.Name().find(only) == std::string::npos) continue;
-    const std::string killer = KillerInChild(mutation, subjects);
+    for (; next != mutations.end() && trials.size() < at_once; ++next) trials.emplace_back(*next, subjects);
+    const std::string killer = trials.front().Killer();
+    trials.pop_front();
     const Independent* const reason = FindIndependent(mutation);
     if (reason != nullptr) independent.insert(reason);
     killed += !killer.empty();

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "kv/record.h"
 #include "kv/sealkv.h"
 #include "kv/superblock.h"
 #include "tests/check_clean.h"
@@ -271,6 +273,65 @@ TEST_F(ExpiryTest, CopiesAndChangesHaveIt) {
     EXPECT_EQ(ContentsOf(**copy), ContentsOf(*source));
   }
   std::filesystem::remove_all(folder);
+}
+
+// The copy comes by when what was deleted is over.
+TEST_F(ExpiryTest, ACopyCatchesUpWithADeleteOfWhatIsOverByNow) {
+  std::string pattern = ::testing::TempDir() + "/expiry.XXXXXX";
+  const std::string folder = mkdtemp(pattern.data());
+  const std::string path = folder + "/copy";
+  Options options;
+  options.weakest_tier = daxfile::Tier::kVolatile;
+  options.emulate_on_dram = true;
+  MemoryStore source(4 << 20, nullptr, Background::kNone, {.change_log_bytes = 1 << 20});
+  ASSERT_OK(source.Format());
+  ASSERT_OK(source->Checkpoint(path, options));
+  ASSERT_OK(source->PutUntil("a", "1", At(1010)));
+  ASSERT_OK(source->PutUntil("b", "1", At(1010)));
+  ASSERT_OK(source->Delete("a"));
+  WriteBatch batch;
+  batch.Delete("b");
+  batch.Put("c", "2");
+  ASSERT_OK(source->Write(batch));
+  ASSERT_OK(source->Put("d", "3"));
+  TimeIs(1010);
+  {
+    const auto copy = Store::Open(path, options);
+    ASSERT_OK(copy);
+    ASSERT_OK((*copy)->CatchUpWith(*source));
+    EXPECT_EQ(*(*copy)->LastChange(), 5u);
+    ASSERT_OK(source->Put("e", "4"));
+    ASSERT_OK((*copy)->CatchUpWith(*source));
+    EXPECT_EQ(ContentsOf(**copy), (Model{{"c", "2"}, {"d", "3"}, {"e", "4"}}));
+  }
+  std::filesystem::remove_all(folder);
+}
+
+TEST_F(ExpiryTest, ATransactionNoticesThatSomebodyHasRenewedWhatItRead) {
+  ASSERT_OK(store_->PutUntil("a", "1", At(1010)));
+  const auto transaction = store_->Begin();
+  EXPECT_EQ(*(*transaction)->Get("a"), "1");
+  ASSERT_OK((*transaction)->Put("b", "2"));
+  ASSERT_OK(store_->PutUntil("a", "1", At(1020)));
+  EXPECT_TRUE(absl::IsAborted((*transaction)->Commit()));
+}
+
+TEST_F(ExpiryTest, ADamagedExpiryDoesntMakeAKeyAbsentForWriters) {
+  ASSERT_OK(store_->Put("counter", WordValue(41)));
+  store_.Close();
+  bool is_damaged = false;
+  for (uint64_t at = 0; at + 64 < store_.memory().size() && !is_damaged; at += 8) {
+    auto* const header = reinterpret_cast<internal::RecordHeader*>(store_.memory().data() + at);
+    if (header->key_bytes() != 7 || header->value_bytes != 8 || std::memcmp(header + 1, "counter", 7) != 0) continue;
+    header->expiry = 5;
+    is_damaged = true;
+  }
+  ASSERT_TRUE(is_damaged);
+  ASSERT_OK(store_.Open());
+  EXPECT_TRUE(absl::IsDataLoss(store_->Get("counter").status()));
+  EXPECT_TRUE(IsError(store_->PutIfAbsent("counter", "x"), absl::StatusCode::kAlreadyExists));
+  EXPECT_OK(store_->Add("counter", 1).status());
+  EXPECT_TRUE(absl::IsDataLoss(store_->Get("counter").status()));
 }
 
 TEST_F(ExpiryTest, WhatIsNoSecondIsRefused) {
