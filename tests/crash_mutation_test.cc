@@ -52,6 +52,7 @@ enum class Effort : uint8_t { kFewImages, kAllImages, kSetups };
 bool IsKilledBy(Subject& subject, const Mutation& mutation, Effort effort) {
   const auto found = subject.mutations.find(mutation);
   if (found == subject.mutations.end()) return false;
+  if (effort == Effort::kSetups && subject.is_large) return false;
   ExploreOptions options;
   options.seed = testing::TestSeed();
   options.stop_at_first_failure = true;

@@ -66,7 +66,8 @@ std::vector<Scenario> LogScenarios() {
   add("splits of the tree beside it", kMuch, PutNumbers(10, 140, 10), PutNumbers(5, 25, 10), Appended, 3);
   add("a new leaf", kMuch, Repeat(Put("a", "1"), 27), Repeat(Put("a", "2"), 3), AppendedToNewLeaf);
   add("a new root", kMuch, Repeat(Put("a", "1"), 13), Repeat(Put("a", "2"), 3), AppendedUnderNewRoot);
-  add("a new root above two levels", kMuch, Repeat(Put("a", "1"), 195), Repeat(Put("a", "2"), 3), AppendedUnderNewRoot);
+  add("a new root above two levels", kMuch, Repeat(Put("a", "1"), 195), Repeat(Put("a", "2"), 3), AppendedUnderNewRoot)
+      .is_large = true;
   add("an old one goes", 400, Repeat(Put("a", "1"), 20), Repeat(Put("a", "2"), 4), OldOneGone, 4);
   add("old leaves go", 1500, Repeat(Put("a", "1"), 60), Repeat(Put("a", "2"), 20), OldLeafGone);
   add("many old ones go at once", 1500, Repeat(Put("a", "1"), 40),
