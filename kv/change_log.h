@@ -73,12 +73,13 @@ class LogEntry {
     number_ = end.number;
     chain_ = end.chain;
   }
-  // The commit must get this number.
+  // The commit must get this number; 0: whichever comes next.
   void Expect(uint64_t number) { number_ = number; }
 
   bool is_empty() const { return operations_ == 0 && flags_ == 0; }
   bool is_loaded() const { return flags_ == LogHeader::kLoaded; }
-  std::optional<uint64_t> number() const { return number_; }
+  // 0: whichever comes next.
+  uint64_t number() const { return number_; }
   size_t bytes() const { return std::max(sizeof(LogHeader), bytes_.size()); }
   // The value of its record.
   std::string_view Finish(uint64_t begin_bytes, uint64_t past);
@@ -89,7 +90,7 @@ class LogEntry {
   std::string bytes_;  // room for the header, then the operations; empty before the first
   uint32_t operations_ = 0;
   uint32_t flags_ = 0;
-  std::optional<uint64_t> number_;
+  uint64_t number_ = 0;
   uint64_t chain_ = 0;
 };
 

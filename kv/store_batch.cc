@@ -31,7 +31,7 @@ absl::Status StoreImpl::ChangeKey(Change& change, const KeyChange& to) {
   const bool is_found = IsThere(location);
   if (to.kind == KeyChange::Kind::kDelete) {
     // Of a change that is made again: what was there then may be over by now.
-    const bool is_repeated = change.batch()->log_entry().number().has_value();
+    const bool is_repeated = change.batch()->log_entry().number() != 0;
     const bool is_erased = is_repeated ? location.outcome == Location::Outcome::kFound : is_found;
     if (!is_erased) {
       if (is_repeated) change.LogDelete(to.key);
@@ -54,9 +54,9 @@ void StoreImpl::RebalanceInBatch(Tree& tree, Change& change, std::string_view ke
 }
 
 absl::Status StoreImpl::TryWriteBatch(Arena& arena, const KeyChanges& changes, Validation* validation,
-                                      const Node** blocker, std::optional<uint64_t> number) {
+                                      const Node** blocker, uint64_t number) {
   BatchState batch(lanes_);
-  if (number.has_value()) batch.log_entry().Expect(*number);
+  batch.log_entry().Expect(number);
   Change change(context_, arena, &batch);
   const auto& list = changes.list();
   change.Reserve(list.size());

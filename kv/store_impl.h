@@ -160,7 +160,7 @@ class StoreImpl {
   absl::Status RunBatchInSpace(BatchAttempt attempt, bool may_use_reserve);
   absl::Status RunBatchAlone(BatchAttempt attempt, bool may_use_reserve);
   absl::Status TryWriteBatch(Arena& arena, const KeyChanges& changes, Validation* validation, const Node** blocker,
-                             std::optional<uint64_t> number = std::nullopt);
+                             uint64_t number = 0);
   absl::Status ChangeKey(Change& change, const KeyChange& to);
   absl::Status InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step);
   absl::Status ChangeKeys(Change& change, std::span<const KeyChange> list);

@@ -70,7 +70,7 @@ absl::Status StoreImpl::TryWriteLogged(Arena& arena, std::string_view key, Opera
 
 absl::Status StoreImpl::AppendToLog(Change& change) {
   LogEntry& entry = change.batch()->log_entry();
-  if (entry.is_empty()) return entry.number().has_value() ? DamagedEntry(*entry.number()) : absl::OkStatus();
+  if (entry.is_empty()) return entry.number() != 0 ? DamagedEntry(entry.number()) : absl::OkStatus();
   if (entry.bytes() > kMostEntryBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("a batch of ", entry.bytes(),
@@ -87,11 +87,10 @@ absl::Status StoreImpl::AppendToLog(Change& change) {
   } else if (last.path.size() > 1) {
     return DamagedEntry(0);  // the last leaf has the last entry
   }
-  const uint64_t number = entry.is_loaded() ? *entry.number() : before.number + 1;
-  if (number != entry.number().value_or(number)) {
-    return absl::FailedPreconditionError(absl::StrCat(file_.path(),
-                                                      ": the store has changed meanwhile: the next change is ", number,
-                                                      ", not ", *entry.number(), "."));
+  const uint64_t number = entry.is_loaded() ? entry.number() : before.number + 1;
+  if (entry.number() != 0 && number != entry.number()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        file_.path(), ": the store has changed meanwhile: the next change is ", number, ", not ", entry.number(), "."));
   }
   const std::string key = U64Key(number);
   const std::string_view value = entry.Finish(before.end_bytes, before.header.chain);
