@@ -146,8 +146,6 @@ constexpr Independent kIndependent[] = {
     {"ClearLane", "fence", "StoreCommitWord", "store",
      "what the redo of a batch undoes isn't acknowledged yet, and lies on what was before it"},
     {"DiscardRecords", "fence", "SetPartWord", "store", "nothing of what was discarded lies in the part"},
-    {"WriteRecord", "copy-nt", "DiscardRecords", "fence",
-     "who writes there next is the same thread, under the log's lock (between two, concurrent scripts show it)"},
     {"Apply", "store", "Apply", "store",
      "the lane is set: whichever of a batch's words are there, all are stored again"},
 };

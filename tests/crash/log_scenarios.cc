@@ -86,7 +86,9 @@ std::vector<Scenario> LogScenarios() {
   add("creation", kMuch, {}, {Format(), Put("a", 1)}, Always);
   const auto puts = [](char first, char last) {
     Operations fill;
-    for (char key = first; key <= last; ++key) fill.push_back(Put(std::string(1, key), std::string(1200, key)));
+    for (char key = first; key <= last; ++key) {
+      for (char end = '0'; end < '3'; ++end) fill.push_back(Put(std::string{key, end}, std::string(380, key)));
+    }
     return fill;
   };
   Scenario& growing = add("growth", kMuch, puts('a', 'p'), puts('q', 'z'), PartAdded);
