@@ -383,8 +383,9 @@ void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes, bool i
   if (!holds_records || (state.live_bytes < bytes && !state.is_owned)) return;
   if (state.origin != SegmentState::Origin::kCounted && !ClearMark(record, kRecordGranuleBytes)) return;
   if (is_record && state.expiring != nullptr) {
-    const uint32_t expiry = image_.RecordAt(record).header().expiry;
-    if (expiry != kNeverOver) state.expiring->Remove(record_bytes, expiry);
+    const RecordView view = image_.RecordAt(record);  // damaged, it may have become anything since it was retired
+    if (!view.is_null() && view.header().expiry != kNeverOver)
+      state.expiring->Remove(record_bytes, view.header().expiry);
   }
   state.live_bytes -= bytes;
   if (state.live_bytes < state.kept_live_bytes) state.is_kept = false;

@@ -118,7 +118,7 @@ absl::Status StoreImpl::ChangeKeys(Change& change, std::span<const KeyChange> li
 
 // The log's record is about as large as all the others.
 StoreImpl::BatchSize StoreImpl::SizeOf(const KeyChanges& changes, bool keeps_log) {
-  BatchSize size{.pairs = changes.list().size(), .frees_space = true};
+  BatchSize size{.frees_space = true};
   uint64_t all_bytes = 0;
   for (const KeyChange& change : changes.list()) {
     const uint64_t bytes = RecordBytes(change.key.size(), change.value.size());

@@ -89,7 +89,7 @@ bool StoreImpl::CompactForSpace(uint64_t* most_usable) {
 }
 
 absl::Status StoreImpl::MoveRecord(Offset at) {
-  const std::string key(image_.RecordAt(at).key());  // what is erased may be gone before the tree is tidied up
+  const std::string_view key = image_.RecordAt(at).key();
   Tree& tree = image_.RecordAt(at).header().flags() == kLogRecord ? log_tree_ : tree_;
   if (tree.Root() == nullptr) return absl::OkStatus();
   {
@@ -106,13 +106,13 @@ absl::Status StoreImpl::MoveRecord(Offset at) {
     if (*step == Tree::LeafStep::kAbsent) return absl::OkStatus();
     if (!IsRecord(found.kind) || RecordRef::FromRaw(found.ref).offset() != at) return absl::OkStatus();
   }
-  bool is_sparse = false;
+  std::optional<std::string> sparse_at;  // the key itself may be gone before the tree is tidied up
   const absl::Status status = WriteInSpace(tree, key, [&](Change& change, Location& location) {
     if (location.outcome != Location::Outcome::kFound || !IsRecord(location.kind)) return absl::OkStatus();
     const PathStep& leaf = location.leaf();
     if (leaf.node->record(leaf.perm.slot(leaf.position)).offset() != at) return absl::OkStatus();
     if (tree.IsOverAt(location)) {
-      is_sparse = Tree::IsSparse(leaf.perm.Remove(leaf.position));
+      if (Tree::IsSparse(leaf.perm.Remove(leaf.position))) sparse_at.emplace(key);
       return tree.Erase(change, location);
     }
     change.arena().may_use_reserve = true;
@@ -122,7 +122,7 @@ absl::Status StoreImpl::MoveRecord(Offset at) {
     heap_.LeaveReserve(change.arena());
     return moved;
   });
-  if (status.ok() && is_sparse) Rebalance(tree, key);
+  if (status.ok() && sparse_at.has_value()) Rebalance(tree, *sparse_at);
   return status;
 }
 

@@ -150,8 +150,8 @@ class StoreImpl {
   // Of batches (kv/store_batch.cc).
   using BatchAttempt = absl::FunctionRef<absl::Status(Arena&, const Node** blocker)>;
   // Everything common to all batches: attempt after attempt while others are in the way, and where there is no space.
+  // `size` is asked there only.
   struct BatchSize {
-    size_t pairs = 1;    // that it writes
     uint64_t bytes = 0;  // of its largest record
     bool frees_space = false;
   };

@@ -47,7 +47,7 @@ absl::Status StoreImpl::WriteLogged(std::string_view key, uint64_t bytes, Operat
   return RunBatch(
       1,
       [&] {
-        return BatchSize{1, bytes, frees_space};
+        return BatchSize{bytes, frees_space};
       },
       [&](Arena& arena, const Node** blocker) { return TryWriteLogged(arena, key, operation, blocker); });
 }
@@ -131,11 +131,13 @@ absl::Status StoreImpl::EraseOldLogEntries(Change& change, uint64_t last, uint64
     bool is_alone = false;
     absl::StatusOr<std::optional<LogPlace>> first = FirstLogPlace(change, &is_alone);
     if (first.ok() && !first->has_value() && !is_alone) {
-      RebalanceInBatch(log_tree_, change, U64Key(0));
+      absl::Status tidied = Again();
+      for (unsigned height = 0; IsAgain(tidied);) tidied = log_tree_.Rebalance(change, U64Key(0), &height);
+      if (!tidied.ok()) return tidied;
       first = FirstLogPlace(change, &is_alone);
-      if (first.ok() && !first->has_value()) return Restart();
     }
     if (!first.ok()) return first.status();
+    if (!first->has_value()) return DamagedEntry(0);  // there is the last one at least
     const uint64_t number = (*first)->number;
     const bool is_kept = number == last || end_bytes - (*first)->header.begin_bytes <= log_terms().most_bytes;
     if (is_kept || erased == kMostErasedAtOnce) return absl::OkStatus();
