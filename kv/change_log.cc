@@ -18,10 +18,14 @@ void LogEntry::Add(std::string_view key, std::string_view value, uint32_t kind, 
 
 std::string_view LogEntry::Finish(uint64_t begin_bytes, uint64_t past) {
   if (bytes_.empty()) bytes_.resize(sizeof(LogHeader));
-  if (!is_loaded()) {
-    chain_ = XXH3_64bits_withSeed(bytes_.data() + sizeof(LogHeader), bytes_.size() - sizeof(LogHeader), past);
+  const std::string_view operations = std::string_view(bytes_).substr(sizeof(LogHeader));
+  const uint64_t chain =
+      end_.has_value() ? end_->chain : XXH3_64bits_withSeed(operations.data(), operations.size(), past);
+  if (is_silent()) {
+    bytes_.resize(sizeof(LogHeader));
+    operations_ = 0;
   }
-  const LogHeader header{begin_bytes, past, chain_, operations_, flags_};
+  const LogHeader header{begin_bytes, past, chain, operations_, flags_};
   std::memcpy(bytes_.data(), &header, sizeof(header));
   return bytes_;
 }
@@ -52,7 +56,7 @@ bool ParseLogEntry(std::string_view value, CommittedChange* change) {
         {is_deleted, key, value.substr(at + key_bytes, operation.value_bytes), ExpiryFrom(operation.expiry)});
     at += key_bytes + operation.value_bytes;
   }
-  return at == value.size() && header->flags <= LogHeader::kLoaded;
+  return at == value.size() && header->flags <= LogHeader::kSilent;
 }
 
 uint64_t LogTermsChecksum(const LogTerms& terms) { return XXH3_64bits(&terms, offsetof(LogTerms, checksum)); }

@@ -10,11 +10,17 @@
 //   OFFSET   SIZE  NAME            MEANING
 //   0        8     begin_bytes     of all records of the log before this one, those erased included
 //   8        8     past            `chain` of the entry before; 0: there was none
-//   16       8     chain           XXH3-64 of the operations, seeded with `past`; kLoaded: that of the last it stands
-//   for 24       4     operations      how many 28       4     flags           1: kLoaded, it stands for all up to it,
-//   which were loaded in one piece 32             for each operation, ascending by key: +0       4     key_and_kind
-//   bits 0..16 key length; bit 31: deleted +4       4     value_bytes     deleted: 0 +8       4     expiry          of
-//   the value (kv/expiry.h) +12      k, v  key, value
+//   16       8     chain           XXH3-64 of the operations, seeded with `past`; of an entry that a loaded store
+//                                  begins with: that of the last it stands for
+//   24       4     operations      how many
+//   28       4     flags           1: kSilent, it stands for what was changed up to it, and doesn't say what that was
+//   32             for each operation, ascending by key:
+//   +0       4     key_and_kind    bits 0..16 key length; bit 31: deleted
+//   +4       4     value_bytes     deleted: 0
+//   +8       4     expiry          of the value (kv/expiry.h)
+//   +12      k, v                  key, value
+//
+// Silent is the first entry of a copy, and that of a delete in a store which has no room to say what is deleted.
 #ifndef SEALKV_KV_CHANGE_LOG_H_
 #define SEALKV_KV_CHANGE_LOG_H_
 
@@ -41,8 +47,8 @@ struct LogHeader {
   uint32_t operations;
   uint32_t flags;
 
-  bool is_loaded() const { return flags == kLoaded; }
-  static constexpr uint32_t kLoaded = 1;  // of flags
+  bool is_silent() const { return flags == kSilent; }
+  static constexpr uint32_t kSilent = 1;  // of flags
 };
 static_assert(sizeof(LogHeader) == 32 && offsetof(LogHeader, past) == 8 && offsetof(LogHeader, chain) == 16);
 static_assert(offsetof(LogHeader, operations) == 24 && offsetof(LogHeader, flags) == 28);
@@ -69,17 +75,19 @@ class LogEntry {
   void Delete(std::string_view key) { Add(key, {}, LoggedOperation::kDeleted, 0); }
   // Stands for all entries up to this one, which aren't in the log.
   void StandFor(const LogEnd& end) {
-    flags_ = LogHeader::kLoaded;
-    number_ = end.number;
-    chain_ = end.chain;
+    flags_ = LogHeader::kSilent;
+    end_ = end;
   }
+  // Says no more than that there was a commit.
+  void Silence() { flags_ = LogHeader::kSilent; }
   // The commit must get this number; 0: whichever comes next.
-  void Expect(uint64_t number) { number_ = number; }
+  void Expect(uint64_t number) { expected_ = number; }
 
-  bool is_empty() const { return operations_ == 0 && flags_ == 0; }
-  bool is_loaded() const { return flags_ == LogHeader::kLoaded; }
-  // 0: whichever comes next.
-  uint64_t number() const { return number_; }
+  bool is_empty() const { return operations_ == 0 && !end_.has_value(); }
+  bool is_silent() const { return flags_ == LogHeader::kSilent; }
+  uint64_t expected() const { return expected_; }
+  // What the entry's number is, where the one before has this.
+  uint64_t NumberAfter(uint64_t before) const { return end_.has_value() ? end_->number : before + 1; }
   size_t bytes() const { return std::max(sizeof(LogHeader), bytes_.size()); }
   // The value of its record.
   std::string_view Finish(uint64_t begin_bytes, uint64_t past);
@@ -90,8 +98,8 @@ class LogEntry {
   std::string bytes_;  // room for the header, then the operations; empty before the first
   uint32_t operations_ = 0;
   uint32_t flags_ = 0;
-  uint64_t number_ = 0;
-  uint64_t chain_ = 0;
+  uint64_t expected_ = 0;
+  std::optional<LogEnd> end_;  // StandFor
 };
 
 // The header of an entry; nothing if this is none.

@@ -12,6 +12,7 @@ namespace sealkv::internal {
 namespace {
 
 constexpr size_t kUsualDepth = 8;
+constexpr uint64_t kMostBytesFetched = 512;  // of a record, ahead
 
 }  // namespace
 
@@ -68,8 +69,8 @@ void Cursor::SeekForPrev(std::string_view key_view) {
   Reach(Goal::kBefore, key);
 }
 
-void Cursor::Next() {
-  frames_.back().position += 1;
+void Cursor::NextFrom(Frame& frame) {
+  if (frame.is_at_entry()) PrefetchRecordAhead(static_cast<unsigned>(frame.position));
   Result result = Settle(Direction::kForward);
   if (result == Result::kChanged) return Reach(Goal::kAfter, key_);
   if (result == Result::kOk && std::exchange(has_left_leaf_, false) && key_ <= anchor_) {
@@ -111,7 +112,7 @@ Cursor::Result Cursor::TryReach(Goal goal, std::string_view key) {
         result != Result::kOk)
       return result;
     const bool backward = goal == Goal::kLast;
-    if (backward) frames_.back().position = static_cast<int>(frames_.back().perm.count()) - 1;
+    if (backward) frames_.back().position = static_cast<int>(frames_.back().node.count()) - 1;
     return Settle(backward ? Direction::kBackward : Direction::kForward);
   }
   if (const Result result = DescendTo(key); result != Result::kOk) return result;
@@ -134,7 +135,7 @@ bool Cursor::ReadNode(Frame& frame) const {
     tree_.ReadAt(*frame.home, snapshot_, &frame.node);
     return true;
   }
-  CopyNode(*frame.home, &frame.node);
+  frame.node.Read(*frame.home);
   return Tree::IsUnchanged(*frame.home, frame.version);
 }
 
@@ -156,12 +157,11 @@ Cursor::Result Cursor::Push(const Node* node, bool is_layer_root, size_t depth) 
     if (status_ = tree_.ReadStatus(); !status_.ok()) return Result::kFailed;
   }
   if (!ReadNode(frame)) return Result::kChanged;
-  frame.perm = frame.node.perm();
   frame.depth = depth;
   frame.level = static_cast<uint8_t>(frame.node.level());
   frame.is_layer_root = is_layer_root;
-  if (is_layer_root && depth > 0) frame.depth += Tree::PrefixBytes(frame.node);
-  if (!frame.perm.IsWellFormed()) return Fail(node, "the permutation word");
+  if (is_layer_root && depth > 0) frame.depth += Tree::PrefixBytes(frame.node.kinds(), frame.node.prefix_word());
+  if (!frame.node.perm().IsWellFormed()) return Fail(node, "the permutation word");
   if (!is_layer_root && frame.level >= referrer->level) return Fail(node, "a child's level is not below its parent's");
   // Within a layer levels descend.
   if (is_layer_root && frame.depth > kMaxKeyBytes) return Fail(node, "the tree is deeper than any key");
@@ -179,9 +179,8 @@ Cursor::Result Cursor::Push(const Node* node, bool is_layer_root, size_t depth) 
 Cursor::Result Cursor::Observe(Frame& frame, const Frame* referrer) {
   if (!frame.is_layer_root) {
     const auto position = static_cast<unsigned>(referrer->position);
-    const Perm perm = referrer->perm;
-    frame.low = position > 0 ? referrer->node.slice(perm.slot(position)) : referrer->low;
-    frame.high = position + 1 < perm.count() ? referrer->node.slice(perm.slot(position + 1)) - 1 : referrer->high;
+    frame.low = position > 0 ? referrer->slice() : referrer->low;
+    frame.high = position + 1 < referrer->node.count() ? referrer->node.slice(position + 1) - 1 : referrer->high;
   }
   if (!LiesWithin(frame)) return Fail(frame.home, "slices out of order, or out of the node's bounds");
   observer_->OnNode(tree_.image().OffsetOf(frame.home));
@@ -194,33 +193,61 @@ Cursor::Result Cursor::Observe(Frame& frame, const Frame* referrer) {
   return Result::kOk;
 }
 
-// Starts fetching what the entries of a leaf lead to.
-void Cursor::PrefetchRecords(const Frame& frame) const {
-  const Kinds kinds = frame.node.kinds();
-  for (unsigned i = 0; i < frame.perm.count(); ++i) {
-    const unsigned slot = frame.perm.slot(i);
-    const Kind kind = kinds.kind(slot);
-    if (kind == Kind::kInline) continue;
-    const char* at = reinterpret_cast<const char*>(tree_.image().base()) + Raw(frame.node.record(slot).offset());
-    __builtin_prefetch(at);
-    __builtin_prefetch(at + 64);
-    __builtin_prefetch(at + 128);
+// ---- what comes next
+
+const Node* Cursor::ChildAhead(unsigned distance) const {
+  const Frame& parent = frames_.back();
+  const unsigned position = static_cast<unsigned>(parent.position) + distance;
+  if (position < parent.node.count()) return tree_.image().NodeAt(parent.node.child(position));
+  // A child of the next parent, as that is now.
+  if (parent.is_layer_root || frames_.size() < 2) return nullptr;
+  const Frame& above = frames_[frames_.size() - 2];
+  const auto next = static_cast<unsigned>(above.position) + 1;
+  if (next >= above.node.count()) return nullptr;
+  const Node* const uncle = tree_.image().NodeAt(above.node.child(next));
+  const Perm perm = uncle != nullptr ? uncle->perm() : Perm();
+  if (position - parent.node.count() >= perm.count()) return nullptr;
+  return tree_.image().NodeAt(uncle->child(perm.slot(position - parent.node.count())));
+}
+
+void Cursor::PrefetchRecord(Kind kind, RecordRef record) const {
+  if (!IsRecord(kind)) return;
+  const char* const at = reinterpret_cast<const char*>(tree_.image().base()) + Raw(record.offset());
+  // By assembly: gcc would take this function for one without effect.
+  const uint64_t last = std::min(usual_record_bytes_, kMostBytesFetched) - 1;
+  for (uint64_t byte = 0; byte < last; byte += 64) asm volatile("prefetcht0 %0" : : "m"(at[byte]));
+  asm volatile("prefetcht0 %0" : : "m"(at[last]));
+}
+
+void Cursor::PrefetchRecords(const Frame& frame) {
+  const uint32_t fetched = frame.home == leaf_ahead_ ? fetched_ahead_ : 0;
+  leaf_ahead_ = nullptr;
+  fetched_ahead_ = 0;
+  for (unsigned i = 0; i < frame.node.count(); ++i) {
+    if ((fetched >> i & 1) == 0) PrefetchRecord(frame.node.kind(i), frame.node.record(i));
   }
+}
+
+void Cursor::PrefetchRecordAhead(unsigned position) {
+  if (leaf_ahead_ == nullptr) return;
+  const Perm perm = leaf_ahead_->perm();
+  if (position >= perm.count()) return;
+  const unsigned slot = perm.slot(position);
+  PrefetchRecord(leaf_ahead_->kinds().kind(slot), leaf_ahead_->record(slot));
+  fetched_ahead_ |= 1u << position;
 }
 
 // By slice, then by kind; of entries that go on several may share a slice, and their keys ascend.
 bool Cursor::LeafAscends(const Frame& frame) const {
-  const Node& leaf = frame.node;
-  const Kinds kinds = leaf.kinds();
-  for (unsigned i = 1; i < frame.perm.count(); ++i) {
-    const unsigned before = frame.perm.slot(i - 1);
-    const unsigned slot = frame.perm.slot(i);
-    if (leaf.slice(before) < leaf.slice(slot)) continue;
-    if (leaf.slice(before) > leaf.slice(slot)) return false;
-    if (KindRank(kinds.kind(before)) < KindRank(kinds.kind(slot))) continue;
-    if (kinds.kind(before) != Kind::kMore || kinds.kind(slot) != Kind::kMore) return false;
-    const RecordView first = tree_.image().RecordAt(leaf.record(before).offset());
-    const RecordView second = tree_.image().RecordAt(leaf.record(slot).offset());
+  const OrderedNode& leaf = frame.node;
+  if (leaf.AscendsStrictly()) return true;
+  for (unsigned i = 1; i < leaf.count(); ++i) {
+    if (leaf.slice(i - 1) < leaf.slice(i)) continue;
+    if (leaf.slice(i - 1) > leaf.slice(i)) return false;
+    if (KindRank(leaf.kind(i - 1)) < KindRank(leaf.kind(i))) continue;
+    if (leaf.kind(i - 1) != Kind::kMore || leaf.kind(i) != Kind::kMore) return false;
+    const RecordView first = tree_.image().RecordAt(leaf.record(i - 1).offset());
+    const RecordView second = tree_.image().RecordAt(leaf.record(i).offset());
     if (first.is_null() || second.is_null() || first.key() >= second.key()) return false;
   }
   return true;
@@ -231,8 +258,8 @@ bool Cursor::LeafAscends(const Frame& frame) const {
 bool Cursor::LiesWithin(const Frame& frame) const {
   uint64_t least = frame.low;
   // An inner node's first slice isn't looked at.
-  for (unsigned i = frame.level == 0 ? 0 : 1; i < frame.perm.count(); ++i) {
-    const uint64_t slice = frame.node.slice(frame.perm.slot(i));
+  for (unsigned i = frame.level == 0 ? 0 : 1; i < frame.node.count(); ++i) {
+    const uint64_t slice = frame.node.slice(i);
     if (slice < least || slice > frame.high) return false;
     least = slice;
   }
@@ -241,19 +268,20 @@ bool Cursor::LiesWithin(const Frame& frame) const {
 
 Cursor::Result Cursor::PushChild() {
   const Frame& parent = frames_.back();
-  const Node* child = tree_.image().NodeAt(parent.node.child(parent.perm.slot(parent.position)));
-  // Its neighbours come next; by the time this child is read they are here.
-  for (const int ahead : {1, 2}) {
-    if (parent.position + ahead >= static_cast<int>(parent.perm.count())) break;
-    const Node* next = tree_.image().NodeAt(parent.node.child(parent.perm.slot(parent.position + ahead)));
+  const Node* const child = tree_.image().NodeAt(parent.child());
+  // By the time its neighbours are read they are here.
+  const Node* const ahead = ChildAhead(1);
+  for (const Node* next : {ahead, ChildAhead(2)}) {
     if (next == nullptr) continue;
     next->Prefetch();
     if (!at_snapshot_) continue;
-    ahead == 1 ? snapshot_.versions->PrefetchImage(*next) : snapshot_.versions->PrefetchHistory(*next);
+    next == ahead ? snapshot_.versions->PrefetchImage(*next) : snapshot_.versions->PrefetchHistory(*next);
   }
   if (!IsCurrent(parent)) return Result::kChanged;
   if (child == nullptr) return Fail(parent.home, "a reference to a node leads nowhere");
-  return Push(child, false, parent.depth);
+  const Result result = Push(child, false, parent.depth);
+  leaf_ahead_ = ahead;
+  return result;
 }
 
 // Goes down to the first entry >= key: the topmost frame is a leaf then, its position perhaps one past its last entry.
@@ -265,7 +293,8 @@ Cursor::Result Cursor::DescendTo(std::string_view key) {
     Frame& frame = frames_.back();
     if (frame.is_layer_root && frame.depth > 0) {
       char inline_bytes[8];
-      const absl::StatusOr<std::string_view> prefix = tree_.PrefixOf(frame.node, inline_bytes);
+      const absl::StatusOr<std::string_view> prefix =
+          tree_.PrefixOf(*frame.home, frame.node.kinds(), frame.node.prefix_word(), inline_bytes);
       if (!IsCurrent(frame)) return Result::kChanged;
       if (!prefix.ok()) {
         status_ = prefix.status();
@@ -282,33 +311,31 @@ Cursor::Result Cursor::DescendTo(std::string_view key) {
       }
     }
     if (frame.level > 0) {
-      if (frame.perm.count() == 0) return Fail(frame.home, "an inner node without children");
-      frame.position = static_cast<int>(FindChild(frame.node, frame.perm, SliceAt(key, frame.depth)));
+      if (frame.node.count() == 0) return Fail(frame.home, "an inner node without children");
+      frame.position = static_cast<int>(frame.node.FindChild(SliceAt(key, frame.depth)));
       if (const Result result = PushChild(); result != Result::kOk) return result;
       continue;
     }
     bool enters_layer = false;
     if (const Result result = PositionInLeaf(key, &enters_layer); result != Result::kOk || !enters_layer) return result;
     const size_t depth = frame.depth + kSliceBytes;
-    const Node* root = tree_.image().NodeAt(frame.node.child(frame.perm.slot(frame.position)));
+    const Node* root = tree_.image().NodeAt(frame.child());
     if (const Result result = Push(root, true, depth); result != Result::kOk) return result;
   }
 }
 
 Cursor::Result Cursor::PositionInLeaf(std::string_view key, bool* enters_layer) {
   Frame& frame = frames_.back();
-  const Kinds kinds = frame.node.kinds();
   const unsigned rank = KindRank(KindAt(key, frame.depth));
-  const SliceRange range = FindSlice(frame.node, frame.perm, SliceAt(key, frame.depth));
+  const SliceRange range = frame.node.FindSlice(SliceAt(key, frame.depth));
   unsigned position = range.begin;
   for (; position < range.end; ++position) {
-    const unsigned slot = frame.perm.slot(position);
-    const Kind kind = kinds.kind(slot);
+    const Kind kind = frame.node.kind(position);
     if (KindRank(kind) > rank) break;
     if (KindRank(kind) < rank) continue;
     if (kind == Kind::kLayer) *enters_layer = true;
     if (kind != Kind::kMore) break;
-    const RecordView record = tree_.image().RecordAt(frame.node.record(slot).offset());
+    const RecordView record = tree_.image().RecordAt(frame.node.record(position).offset());
     if (record.is_null()) return Fail(frame.home, "a reference to a record leads nowhere");
     if (record.key() >= key) break;
   }
@@ -321,15 +348,14 @@ Cursor::Result Cursor::PositionInLeaf(std::string_view key, bool* enters_layer) 
 Cursor::Result Cursor::Settle(Direction direction) {
   for (;;) {
     Frame& frame = frames_.back();
-    if (frame.position < 0 || frame.position >= static_cast<int>(frame.perm.count())) {
+    if (!frame.is_at_entry()) {
       if (const Result result = StepUp(direction); result != Result::kOk) return result;
       continue;
     }
     if (frame.level > 0) {
       if (const Result result = PushChild(); result != Result::kOk) return result;
     } else {
-      const unsigned slot = frame.perm.slot(frame.position);
-      if (frame.node.kinds().kind(slot) != Kind::kLayer) {
+      if (frame.kind() != Kind::kLayer) {
         const Result result = ReadEntry();
         if (result != Result::kIsOver) {
           empty_steps_ = 0;
@@ -339,11 +365,11 @@ Cursor::Result Cursor::Settle(Direction direction) {
         continue;
       }
       const size_t depth = frame.depth + kSliceBytes;
-      const Result result = Push(tree_.image().NodeAt(frame.node.child(slot)), true, depth);
+      const Result result = Push(tree_.image().NodeAt(frame.child()), true, depth);
       if (result != Result::kOk) return result;
     }
     Frame& entered = frames_.back();
-    if (direction == Direction::kBackward) entered.position = static_cast<int>(entered.perm.count()) - 1;
+    if (direction == Direction::kBackward) entered.position = static_cast<int>(entered.node.count()) - 1;
     // A damaged tree may share empty nodes in ways that no walk would end in.
     if (++empty_steps_ > tree_.image().size_bytes() / kNodeBytes) return Fail(entered.home, "nodes without end");
   }
@@ -377,24 +403,17 @@ bool Cursor::FramesAreCurrent() const {
 
 Cursor::Result Cursor::ReadEntry() {
   const Frame& frame = frames_.back();
-  const unsigned slot = frame.perm.slot(frame.position);
-  const Kind kind = frame.node.kinds().kind(slot);
-  if (IsRecord(kind)) return ReadRecord(frame.node.record(slot));
+  const Kind kind = frame.kind();
+  if (IsRecord(kind)) return ReadRecord(frame.record());
   if (kind != Kind::kInline) return Fail(frame.home, "an entry of unknown kind");
-  const uint64_t key_bytes = __builtin_bswap64(frame.node.slice(slot));
-  std::memcpy(inline_key_, &key_bytes, sizeof(inline_key_));
-  word_value_ = frame.node.ref(slot);
-  expiry_ = kNeverOver;
-  key_ = {inline_key_, sizeof(inline_key_)};
-  value_ = {reinterpret_cast<const char*>(&word_value_), sizeof(word_value_)};
+  ShowInlineValue(frame);
   return Result::kOk;
 }
 
 absl::Status Cursor::CheckRecord() {
   const Frame& frame = frames_.back();
-  const unsigned slot = frame.perm.slot(frame.position);
-  if (!IsRecord(frame.node.kinds().kind(slot))) return absl::OkStatus();
-  const RecordView record = tree_.image().RecordAt(frame.node.record(slot).offset());
+  if (!IsRecord(frame.kind())) return absl::OkStatus();
+  const RecordView record = tree_.image().RecordAt(frame.record().offset());
   if (!record.is_null() && record.ChecksumHolds()) return absl::OkStatus();
   (void)Fail(frame.home, "a record's checksum");
   return status_;
@@ -406,8 +425,7 @@ Cursor::Result Cursor::ReadRecord(RecordRef ref) {
   if (record.is_null()) return Fail(frame.home, "a reference to a record leads nowhere");
   // A record that another entry should lead to would make the walk jump, and whoever pages through a store go in
   // circles.
-  if (record.key().size() < frame.depth ||
-      SliceAt(record.key(), frame.depth) != frame.node.slice(frame.perm.slot(frame.position))) {
+  if (record.key().size() < frame.depth || SliceAt(record.key(), frame.depth) != frame.slice()) {
     return Fail(frame.home, "an entry leads to the record of another key");
   }
   if (observer_ != nullptr) {
@@ -415,6 +433,7 @@ Cursor::Result Cursor::ReadRecord(RecordRef ref) {
     key_ = record.key();
     return Result::kOk;
   }
+  usual_record_bytes_ = record.bytes();
   if (!record.ChecksumHolds()) return Fail(record.data(), "a record's checksum");
   expiry_ = record.header().expiry;
   if (IsOver(expiry_, seconds_)) return Result::kIsOver;

@@ -1,5 +1,6 @@
-// A position in the key order. A node is read once, into a copy, when the cursor reaches it; records are read where
-// they lie.
+// A position in the key order. A node is read once, into a copy in key order, when the cursor reaches it; records are
+// read where they lie. What comes next is fetched ahead: leaves, also those of the next parent, and the next leaf's
+// records while this one's are walked over.
 //
 // At a snapshot the copies are of the nodes as the snapshot sees them, and everything that they lead to stays for as
 // long as it is open. Without one the cursor moves optimistically: it shows each leaf as of one moment; where a node on
@@ -65,7 +66,15 @@ class Cursor {
   void SeekAfter(std::string_view key);    // first > key
   void SeekForPrev(std::string_view key);  // last <= key
   void SeekBefore(std::string_view key);   // last < key
-  void Next();
+  void Next() {
+    Frame& frame = frames_.back();
+    frame.position += 1;
+    if (frame.IsAtInlineValue()) [[likely]] {
+      ShowInlineValue(frame);
+    } else {
+      NextFrom(frame);
+    }
+  }
   void Prev();
   void Stop();  // stands on no key any more, and holds nothing
 
@@ -76,8 +85,7 @@ class Cursor {
   void NoteLeaves(std::vector<LeafRead>* leaves) { leaves_read_ = leaves; }
   EntryIdentity identity() const {
     const Frame& frame = frames_.back();
-    const unsigned slot = frame.perm.slot(frame.position);
-    return IdentityOf(frame.node.kinds().kind(slot), frame.node.ref(slot));
+    return IdentityOf(frame.kind(), frame.ref());
   }
   std::string_view key() const { return key_; }
   std::string_view value() const { return value_; }
@@ -92,10 +100,18 @@ class Cursor {
 
   struct Frame {
     Frame() {}  // and nothing is zeroed that is about to be read
+    // Of the entry at the position, if there is one.
+    bool is_at_entry() const { return static_cast<unsigned>(position) < node.count(); }
+    uint64_t slice() const { return node.slice(static_cast<unsigned>(position)); }
+    uint64_t ref() const { return node.ref(static_cast<unsigned>(position)); }
+    Kind kind() const { return node.kind(static_cast<unsigned>(position)); }
+    Offset child() const { return static_cast<Offset>(ref()); }
+    RecordRef record() const { return RecordRef::FromRaw(ref()); }
+    bool IsAtInlineValue() const { return is_at_entry() && kind() == Kind::kInline; }
+
     const Node* home;
-    Node node;  // as it was read
+    OrderedNode node;
     LockWord version{0};
-    Perm perm;
     int position = 0;
     size_t depth = 0;  // bytes of the key before this layer's slices
     uint8_t level = 0;
@@ -118,7 +134,21 @@ class Cursor {
   Result Observe(Frame& frame, const Frame* referrer);
   // Reads the node. False: it changed meanwhile.
   bool ReadNode(Frame& frame) const;
-  void PrefetchRecords(const Frame& frame) const;
+  // The node that will be `distance` children behind the one at the position; nullptr if that isn't known.
+  const Node* ChildAhead(unsigned distance) const;
+  void NextFrom(Frame& frame);
+  void ShowInlineValue(const Frame& frame) {
+    const uint64_t key_bytes = __builtin_bswap64(frame.slice());
+    __builtin_memcpy(inline_key_, &key_bytes, sizeof(inline_key_));
+    word_value_ = frame.ref();
+    expiry_ = kNeverOver;
+    key_ = {inline_key_, sizeof(inline_key_)};
+    value_ = {reinterpret_cast<const char*>(&word_value_), sizeof(word_value_)};
+  }
+  // Start fetching records: those that this leaf leads to and that haven't been fetched; and one of the next leaf's.
+  void PrefetchRecords(const Frame& frame);
+  void PrefetchRecordAhead(unsigned position);
+  void PrefetchRecord(Kind kind, RecordRef record) const;
   bool LeafAscends(const Frame& frame) const;
   bool LiesWithin(const Frame& frame) const;
   Result ReadEntry();
@@ -140,6 +170,10 @@ class Cursor {
   EpochSlot* slot_ = nullptr;
   std::vector<Frame> frames_;
   unsigned empty_steps_ = 0;
+
+  const Node* leaf_ahead_ = nullptr;
+  uint32_t fetched_ahead_ = 0;         // the positions there whose records have been fetched
+  uint64_t usual_record_bytes_ = 128;  // of the last record that was read
 
   bool is_valid_ = false;
   absl::Status status_;

@@ -23,15 +23,12 @@ class RangeIterator : public Iterator {
   // Without a snapshot it shows each leaf as it finds it: for a store that this process doesn't write.
   RangeIterator(const Tree& tree, Epochs& epochs, Range range, std::shared_ptr<const OpenSnapshot> snapshot);
 
-  bool Valid() const override { return is_in_range_; }
   void SeekToFirst() override;
   void SeekToLast() override;
   void Seek(std::string_view key) override;
   void SeekForPrev(std::string_view key) override;
   void Next() override;
   void Prev() override;
-  std::string_view key() const override { return cursor_.key(); }
-  std::string_view value() const override { return cursor_.value(); }
   std::optional<std::chrono::sys_seconds> expiry() const override { return ExpiryFrom(cursor_.expiry()); }
   absl::Status status() const override { return cursor_.status(); }
 
@@ -41,15 +38,16 @@ class RangeIterator : public Iterator {
   void CheckLower() { StayIf(cursor_.Valid() && cursor_.key() >= lower_); }
   // Outside of the range the cursor holds back no space.
   void StayIf(bool is_inside) {
-    is_in_range_ = is_inside && cursor_.Valid();
-    if (!is_in_range_) cursor_.Stop();
+    if (is_inside && cursor_.Valid()) [[likely]]
+      return StandOn(cursor_.key(), cursor_.value());
+    StandOnNothing();
+    cursor_.Stop();
   }
 
   const std::shared_ptr<const OpenSnapshot> snapshot_;
   Cursor cursor_;
   std::string lower_;
   std::optional<std::string> upper_;
-  bool is_in_range_ = false;
 };
 
 }  // namespace sealkv::internal

@@ -41,7 +41,8 @@
 // so many bytes of it, beside the data, and older ones go. Commits have numbers, 1, 2, 3, …, in the order in which they
 // took effect. ReadChanges shows them, and CatchUpWith applies them to a copy: a backup that costs what has changed.
 // Each write then is a batch of at least 4 fences, and writers go one after another. Where such a store finds no space
-// for a write, and can't grow, it gives up the changes that it keeps before it refuses.
+// for a write, and can't grow, it gives up the changes that it keeps before it refuses; and a delete for which it can't
+// even keep what is deleted has a number, but nobody gets past it by ReadChanges (OutOfRange).
 //
 // EXPIRY. A value that was put by PutUntil is over from that second on (CLOCK_REALTIME): from then on the key isn't
 // there, for any call, also one in another process; for a snapshot, an iterator, a transaction or a Checkpoint what
@@ -149,18 +150,31 @@ class Iterator {
  public:
   virtual ~Iterator() = default;
 
-  virtual bool Valid() const = 0;  // stands on a key (inside its Range)
+  bool Valid() const { return is_valid_; }  // stands on a key (inside its Range)
   virtual void SeekToFirst() = 0;
   virtual void SeekToLast() = 0;
   virtual void Seek(std::string_view key) = 0;                         // the first key >= `key`
   virtual void SeekForPrev(std::string_view key) = 0;                  // the last key <= `key`
   virtual void Next() = 0;                                             // needs Valid()
   virtual void Prev() = 0;                                             // needs Valid()
-  virtual std::string_view key() const = 0;                            // needs Valid(); good until the iterator moves
-  virtual std::string_view value() const = 0;                          // needs Valid(); good until the iterator moves
+  std::string_view key() const { return key_; }                        // needs Valid(); good until the iterator moves
+  std::string_view value() const { return value_; }                    // needs Valid(); good until the iterator moves
   virtual std::optional<std::chrono::sys_seconds> expiry() const = 0;  // needs Valid(); of the value; nothing: never
   // Why Valid() is false: OK at the end of the range, else the error that stopped the walk.
   virtual absl::Status status() const = 0;
+
+ protected:
+  void StandOn(std::string_view key, std::string_view value) {
+    is_valid_ = true;
+    key_ = key;
+    value_ = value;
+  }
+  void StandOnNothing() { is_valid_ = false; }
+
+ private:
+  bool is_valid_ = false;
+  std::string_view key_;
+  std::string_view value_;
 };
 
 // One state of the store: everything that was written before OpenSnapshot returned, and nothing that is written after

@@ -34,8 +34,9 @@ struct Avx512Search {
     return end == 0 ? 0 : end - 1;
   }
 
- private:
   struct Ordered {
+    __m512i index_first;  // where their words lie
+    __m512i index_second;
     __m512i first;   // positions 0 … 7
     __m512i second;  // positions 8 … 13, and two that the caller masks off
 
@@ -45,10 +46,10 @@ struct Avx512Search {
       const __m512i line_1 = _mm512_load_si512(&node.words[8]);
       const __m512i nibbles = _mm512_set1_epi64(static_cast<long long>(perm.raw()));
       // vpermi2q looks at the low four bits of each index only, so the shifted word needs no masking.
-      const __m512i index_0 = _mm512_srlv_epi64(nibbles, _mm512_setr_epi64(4, 8, 12, 16, 20, 24, 28, 32));
-      const __m512i index_1 = _mm512_srlv_epi64(nibbles, _mm512_setr_epi64(36, 40, 44, 48, 52, 56, 60, 60));
-      first = _mm512_permutex2var_epi64(line_0, index_0, line_1);
-      second = _mm512_permutex2var_epi64(line_0, index_1, line_1);
+      index_first = _mm512_srlv_epi64(nibbles, _mm512_setr_epi64(4, 8, 12, 16, 20, 24, 28, 32));
+      index_second = _mm512_srlv_epi64(nibbles, _mm512_setr_epi64(36, 40, 44, 48, 52, 56, 60, 60));
+      first = _mm512_permutex2var_epi64(line_0, index_first, line_1);
+      second = _mm512_permutex2var_epi64(line_0, index_second, line_1);
     }
   };
 };

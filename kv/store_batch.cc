@@ -31,7 +31,7 @@ absl::Status StoreImpl::ChangeKey(Change& change, const KeyChange& to) {
   const bool is_found = IsThere(location);
   if (to.kind == KeyChange::Kind::kDelete) {
     // Of a change that is made again: what was there then may be over by now.
-    const bool is_repeated = change.batch()->log_entry().number() != 0;
+    const bool is_repeated = change.batch()->log_entry().expected() != 0;
     const bool is_erased = is_repeated ? location.outcome == Location::Outcome::kFound : is_found;
     if (!is_erased) {
       if (is_repeated) change.LogDelete(to.key);
@@ -138,12 +138,13 @@ absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* vali
       [&](Arena& arena, const Node** blocker) { return TryWriteBatch(arena, changes, validation, blocker); });
 }
 
-// A log gives way to what is written; and what only erases may use what is kept back for compaction.
+// A log gives way to what is written; and what only erases may use what is kept back for compaction, and leave what it
+// erases out of the log: that may be longer than any space which is left in one piece.
 absl::Status StoreImpl::RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> size, BatchAttempt attempt) {
   bool has_dropped_log = false;
-  bool may_use_reserve = false;
+  Means means = Means::kUsual;
   for (uint64_t most_usable = 0;;) {
-    const absl::Status status = RunBatchInSpace(attempt, may_use_reserve);
+    const absl::Status status = RunBatchInSpace(attempt, means);
     LookAfterSpaceIfDue(pairs);
     if (!absl::IsResourceExhausted(status)) return status;
     if (!file_.persist().is_ok()) return file_.persist().status();
@@ -153,7 +154,9 @@ absl::Status StoreImpl::RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> si
     if (may_help && !std::exchange(has_dropped_log, true)) {
       DropLog();
       most_usable = 0;
-    } else if (keeps_log() && size().frees_space && !std::exchange(may_use_reserve, true)) {
+    } else if (keeps_log() && size().frees_space && means != Means::kSilent) {
+      means = means == Means::kUsual ? Means::kReserve : Means::kSilent;
+      if (means == Means::kSilent && !std::exchange(has_dropped_log, true)) DropLog();
       most_usable = 0;
     } else {
       return WithGrowthError(status);
@@ -161,38 +164,44 @@ absl::Status StoreImpl::RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> si
   }
 }
 
-absl::Status StoreImpl::RunBatchInSpace(BatchAttempt attempt, bool may_use_reserve) {
+StoreImpl::ByMeans::ByMeans(Heap& heap, Arena& arena, Means means) : heap_(heap), arena_(arena) {
+  arena.may_use_reserve = means != Means::kUsual;
+  arena.keeps_log_silent = means == Means::kSilent;
+}
+StoreImpl::ByMeans::~ByMeans() {
+  if (arena_.may_use_reserve) heap_.LeaveReserve(arena_);
+  arena_.may_use_reserve = arena_.keeps_log_silent = false;
+}
+
+absl::Status StoreImpl::RunBatchInSpace(BatchAttempt attempt, Means means) {
   const std::unique_lock<WriterLock> log = LockLog();
   absl::Status status;
   {
     WriteScope scope(*this, WriteScope::Kind::kPrepares);
-    scope.arena().may_use_reserve = may_use_reserve;
+    std::optional<ByMeans> by_means(std::in_place, heap_, scope.arena(), means);
     for (int turned_back = 0;;) {
       const Node* blocker = nullptr;
       status = attempt(scope.arena(), &blocker);
       if (!IsRestart(status) || ++turned_back > kMostTurnedBack) break;
       scope.WaitFor(blocker);
     }
-    scope.arena().may_use_reserve = false;
-    if (may_use_reserve) heap_.LeaveReserve(scope.arena());
+    by_means.reset();
     scope.ReclaimIfDue();
   }
-  return IsRestart(status) ? RunBatchAlone(attempt, may_use_reserve) : status;
+  return IsRestart(status) ? RunBatchAlone(attempt, means) : status;
 }
 
 // Others were in the way, again and again.
-absl::Status StoreImpl::RunBatchAlone(BatchAttempt attempt, bool may_use_reserve) {
+absl::Status StoreImpl::RunBatchAlone(BatchAttempt attempt, Means means) {
   const ClosedGate closed(gate_);
   const EpochGuard guard(epochs_);
   Arena& arena = heap_.ArenaOf(guard.slot());
-  arena.may_use_reserve = may_use_reserve;
+  const ByMeans by_means(heap_, arena, means);
   absl::Status status;
   do {
     const Node* blocker = nullptr;
     status = attempt(arena, &blocker);
   } while (IsRestart(status));
-  arena.may_use_reserve = false;
-  if (may_use_reserve) heap_.LeaveReserve(arena);
   return status;
 }
 

@@ -157,8 +157,23 @@ class StoreImpl {
   };
   static BatchSize SizeOf(const KeyChanges& changes, bool keeps_log);
   absl::Status RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> size, BatchAttempt attempt);
-  absl::Status RunBatchInSpace(BatchAttempt attempt, bool may_use_reserve);
-  absl::Status RunBatchAlone(BatchAttempt attempt, bool may_use_reserve);
+  // What it may use beside free space.
+  enum class Means : uint8_t {
+    kUsual,
+    kReserve,  // what is kept back for compaction
+    kSilent,   // that too; and the log isn't told what was changed
+  };
+  class ByMeans {
+   public:
+    ByMeans(Heap& heap, Arena& arena, Means means);
+    ~ByMeans();
+
+   private:
+    Heap& heap_;
+    Arena& arena_;
+  };
+  absl::Status RunBatchInSpace(BatchAttempt attempt, Means means);
+  absl::Status RunBatchAlone(BatchAttempt attempt, Means means);
   absl::Status TryWriteBatch(Arena& arena, const KeyChanges& changes, Validation* validation, const Node** blocker,
                              uint64_t number = 0);
   absl::Status ChangeKey(Change& change, const KeyChange& to);
@@ -178,7 +193,7 @@ class StoreImpl {
   absl::Status TryWriteLogged(Arena& arena, std::string_view key, Operation operation, const Node** blocker);
   // Adds what the batch has changed to the log, and erases what is too old.
   absl::Status AppendToLog(Change& change);
-  absl::Status EraseOldLogEntries(Change& change, uint64_t last, uint64_t end_bytes);
+  absl::Status EraseOldLogEntries(Change& change, uint64_t last, uint64_t end_bytes, uint64_t most_bytes);
   // Erases all but the last entry, one by one, for want of space.
   void DropLog();
   enum class Erased : uint8_t { kEntry, kEmptyLeaf, kNothingLeft };

@@ -70,7 +70,8 @@ absl::Status StoreImpl::TryWriteLogged(Arena& arena, std::string_view key, Opera
 
 absl::Status StoreImpl::AppendToLog(Change& change) {
   LogEntry& entry = change.batch()->log_entry();
-  if (entry.is_empty()) return entry.number() != 0 ? DamagedEntry(entry.number()) : absl::OkStatus();
+  if (entry.is_empty()) return entry.expected() != 0 ? DamagedEntry(entry.expected()) : absl::OkStatus();
+  if (change.arena().keeps_log_silent) entry.Silence();
   if (entry.bytes() > kMostEntryBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("a batch of ", entry.bytes(),
@@ -87,10 +88,11 @@ absl::Status StoreImpl::AppendToLog(Change& change) {
   } else if (last.path.size() > 1) {
     return DamagedEntry(0);  // the last leaf has the last entry
   }
-  const uint64_t number = entry.is_loaded() ? entry.number() : before.number + 1;
-  if (entry.number() != 0 && number != entry.number()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        file_.path(), ": the store has changed meanwhile: the next change is ", number, ", not ", entry.number(), "."));
+  const uint64_t number = entry.NumberAfter(before.number);
+  if (entry.expected() != 0 && number != entry.expected()) {
+    return absl::FailedPreconditionError(absl::StrCat(file_.path(),
+                                                      ": the store has changed meanwhile: the next change is ", number,
+                                                      ", not ", entry.expected(), "."));
   }
   const std::string key = U64Key(number);
   const std::string_view value = entry.Finish(before.end_bytes, before.header.chain);
@@ -101,7 +103,9 @@ absl::Status StoreImpl::AppendToLog(Change& change) {
     if (status.ok()) status = log_tree_.Insert(change, location, key, value);
   } while (IsAgain(status));
   if (!status.ok()) return status;
-  return EraseOldLogEntries(change, number, before.end_bytes + RecordBytes(key.size(), value.size()));
+  // Nobody gets from what is before a silent entry to what comes after it.
+  const uint64_t most_bytes = entry.is_silent() ? 0 : log_terms().most_bytes;
+  return EraseOldLogEntries(change, number, before.end_bytes + RecordBytes(key.size(), value.size()), most_bytes);
 }
 
 absl::StatusOr<StoreImpl::LogPlace> StoreImpl::LogPlaceAt(const PathStep& leaf, unsigned position) const {
@@ -126,7 +130,7 @@ absl::StatusOr<std::optional<StoreImpl::LogPlace>> StoreImpl::FirstLogPlace(Chan
   return *place;
 }
 
-absl::Status StoreImpl::EraseOldLogEntries(Change& change, uint64_t last, uint64_t end_bytes) {
+absl::Status StoreImpl::EraseOldLogEntries(Change& change, uint64_t last, uint64_t end_bytes, uint64_t most_bytes) {
   for (int erased = 0;; ++erased) {
     bool is_alone = false;
     absl::StatusOr<std::optional<LogPlace>> first = FirstLogPlace(change, &is_alone);
@@ -139,7 +143,7 @@ absl::Status StoreImpl::EraseOldLogEntries(Change& change, uint64_t last, uint64
     if (!first.ok()) return first.status();
     if (!first->has_value()) return DamagedEntry(0);  // there is the last one at least
     const uint64_t number = (*first)->number;
-    const bool is_kept = number == last || end_bytes - (*first)->header.begin_bytes <= log_terms().most_bytes;
+    const bool is_kept = number == last || end_bytes - (*first)->header.begin_bytes <= most_bytes;
     if (is_kept || erased == kMostErasedAtOnce) return absl::OkStatus();
     const std::string key = U64Key(number);
     Location location;
@@ -217,8 +221,7 @@ absl::Status StoreImpl::ReadLog(uint64_t since, absl::FunctionRef<bool(const Com
     change.number = SliceAt(cursor.key(), 0);
     const std::optional<LogHeader> header = LogHeaderOf(cursor.value());
     if (!header.has_value() || !ParseLogEntry(cursor.value(), &change)) return DamagedEntry(change.number);
-    // What was loaded isn't in the log.
-    if (change.number != next || header->is_loaded()) return IsGone(next - 1, change.number + header->is_loaded());
+    if (change.number != next || header->is_silent()) return IsGone(next - 1, change.number + header->is_silent());
     if (!visit(change)) return absl::OkStatus();
   }
   return cursor.status();
@@ -231,7 +234,7 @@ LogStats StoreImpl::GetLogStats() const {
   cursor.SeekToFirst();
   const std::optional<LogHeader> first = cursor.Valid() ? LogHeaderOf(cursor.value()) : std::nullopt;
   if (!first.has_value()) return stats;
-  stats.first_change = SliceAt(cursor.key(), 0) + first->is_loaded();
+  stats.first_change = SliceAt(cursor.key(), 0) + first->is_silent();
   cursor.SeekToLast();
   const std::optional<LogHeader> last = cursor.Valid() ? LogHeaderOf(cursor.value()) : std::nullopt;
   if (!last.has_value()) return stats;
@@ -281,7 +284,7 @@ absl::Status StoreImpl::CheckSamePast(const StoreImpl& other, const LogEnd& end)
   if (!header.has_value()) return DamagedEntry(number);
   if (number > end.number + 1) return absl::OkStatus();  // what is between is gone, as ReadLog will say
   const uint64_t past = number == end.number ? header->chain : header->past;
-  if (past == end.chain || (header->is_loaded() && number > end.number)) return absl::OkStatus();
+  if (past == end.chain || (header->is_silent() && number > end.number)) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(file_.path(), ": has changes of its own: up to change ", end.number,
                                                     " it isn't what ", other.file_.path(), " was. Make a new copy."));
 }

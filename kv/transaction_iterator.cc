@@ -12,15 +12,12 @@ std::string After(std::string_view key) { return std::string(key) + '\0'; }
 class FailedIterator : public Iterator {
  public:
   explicit FailedIterator(absl::Status status) : status_(std::move(status)) {}
-  bool Valid() const override { return false; }
   void SeekToFirst() override {}
   void SeekToLast() override {}
   void Seek(std::string_view) override {}
   void SeekForPrev(std::string_view) override {}
   void Next() override {}
   void Prev() override {}
-  std::string_view key() const override { return {}; }
-  std::string_view value() const override { return {}; }
   std::optional<std::chrono::sys_seconds> expiry() const override { return std::nullopt; }
   absl::Status status() const override { return status_; }
 
@@ -63,7 +60,7 @@ void TransactionIterator::SeekToLast() {
   base_->SeekToLast();
   const Writes& writes = transaction_.writes();
   SettleDown(upper_.has_value() ? writes.lower_bound(*upper_) : writes.end());
-  covered_->from = is_valid_ ? key_ : lower_;
+  covered_->from = Valid() ? own_key_ : lower_;
 }
 
 void TransactionIterator::SeekForPrev(std::string_view sought) {
@@ -78,7 +75,7 @@ void TransactionIterator::SeekForPrev(std::string_view sought) {
 // ---- walking
 
 void TransactionIterator::Next() {
-  const std::string before = key_;
+  const std::string before = own_key_;
   if (!goes_up_) {
     goes_up_ = true;
     base_->Seek(before);
@@ -88,7 +85,7 @@ void TransactionIterator::Next() {
 }
 
 void TransactionIterator::Prev() {
-  const std::string before = key_;
+  const std::string before = own_key_;
   if (goes_up_) {
     goes_up_ = false;
     base_->SeekForPrev(before);
@@ -102,7 +99,7 @@ void TransactionIterator::SettleUp(Writes::const_iterator write) {
   const Writes& writes = transaction_.writes();
   while (base_->Valid() && IsOverwritten()) base_->Next();
   while (write != writes.end() && !write->second.is_there(snapshot_seconds_)) ++write;
-  is_valid_ = false;
+  StandOnNothing();
   if (!base_->status().ok()) return;
   const bool has_write = write != writes.end() && IsInRange(write->first);
   if (has_write && (!base_->Valid() || write->first < base_->key())) {
@@ -110,7 +107,7 @@ void TransactionIterator::SettleUp(Writes::const_iterator write) {
   } else if (base_->Valid()) {
     StandOnBase();
   }
-  CoverTo(is_valid_ ? After(key_) : upper_);
+  CoverTo(Valid() ? After(own_key_) : upper_);
 }
 
 // `write` is just behind the first of the writes that may come next, on the way down.
@@ -120,22 +117,22 @@ void TransactionIterator::SettleDown(Writes::const_iterator write) {
   bool has_write = false;
   while (!has_write && write != writes.begin()) has_write = (--write)->second.is_there(snapshot_seconds_);
   has_write = has_write && IsInRange(write->first);
-  is_valid_ = false;
+  StandOnNothing();
   if (!base_->status().ok()) return;
   if (has_write && (!base_->Valid() || write->first > base_->key())) {
     StandOnWrite(write);
   } else if (base_->Valid()) {
     StandOnBase();
   }
-  CoverFrom(is_valid_ ? key_ : lower_);
+  CoverFrom(Valid() ? own_key_ : lower_);
 }
 
-void TransactionIterator::StandOn(std::string_view key, std::string_view value,
-                                  std::optional<std::chrono::sys_seconds> expiry) {
+void TransactionIterator::StandOnCopy(std::string_view key, std::string_view value,
+                                      std::optional<std::chrono::sys_seconds> expiry) {
   expiry_ = expiry;
-  key_.assign(key);
-  value_.assign(value);
-  is_valid_ = true;
+  own_key_.assign(key);
+  own_value_.assign(value);
+  StandOn(own_key_, own_value_);
 }
 
 void TransactionIterator::CoverTo(std::optional<std::string> end) {

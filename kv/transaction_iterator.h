@@ -19,15 +19,12 @@ class TransactionIterator : public Iterator {
  public:
   TransactionIterator(TransactionImpl& transaction, Range range, std::shared_ptr<const OpenSnapshot> snapshot);
 
-  bool Valid() const override { return is_valid_; }
   void SeekToFirst() override;
   void SeekToLast() override;
   void Seek(std::string_view key) override;
   void SeekForPrev(std::string_view key) override;
   void Next() override;
   void Prev() override;
-  std::string_view key() const override { return key_; }
-  std::string_view value() const override { return value_; }
   std::optional<std::chrono::sys_seconds> expiry() const override { return expiry_; }
   absl::Status status() const override { return base_->status(); }
 
@@ -39,10 +36,10 @@ class TransactionIterator : public Iterator {
   void SettleDown(Writes::const_iterator write);
   bool IsOverwritten() const { return transaction_.writes().contains(base_->key()); }
   bool IsInRange(std::string_view key) const { return key >= lower_ && (!upper_.has_value() || key < *upper_); }
-  void StandOn(std::string_view key, std::string_view value, std::optional<std::chrono::sys_seconds> expiry);
-  void StandOnBase() { StandOn(base_->key(), base_->value(), base_->expiry()); }
+  void StandOnCopy(std::string_view key, std::string_view value, std::optional<std::chrono::sys_seconds> expiry);
+  void StandOnBase() { StandOnCopy(base_->key(), base_->value(), base_->expiry()); }
   void StandOnWrite(Writes::const_iterator write) {
-    StandOn(write->first, *write->second.value, ExpiryFrom(write->second.expiry));
+    StandOnCopy(write->first, *write->second.value, ExpiryFrom(write->second.expiry));
   }
   void CoverTo(std::optional<std::string> end);
   void CoverFrom(std::string begin);
@@ -53,10 +50,10 @@ class TransactionIterator : public Iterator {
   std::string lower_;
   std::optional<std::string> upper_;
   KeyRange* covered_ = nullptr;
-  bool goes_up_ = true;  // then base_ stands on the next key of the snapshot that isn't before key_; else not behind it
-  bool is_valid_ = false;
-  std::string key_;
-  std::string value_;
+  bool goes_up_ =
+      true;  // then base_ stands on the next key of the snapshot that isn't before key(); else not behind it
+  std::string own_key_;
+  std::string own_value_;
   std::optional<std::chrono::sys_seconds> expiry_;
 };
 

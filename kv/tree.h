@@ -32,6 +32,7 @@
 #include "kv/leaf_hints.h"
 #include "kv/live_reader.h"
 #include "kv/node.h"
+#include "kv/ordered_node.h"
 
 namespace sealkv::internal {
 
@@ -150,6 +151,7 @@ class Tree {
   }
   // A node as a snapshot sees it.
   void ReadAt(const Node& node, const SnapshotView& at, Node* content) const;
+  void ReadAt(const Node& node, const SnapshotView& at, OrderedNode* content) const;
   // Whether the key may be there then, as Find.
   absl::StatusOr<bool> FindAt(std::string_view key, const SnapshotView& at, Found* found) const;
 
@@ -161,9 +163,15 @@ class Tree {
 
   // The prefix of a layer, given its root. DataLoss if there is none where the root says. `inline_bytes` backs the
   // result of 8-byte prefixes.
-  absl::StatusOr<std::string_view> PrefixOf(const Node& root, char (&inline_bytes)[8]) const;
+  absl::StatusOr<std::string_view> PrefixOf(const Node& root, char (&inline_bytes)[8]) const {
+    return PrefixOf(root, root.kinds(), root.prefix_word(), inline_bytes);
+  }
+  // Of a root that was read: `home` is where it lies.
+  absl::StatusOr<std::string_view> PrefixOf(const Node& home, Kinds kinds, uint64_t prefix_word,
+                                            char (&inline_bytes)[8]) const;
   // Its length alone, without touching a record.
-  static size_t PrefixBytes(const Node& root);
+  static size_t PrefixBytes(const Node& root) { return PrefixBytes(root.kinds(), root.prefix_word()); }
+  static size_t PrefixBytes(Kinds kinds, uint64_t prefix_word);
 
   // Hints (kv/leaf_hints.h).
   const Node* HintedLeaf(uint64_t slice, int side) const { return image_.NodeAt(hints_.Lookup(slice, side)); }

@@ -36,33 +36,34 @@ void Tree::LearnLeaf(uint64_t slice, const Node& leaf, LockWord version) const {
   if (bound != 0 && IsUnchanged(leaf, version)) hints_.Learn(slice, first, last, image_.OffsetOf(&leaf));
 }
 
-size_t Tree::PrefixBytes(const Node& root) {
-  switch (root.kinds().prefix()) {
+size_t Tree::PrefixBytes(Kinds kinds, uint64_t prefix_word) {
+  switch (kinds.prefix()) {
     case PrefixKind::kInline:
       return kSliceBytes;
     case PrefixKind::kRecord:
       // The word's fingerprint bits hold the length, so that a descent needn't fetch the record to know it.
-      return size_t{RecordRef::FromRaw(root.prefix_word()).fingerprint()} * kSliceBytes;
+      return size_t{RecordRef::FromRaw(prefix_word).fingerprint()} * kSliceBytes;
     default:
       return 0;
   }
 }
 
-absl::StatusOr<std::string_view> Tree::PrefixOf(const Node& root, char (&inline_bytes)[8]) const {
-  switch (root.kinds().prefix()) {
+absl::StatusOr<std::string_view> Tree::PrefixOf(const Node& home, Kinds kinds, uint64_t prefix_word,
+                                                char (&inline_bytes)[8]) const {
+  switch (kinds.prefix()) {
     case PrefixKind::kNone:
       return std::string_view();
-    case PrefixKind::kInline: {
-      const uint64_t word = root.prefix_word();
-      __builtin_memcpy(inline_bytes, &word, sizeof(word));
+    case PrefixKind::kInline:
+      __builtin_memcpy(inline_bytes, &prefix_word, sizeof(prefix_word));
       return std::string_view(inline_bytes, sizeof(inline_bytes));
-    }
     case PrefixKind::kRecord: {
-      const RecordView record = image_.RecordAt(RecordRef::FromRaw(root.prefix_word()).offset());
-      if (!record.is_null() && record.key().size() == PrefixBytes(root) && record.ChecksumHolds()) return record.key();
+      const RecordView record = image_.RecordAt(RecordRef::FromRaw(prefix_word).offset());
+      if (!record.is_null() && record.key().size() == PrefixBytes(kinds, prefix_word) && record.ChecksumHolds()) {
+        return record.key();
+      }
     }
   }
-  return Damaged(&root, "a layer's prefix can't be read");
+  return Damaged(&home, "a layer's prefix can't be read");
 }
 
 Tree::LeafStep Tree::FindInLeaf(const Descent& descent, std::string_view key, Found* found) const {
@@ -103,6 +104,18 @@ void Tree::ReadAt(const Node& node, const SnapshotView& at, Node* content) const
     const LockWord version = StableVersion(node);
     if (version.is_versioned(generation_) && at.versions->Find(node, at.number, content)) return;
     CopyNode(node, content);
+    if (IsUnchanged(node, version)) return;
+  }
+}
+
+void Tree::ReadAt(const Node& node, const SnapshotView& at, OrderedNode* content) const {
+  for (;;) {
+    const LockWord version = StableVersion(node);
+    Node image;
+    if (version.is_versioned(generation_) && at.versions->Find(node, at.number, &image)) [[unlikely]] {
+      return content->Read(image);
+    }
+    content->Read(node);
     if (IsUnchanged(node, version)) return;
   }
 }

@@ -13,6 +13,7 @@
 #include "kv/node.h"
 #include "kv/sealkv.h"
 #include "tests/check_clean.h"
+#include "tests/log_check.h"
 #include "tests/memory_store.h"
 #include "tests/model.h"
 #include "tests/random.h"
@@ -272,6 +273,32 @@ TEST_F(ChangeLogTest, AStoreFullToTheLastByteCanBeEmptied) {
   for (const auto& [key, value] : ContentsOf(*store)) ASSERT_OK(store->Delete(key)) << count;
   EXPECT_TRUE(ContentsOf(*store).empty());
   ASSERT_OK(store->Put("again", std::string(1500, 'v')));
+  EXPECT_TRUE(testing::IsClean(store.memory().span()));
+}
+
+// Found by the kill test: the entry of a delete holds the key, and there was no run of free space of a key's length.
+TEST_F(ChangeLogTest, AKeyLongerThanAnyFreeRunCanBeDeleted) {
+  MemoryStore store(2 << 20, nullptr, Background::kNone, {.change_log_bytes = kMuch});
+  ASSERT_OK(store.Format());
+  const auto long_key = [](int i) { return absl::StrCat("long ", 10 + i, std::string(kMaxKeyBytes - 7, 'k')); };
+  int long_keys = 0;
+  while (store->Put(long_key(long_keys), "v").ok()) ++long_keys;
+  int count = 0;
+  for (size_t bytes = 40'000; bytes > 0; bytes = bytes * 2 / 3) {
+    while (store->Put(absl::StrCat("key ", count), std::string(bytes, 'v')).ok()) ++count;
+  }
+  ASSERT_GT(long_keys, 5);
+  const uint64_t before = *store->LastChange();
+  ASSERT_OK(store->Delete(long_key(0)));
+  EXPECT_EQ(*store->LastChange(), before + 1);
+  EXPECT_TRUE(
+      IsError(store->ReadChanges(before, [](const CommittedChange&) { return true; }), absl::StatusCode::kOutOfRange));
+  EXPECT_EQ(testing::LogComplaint(*store), "");
+  // And on it goes.
+  for (const auto& [key, value] : ContentsOf(*store)) ASSERT_OK(store->Delete(key)) << key.substr(0, 10);
+  ASSERT_OK(store->Put("again", std::string(1500, 'v')));
+  EXPECT_EQ(ChangesSince(*store, *store->LastChange() - 1).size(), 1u);
+  EXPECT_EQ(testing::LogComplaint(*store), "");
   EXPECT_TRUE(testing::IsClean(store.memory().span()));
 }
 
