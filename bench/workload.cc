@@ -74,8 +74,7 @@ class Run {
     const std::optional<YcsbMix> mix = MixOf(workload_, options_);
     if (workload_ == "overwrite" || (mix.has_value() && mix->writes())) subject_.BeginRound();
     if (workload_ == "deleterandom" || workload_ == "deletemost") subject_.is_complete = false;
-    absl::StatusOr<Result> result = RunThreads(OperationCount());
-    return result;
+    return RunThreads(OperationCount());
   }
 
  private:
@@ -151,7 +150,7 @@ class Run {
         status = work.Do(share, i);
         share.latency_ns.Add(NowNs() - begin);
         if (i % kProgressEvery == 0 && first == 0) progress_.Show(i * total / std::max<uint64_t>(1, last), total);
-        if (i % kProgressEvery == 0 && stop_) status = absl::CancelledError("stopped");
+        if (stop_.load(std::memory_order_relaxed)) status = absl::CancelledError("stopped");
       } else {
         status = work.Do(share, i);
       }
