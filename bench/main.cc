@@ -90,11 +90,8 @@ int main(int argc, char** argv) {
   usage.contains_help_flags = [](absl::string_view file) { return absl::StrContains(file, "bench/plan"); };
   usage.contains_helpshort_flags = usage.contains_help_flags;
   absl::SetFlagsUsageConfig(usage);
-  // A signal ends waiting, too: no SA_RESTART.
-  struct sigaction action = {};
-  action.sa_handler = OnInterrupt;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  signal(SIGINT, OnInterrupt);
+  signal(SIGTERM, OnInterrupt);
   const absl::StatusOr<PropertyMap> properties = TakeProperties(&argc, argv);
   const absl::Status status =
       properties.ok() ? Run(absl::ParseCommandLine(argc, argv), *properties) : properties.status();

@@ -1,55 +1,22 @@
 #include "bench/workload.h"
 
-#include <time.h>
-
 #include <algorithm>
-#include <array>
-#include <chrono>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "bench/clock.h"
+#include "bench/opens.h"
 #include "bench/operations.h"
 #include "bench/process_memory.h"
 
 namespace sealkv::bench {
 namespace {
 
-constexpr std::array<std::string_view, 24> kNames = {"fillseq",
-                                                     "fillrandom",
-                                                     "overwrite",
-                                                     "readrandom",
-                                                     "readmissing",
-                                                     "readseq",
-                                                     "readreverse",
-                                                     "seekrandom",
-                                                     "deleterandom",
-                                                     "deletemost",
-                                                     "readseqwhilewriting",
-                                                     "addhot",
-                                                     "addcold",
-                                                     "snapshot",
-                                                     "compact",
-                                                     "open",
-                                                     "ycsbload",
-                                                     "ycsba",
-                                                     "ycsbb",
-                                                     "ycsbc",
-                                                     "ycsbd",
-                                                     "ycsbe",
-                                                     "ycsbf",
-                                                     "ycsb"};
+constexpr char kNames[] =
+    "fillseq fillrandom overwrite readrandom readmissing readseq readreverse seekrandom deleterandom deletemost "
+    "readseqwhilewriting addhot addcold snapshot compact open ycsbload ycsba ycsbb ycsbc ycsbd ycsbe ycsbf ycsb";
 constexpr uint64_t kProgressEvery = 4096;
-constexpr int kOpens = 21;
-
-double CpuSeconds() {
-  timespec time;
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
-  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
-}
-
-uint64_t NowNs() {
-  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
-}
 
 class Run {
  public:
@@ -63,7 +30,7 @@ class Run {
         stop_(stop) {}
 
   absl::StatusOr<Result> Go() {
-    if (workload_ == "open") return TimeOpens();
+    if (workload_ == "open") return TimeOpens(subject_, stop_);
     if (workload_ == "compact") return Compact();
     if (IsFill(workload_)) subject_.BeginFill(options_.num, workload_ != "fillseq");
     if (workload_ == "readseq" || workload_ == "readreverse") return Walk();
@@ -233,33 +200,6 @@ class Run {
     return result;
   }
 
-  // What was put before the process was killed is there: none of the engines needs a sync for that, only for the power.
-  absl::StatusOr<Result> TimeOpens() {
-    if (!engine_.is_persistent()) return absl::UnimplementedError("memory ends with its process: nothing to open");
-    if (subject_.doomed_writer == nullptr) return absl::UnimplementedError("nobody to write and to be killed");
-    EngineOptions options = subject_.options;
-    options.use_existing = true;
-    Result result = NewResult(kOpens);
-    const double cpu_begin = CpuSeconds();
-    for (int i = 0; i < kOpens; ++i) {
-      if (stop_) return absl::CancelledError("stopped");
-      engine_.Close();
-      if (absl::Status status = subject_.doomed_writer->WriteAndDie(); !status.ok()) return status;
-      const uint64_t begin = NowNs();
-      if (absl::Status status = engine_.Open(options); !status.ok()) return status;
-      const uint64_t took_ns = NowNs() - begin;
-      result.seconds += static_cast<double>(took_ns) * 1e-9;
-      result.latency_ns.Add(took_ns);
-      std::string value;
-      if (!engine_.Get(DoomedWriter::key(), &value) || value != DoomedWriter::LastValue()) {
-        return absl::DataLossError("what the killed process put last isn't there");
-      }
-    }
-    result.cpu_seconds = CpuSeconds() - cpu_begin;
-    result.note = "each after a SIGKILL in the middle of writing";
-    return result;
-  }
-
   const std::string workload_;
   const WorkloadOptions& options_;
   Subject& subject_;
@@ -270,7 +210,7 @@ class Run {
 
 }  // namespace
 
-std::vector<std::string> WorkloadNames() { return {kNames.begin(), kNames.end()}; }
+std::vector<std::string> WorkloadNames() { return absl::StrSplit(kNames, ' '); }
 
 bool IsFill(std::string_view workload) {
   return workload == "fillseq" || workload == "fillrandom" || workload == "ycsbload";
