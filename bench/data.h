@@ -2,10 +2,17 @@
 #ifndef SEALKV_BENCH_DATA_H_
 #define SEALKV_BENCH_DATA_H_
 
+#include <charconv>
 #include <cstdint>
 #include <cstring>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "bench/paths.h"
+#include "bench/permutation.h"
 
 namespace sealkv::bench {
 
@@ -18,13 +25,23 @@ inline uint64_t Scatter(uint64_t index) {
   return index ^ (index >> 31);
 }
 
-enum class KeyKind { kU64, kString };
+enum class KeyKind {
+  kU64,     // 8 bytes, big-endian
+  kString,  // hexadecimal digits and filler
+  kYcsb,    // "user" and a decimal hash, as YCSB makes them: 24 bytes at most
+  kPath,    // of a file on this machine
+};
+
+std::vector<std::string> KeyKindNames();
+std::optional<KeyKind> KeyKindFromName(std::string_view name);
+std::string KeyKindName(KeyKind kind);
 
 struct DataOptions {
   KeyKind key_kind = KeyKind::kU64;
   size_t key_bytes = 16;  // strings only; at least 16
   size_t value_bytes = 8;
   uint64_t seed = 0;
+  std::shared_ptr<const Paths> paths = nullptr;  // kPath only
 };
 
 // Makes keys and values in buffers of its own. Each thread has one.
@@ -34,13 +51,25 @@ class Data {
       : options_(options), order_(Scatter(options.seed)), value_(options.value_bytes, '\0') {
     for (size_t i = 0; i < value_.size(); ++i) value_[i] = static_cast<char>(Scatter(options.seed + i));
     key_.resize(options.key_kind == KeyKind::kU64 ? sizeof(uint64_t) : options.key_bytes, 'k');
+    view_ = key_;
+    if (options.key_kind == KeyKind::kPath) path_order_.emplace(options.paths->size(), order_);
   }
+  Data(const Data&) = delete;
+  Data& operator=(const Data&) = delete;
 
   // The index-th key in random order: its number, and its bytes (in key(), good until the next call).
-  uint64_t RandomKey(uint64_t index) { return SetKey(Scatter(index ^ order_)); }
+  uint64_t RandomKey(uint64_t index) {
+    if (options_.key_kind == KeyKind::kPath) [[unlikely]]
+      return SetPath(index < options_.paths->size() ? (*path_order_)(index) : index);
+    return SetKey(Scatter(index ^ order_), 1);
+  }
   // The index-th key in ascending order.
-  uint64_t SequentialKey(uint64_t index) { return SetKey(index); }
-  std::string_view key() const { return key_; }
+  uint64_t SequentialKey(uint64_t index) {
+    if (options_.key_kind == KeyKind::kPath) [[unlikely]]
+      return SetPath(index);
+    return SetKey(index, kMostDigits);
+  }
+  std::string_view key() const { return view_; }
 
   // What the key's value is after it was written in a round: a word that names both, then filler.
   std::string_view ValueOf(uint64_t number, uint8_t round) {
@@ -52,8 +81,8 @@ class Data {
     }
     return value_;
   }
-  // Whether a value is the key's, written in any round up to `last_round`.
-  bool IsValueOf(uint64_t number, uint8_t last_round, std::string_view value) {
+  // Whether a value is the key's, written in any round up to `last_round`. Additions of 1 count as rounds.
+  bool IsValueOf(uint64_t number, uint64_t last_round, std::string_view value) {
     if (value.size() != value_.size()) return false;
     uint64_t word = Word(number, 0);
     if (value.size() < sizeof(word))
@@ -64,30 +93,61 @@ class Data {
            std::memcmp(value.data() + sizeof(word), value_.data() + sizeof(word), value.size() - sizeof(word)) == 0;
   }
   static uint64_t Word(uint64_t number, uint8_t round) { return (Scatter(~number) & ~uint64_t{0xff}) | round; }
-  static bool IsWordOf(uint64_t number, uint8_t last_round, uint64_t word) {
-    return (word & ~uint64_t{0xff}) == Word(number, 0) && (word & 0xff) <= last_round;
+  static bool IsWordOf(uint64_t number, uint64_t last_round, uint64_t word) {
+    return word - Word(number, 0) <= last_round;
   }
 
   const DataOptions& options() const { return options_; }
 
  private:
-  uint64_t SetKey(uint64_t number) {
-    const uint64_t big_endian = __builtin_bswap64(number);
+  static constexpr int kMostDigits = 20;  // of a 64-bit integer
+
+  uint64_t SetKey(uint64_t number, int least_digits) {
     if (options_.key_kind == KeyKind::kU64) {
+      const uint64_t big_endian = __builtin_bswap64(number);
       std::memcpy(key_.data(), &big_endian, sizeof(big_endian));
       return number;
     }
+    if (options_.key_kind == KeyKind::kYcsb) return SetYcsbKey(number, least_digits);
     // As db_bench makes them: decimal digits, then filler. Hexadecimal here, so that every number has the same length.
     static constexpr char kDigits[] = "0123456789abcdef";
     for (int i = 0; i < 16; ++i) key_[i] = kDigits[number >> (60 - 4 * i) & 15];
     return number;
   }
 
+  // Of any number of digits, as YCSB has it; ascending ones are padded, as its orderedinserts are.
+  uint64_t SetYcsbKey(uint64_t number, int least_digits) {
+    char digits[kMostDigits];
+    const auto count = std::to_chars(digits, digits + kMostDigits, number).ptr - digits;
+    key_.assign("user");
+    if (count < least_digits) key_.append(least_digits - count, '0');
+    key_.append(digits, count);
+    view_ = key_;
+    return number;
+  }
+
+  // Beyond the paths that there are: made-up ones, which no package has.
+  uint64_t SetPath(uint64_t number) {
+    const Paths& paths = *options_.paths;
+    if (number < paths.size()) [[likely]] {
+      view_ = paths[number];
+    } else {
+      key_.assign(paths[number % paths.size()]).append("//").append(std::to_string(number / paths.size()));
+      view_ = key_;
+    }
+    return number;
+  }
+
   const DataOptions options_;
   const uint64_t order_;
+  std::optional<Permutation> path_order_;
   std::string key_;
+  std::string_view view_;  // of key_, or of a path
   std::string value_;
 };
+
+// Of the first few thousand, where they aren't all the same.
+double MeanKeyBytes(const DataOptions& options);
 
 }  // namespace sealkv::bench
 

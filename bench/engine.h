@@ -4,7 +4,6 @@
 #define SEALKV_BENCH_ENGINE_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,7 +27,7 @@ inline constexpr std::string_view kInMemory = "memory";
 
 struct EngineOptions {
   DataOptions data;
-  std::string path;  // or kInMemory
+  std::string path;  // or kInMemory; a folder, but for SealKV
   uint64_t capacity_bytes = 0;
   uint64_t max_capacity_bytes = 0;  // no more than that: it doesn't grow
   uint64_t change_log_bytes = 0;    // how much it keeps of what is changed
@@ -47,23 +46,24 @@ class EngineBatch {
 
 class Engine {
  public:
-  // Called with each pair met; false ends the walk.
-  using Visitor = std::function<bool(std::string_view key, std::string_view value)>;
-
   virtual ~Engine() = default;
 
+  // Makes a store, or opens the one that is there (use_existing). An engine may be opened again.
   virtual absl::Status Open(const EngineOptions& options) = 0;
+  // Ends what Open began, and every thread of it. What is persistent stays.
+  virtual void Close() = 0;
   virtual absl::Status Put(const Key& key, std::string_view value) = 0;
   // False if the key isn't there.
   virtual bool Get(const Key& key, std::string* value) = 0;
-  virtual bool Delete(const Key& key) = 0;
+  // NotFound if the key isn't there; OK from log-structured engines, which don't look.
+  virtual absl::Status Delete(const Key& key) = 0;
   // Up to `count` pairs from the first key >= `from` (nothing: from the first key, or the last when reversed).
   // Returns how many there were; adds up the values' first words, so that they are really read.
   virtual uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) = 0;
 
   // nullptr: it has none.
   virtual std::unique_ptr<EngineBatch> NewBatch() { return nullptr; }
-  // Adds 1 to the integer at a key.
+  // Adds 1 to the 8-byte integer at a key, or puts 1.
   virtual absl::Status Increment(const Key& key) {
     (void)key;
     return absl::UnimplementedError("this engine has no atomic addition");
@@ -75,6 +75,8 @@ class Engine {
 
   // Whether threads may write at the same time.
   virtual bool is_thread_safe() const = 0;
+  // Whether what was written is there when it is opened again.
+  virtual bool is_persistent() const = 0;
   // How durable a write is when it returns; and what stands behind it.
   virtual std::string Describe() const = 0;
   // Bytes of persistent memory in use; nothing for volatile engines.
@@ -83,18 +85,18 @@ class Engine {
   virtual std::optional<uint64_t> BytesTaken() { return std::nullopt; }
   // Bytes that the engine has moved or rewritten by itself so far.
   virtual std::optional<uint64_t> BytesMoved() { return std::nullopt; }
-  // Seconds to open the store again after its process was killed in the middle of writing, `times` times.
-  virtual absl::StatusOr<std::vector<double>> TimeOpensAfterKill(int times) {
-    (void)times;
-    return absl::UnimplementedError("a volatile engine has nothing to open");
-  }
 };
 
-// "sealkv", "std_map", "btree_map"; nullptr for other names.
-std::unique_ptr<Engine> MakeEngine(std::string_view name, KeyKind key_kind, size_t value_bytes);
+// SealKV, the peers at their durable and at their relaxed setting ("-nosync"), and volatile maps.
 std::vector<std::string> EngineNames();
+// NotFound: its library isn't installed; the message says what is.
+absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(std::string_view name, KeyKind key_kind, size_t value_bytes);
 
 std::unique_ptr<Engine> MakeSealkvEngine();
+absl::StatusOr<std::unique_ptr<Engine>> MakeLmdbEngine(bool is_durable);
+absl::StatusOr<std::unique_ptr<Engine>> MakeRocksDbEngine(bool is_durable);
+absl::StatusOr<std::unique_ptr<Engine>> MakeLevelDbEngine(bool is_durable);
+absl::StatusOr<std::unique_ptr<Engine>> MakeSqliteEngine(bool is_durable);
 std::unique_ptr<Engine> MakeVolatileEngine(std::string_view name, KeyKind key_kind, size_t value_bytes);
 
 }  // namespace sealkv::bench

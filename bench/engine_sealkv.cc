@@ -1,10 +1,6 @@
-#include <signal.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -19,6 +15,7 @@ namespace {
 class SealkvEngine : public Engine {
  public:
   absl::Status Open(const EngineOptions& options) override {
+    Close();
     path_ = options.path;
     if (path_ == kInMemory) return OpenInMemory(options.capacity_bytes);
     store_options_ = {.capacity_bytes = options.capacity_bytes,
@@ -32,9 +29,14 @@ class SealkvEngine : public Engine {
     return absl::OkStatus();
   }
 
+  void Close() override {
+    store_.reset();
+    memory_.reset();
+  }
+
   absl::Status Put(const Key& key, std::string_view value) override { return store_->Put(key.bytes, value); }
   bool Get(const Key& key, std::string* value) override { return store_->Get(key.bytes, value).ok(); }
-  bool Delete(const Key& key) override { return store_->Delete(key.bytes).ok(); }
+  absl::Status Delete(const Key& key) override { return store_->Delete(key.bytes); }
 
   uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
     const std::unique_ptr<Iterator> it = store_->NewIterator();
@@ -74,6 +76,7 @@ class SealkvEngine : public Engine {
   absl::Status TouchSnapshot() override { return store_->OpenSnapshot().status(); }
 
   bool is_thread_safe() const override { return true; }
+  bool is_persistent() const override { return path_ != kInMemory; }
 
   std::string Describe() const override {
     const Stats stats = store_->GetStats();
@@ -95,26 +98,9 @@ class SealkvEngine : public Engine {
   }
   std::optional<uint64_t> BytesMoved() override { return store_->GetStats().bytes_moved; }
 
-  absl::StatusOr<std::vector<double>> TimeOpensAfterKill(int times) override {
-    if (path_ == kInMemory) return absl::UnimplementedError("memory ends with its process; give a path with --db");
-    std::vector<double> seconds;
-    for (int i = 0; i < times; ++i) {
-      store_.reset();
-      if (absl::Status status = WriteAndDie(); !status.ok()) return status;
-      const auto begin = std::chrono::steady_clock::now();
-      absl::StatusOr<std::unique_ptr<Store>> store = Store::Open(path_, store_options_);
-      seconds.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-      if (!store.ok()) return store.status();
-      store_ = *std::move(store);
-    }
-    return seconds;
-  }
-
  private:
   absl::Status OpenInMemory(uint64_t bytes) {
     constexpr uint64_t kHugePageBytes = 2 << 20;
-    store_.reset();
-    memory_.reset();
     memory_bytes_ = (bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
     memory_.reset(static_cast<std::byte*>(std::aligned_alloc(kHugePageBytes, memory_bytes_)));
     if (memory_ == nullptr)
@@ -126,24 +112,6 @@ class SealkvEngine : public Engine {
     if (!store.ok()) return store.status();
     store_ = *std::move(store);
     return absl::OkStatus();
-  }
-
-  // A child opens the store, writes, and kills itself with SIGKILL between two writes, without closing anything.
-  absl::Status WriteAndDie() {
-    const pid_t child = fork();
-    if (child < 0) return absl::InternalError("can't fork");
-    if (child == 0) {
-      const absl::StatusOr<std::unique_ptr<Store>> store = Store::Open(path_, store_options_);
-      if (!store.ok()) _exit(1);
-      for (uint64_t i = 0; i < 1000; ++i) {
-        if (!(*store)->Put("kvbench: open", std::to_string(i)).ok()) _exit(1);
-      }
-      kill(getpid(), SIGKILL);
-    }
-    int result = 0;
-    waitpid(child, &result, 0);
-    if (WIFSIGNALED(result) && WTERMSIG(result) == SIGKILL) return absl::OkStatus();
-    return absl::InternalError(absl::StrCat(path_, ": the process that was to be killed couldn't open or write it"));
   }
 
   struct Free {

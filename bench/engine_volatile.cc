@@ -33,6 +33,7 @@ class VolatileEngine : public Engine {
   explicit VolatileEngine(std::string description) : description_(std::move(description)) {}
 
   absl::Status Open(const EngineOptions&) override { return absl::OkStatus(); }
+  void Close() override { map_.clear(); }
 
   absl::Status Put(const Key& key, std::string_view value) override {
     Types::SetValue(value, &map_[Types::ToKey(key)]);
@@ -46,7 +47,21 @@ class VolatileEngine : public Engine {
     return true;
   }
 
-  bool Delete(const Key& key) override { return map_.erase(Types::ToKey(key)) > 0; }
+  absl::Status Delete(const Key& key) override {
+    return map_.erase(Types::ToKey(key)) > 0 ? absl::OkStatus() : absl::NotFoundError("no such key");
+  }
+
+  absl::Status Increment(const Key& key) override {
+    const auto [found, is_new] = map_.try_emplace(Types::ToKey(key));
+    if (is_new) Types::SetValue(std::string_view("\0\0\0\0\0\0\0", sizeof(uint64_t)), &found->second);
+    const std::string_view bytes = Types::Bytes(found->second);
+    uint64_t counter = 0;
+    if (bytes.size() != sizeof(counter)) return absl::FailedPreconditionError("the value isn't 8 bytes");
+    std::memcpy(&counter, bytes.data(), sizeof(counter));
+    ++counter;
+    Types::SetValue({reinterpret_cast<const char*>(&counter), sizeof(counter)}, &found->second);
+    return absl::OkStatus();
+  }
 
   uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
     uint64_t seen = 0;
@@ -60,6 +75,7 @@ class VolatileEngine : public Engine {
   }
 
   bool is_thread_safe() const override { return false; }
+  bool is_persistent() const override { return false; }
   std::string Describe() const override { return description_; }
 
  private:

@@ -5,6 +5,22 @@
 
 namespace sealkv::bench {
 
+Histogram::Histogram(const BucketList& buckets, uint64_t max) : max_(max) {
+  for (const auto& [bucket, count] : buckets) {
+    if (bucket >= kBuckets) continue;
+    buckets_[bucket] = count;
+    count_ += count;
+  }
+}
+
+Histogram::BucketList Histogram::Buckets() const {
+  BucketList list;
+  for (uint32_t i = 0; i < kBuckets; ++i) {
+    if (buckets_[i] > 0) list.emplace_back(i, buckets_[i]);
+  }
+  return list;
+}
+
 void Histogram::Merge(const Histogram& other) {
   for (unsigned i = 0; i < kBuckets; ++i) buckets_[i] += other.buckets_[i];
   count_ += other.count_;

@@ -6,11 +6,22 @@
 #include <array>
 #include <bit>
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 namespace sealkv::bench {
 
 class Histogram {
  public:
+  // Numbers of buckets, and how many values are in them.
+  using BucketList = std::vector<std::pair<uint32_t, uint64_t>>;
+
+  Histogram() = default;
+  // One that had these; what is no bucket's number is left out.
+  Histogram(const BucketList& buckets, uint64_t max);
+  // Those that aren't empty.
+  BucketList Buckets() const;
+
   void Add(uint64_t nanoseconds) {
     buckets_[BucketOf(nanoseconds)] += 1;
     count_ += 1;

@@ -27,6 +27,11 @@ class MarkedEngine : public Engine {
     marks_.End(number, status.code());
     return status;
   }
+  void Close() override {
+    const uint64_t number = marks_.Begin("close", "-");
+    engine_->Close();
+    marks_.End(number, absl::StatusCode::kOk);
+  }
   absl::Status Put(const Key& key, std::string_view value) override {
     const uint64_t number = marks_.Begin("put", Text(key));
     absl::Status status = engine_->Put(key, value);
@@ -39,11 +44,11 @@ class MarkedEngine : public Engine {
     marks_.End(number, NotFoundUnless(found));
     return found;
   }
-  bool Delete(const Key& key) override {
+  absl::Status Delete(const Key& key) override {
     const uint64_t number = marks_.Begin("delete", Text(key));
-    const bool found = engine_->Delete(key);
-    marks_.End(number, NotFoundUnless(found));
-    return found;
+    absl::Status status = engine_->Delete(key);
+    marks_.End(number, status.code());
+    return status;
   }
   std::unique_ptr<EngineBatch> NewBatch() override {
     class Batch : public EngineBatch {
@@ -67,7 +72,7 @@ class MarkedEngine : public Engine {
     return std::make_unique<Batch>(std::move(batch), marks_);
   }
   absl::Status Increment(const Key& key) override {
-    const uint64_t number = marks_.Begin("add", key.bytes);
+    const uint64_t number = marks_.Begin("add", Text(key));
     absl::Status status = engine_->Increment(key);
     marks_.End(number, status.code());
     return status;
@@ -86,6 +91,7 @@ class MarkedEngine : public Engine {
   }
 
   bool is_thread_safe() const override { return engine_->is_thread_safe(); }
+  bool is_persistent() const override { return engine_->is_persistent(); }
   std::string Describe() const override {
     return absl::StrCat(engine_->Describe(), "; operations are marked: the times are those of the marks");
   }
@@ -96,18 +102,12 @@ class MarkedEngine : public Engine {
     marks_.End(number, NotFoundUnless(bytes.has_value()));
     return bytes;
   }
-  absl::StatusOr<std::vector<double>> TimeOpensAfterKill(int times) override {
-    const uint64_t number = marks_.Begin("opens-after-kill", "-");
-    absl::StatusOr<std::vector<double>> seconds = engine_->TimeOpensAfterKill(times);
-    marks_.End(number, seconds.status().code());
-    return seconds;
-  }
 
  private:
-  // kvbench's own strings are printable.
+  // The strings that kvbench makes are printable.
   std::string Text(const Key& key) const {
     const absl::string_view bytes(key.bytes.data(), key.bytes.size());
-    return key_kind_ == KeyKind::kString ? std::string(bytes) : absl::BytesToHexString(bytes);
+    return key_kind_ == KeyKind::kU64 ? absl::BytesToHexString(bytes) : std::string(bytes);
   }
 
   const std::unique_ptr<Engine> engine_;

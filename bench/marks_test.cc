@@ -40,11 +40,12 @@ TEST_F(MarksTest, EachOperationHasABeginAndAnEnd) {
   EXPECT_EQ(value, "value");
   EXPECT_EQ(engine->Scan(std::nullopt, 10, false, &sum), 1u);
   EXPECT_EQ(engine->Scan(key, 10, true, &sum), 1u);
-  EXPECT_TRUE(engine->Delete(key));
-  EXPECT_FALSE(engine->Delete(key));
+  EXPECT_TRUE(engine->Delete(key).ok());
+  EXPECT_TRUE(absl::IsNotFound(engine->Delete(key)));
   EXPECT_FALSE(engine->Get(key, &value));
   EXPECT_TRUE(engine->BytesUsed().has_value());
-  EXPECT_FALSE(engine->TimeOpensAfterKill(1).ok());
+  EXPECT_TRUE(engine->Increment(key).ok());
+  engine->Close();
   EXPECT_EQ(Written(),
             "begin 1 open memory\nend 1 OK\n"
             "begin 2 put 0000000000000061\nend 2 OK\n"
@@ -55,7 +56,8 @@ TEST_F(MarksTest, EachOperationHasABeginAndAnEnd) {
             "begin 7 delete 0000000000000061\nend 7 NOT_FOUND\n"
             "begin 8 get 0000000000000061\nend 8 NOT_FOUND\n"
             "begin 9 count-space -\nend 9 OK\n"
-            "begin 10 opens-after-kill -\nend 10 UNIMPLEMENTED\n");
+            "begin 10 add 0000000000000061\nend 10 OK\n"
+            "begin 11 close -\nend 11 OK\n");
   EXPECT_TRUE((*marks)->status().ok());
 }
 

@@ -1,12 +1,7 @@
 #include "bench/report.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <ctime>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -14,119 +9,78 @@
 namespace sealkv::bench {
 namespace {
 
-double PerOperation(const Result& result, double amount) { return amount / static_cast<double>(result.operations); }
-double NsPerOperation(const Result& result) { return PerOperation(result, result.seconds * 1e9); }
+std::string Details(const Result& result) {
+  std::string line = absl::StrFormat("\n%15s", "");
+  if (const Histogram& ns = result.latency_ns; ns.count() > 0) {
+    absl::StrAppendFormat(&line, "ns: p50 %d  p90 %d  p99 %d  p99.9 %d  p99.99 %d  max %d; ", ns.Percentile(50),
+                          ns.Percentile(90), ns.Percentile(99), ns.Percentile(99.9), ns.Percentile(99.99), ns.max());
+  }
+  absl::StrAppendFormat(&line, "CPU %.3f micros/op; RSS %.0f MiB, %.0f anonymous",
+                        result.PerOperation(result.cpu_seconds * 1e6), result.rss_bytes / 1048576.0,
+                        result.rss_anon_bytes / 1048576.0);
+  return line;
+}
+
+template <typename T>
+void AddOnce(std::vector<T>& all, const T& one) {
+  if (std::find(all.begin(), all.end(), one) == all.end()) all.push_back(one);
+}
 
 }  // namespace
 
-std::string Line(const Result& result, bool with_percentiles) {
+std::string Line(const Result& result, bool with_details) {
   std::string line =
       absl::StrFormat("%-12s : %10.3f micros/op %9.0f ops/sec; %7.1f MB/s  [%s]", result.benchmark,
-                      NsPerOperation(result) / 1e3, static_cast<double>(result.operations) / result.seconds,
+                      result.NsPerOperation() / 1e3, static_cast<double>(result.operations) / result.seconds,
                       static_cast<double>(result.bytes) / result.seconds / 1e6, result.engine);
   if (result.persist.fences > 0 || result.persist.lines_flushed > 0) {
     absl::StrAppendFormat(&line, "  %.2f flushes/op %.2f fences/op %.1f pm_bytes/op",
-                          PerOperation(result, static_cast<double>(result.persist.lines_flushed)),
-                          PerOperation(result, static_cast<double>(result.persist.fences)),
-                          PerOperation(result, static_cast<double>(result.persist.bytes_stored)));
+                          result.PerOperation(static_cast<double>(result.persist.lines_flushed)),
+                          result.PerOperation(static_cast<double>(result.persist.fences)),
+                          result.PerOperation(static_cast<double>(result.persist.bytes_stored)));
   }
   if (result.bytes_per_record.has_value())
     absl::StrAppendFormat(&line, "  %.1f bytes/record", *result.bytes_per_record);
   if (!result.note.empty()) absl::StrAppend(&line, "  (", result.note, ")");
-  if (with_percentiles && result.latency_ns.count() > 0) {
-    absl::StrAppendFormat(&line, "\n%15sns: p50 %d  p90 %d  p99 %d  p99.9 %d  p99.99 %d  max %d", "",
-                          result.latency_ns.Percentile(50), result.latency_ns.Percentile(90),
-                          result.latency_ns.Percentile(99), result.latency_ns.Percentile(99.9),
-                          result.latency_ns.Percentile(99.99), result.latency_ns.max());
-  }
+  if (with_details) line += Details(result);
   return line;
 }
 
-std::string Table(const std::vector<Result>& results) {
+std::string Table(const std::vector<Result>& results, std::string_view against, const std::vector<Limit>& limits) {
   std::vector<std::string> engines, benchmarks;
   std::map<std::pair<std::string, std::string>, double> ns;
   for (const Result& result : results) {
-    if (std::find(engines.begin(), engines.end(), result.engine) == engines.end()) engines.push_back(result.engine);
-    if (std::find(benchmarks.begin(), benchmarks.end(), result.benchmark) == benchmarks.end()) {
-      benchmarks.push_back(result.benchmark);
-    }
-    ns[{result.benchmark, result.engine}] = NsPerOperation(result);
+    AddOnce(engines, result.engine);
+    AddOnce(benchmarks, result.benchmark);
+    ns[{result.benchmark, result.engine}] = result.NsPerOperation();
   }
+  const std::string yardstick_name(against);
+  const int width = limits.empty() ? 24 : 32;
   std::string table = absl::StrFormat("%-12s", "ns/op");
-  for (const std::string& engine : engines) absl::StrAppendFormat(&table, " %20s", engine);
+  for (const std::string& engine : engines) absl::StrAppendFormat(&table, " %*s", width, engine);
   for (const std::string& benchmark : benchmarks) {
     absl::StrAppendFormat(&table, "\n%-12s", benchmark);
-    const auto yardstick = ns.find({benchmark, "btree_map"});
+    const auto yardstick = ns.find({benchmark, yardstick_name});
+    const std::optional<double> floor_ns = FloorNs(benchmark, limits);
     for (const std::string& engine : engines) {
       const auto found = ns.find({benchmark, engine});
       std::string cell = found == ns.end() ? "-" : absl::StrFormat("%.0f", found->second);
-      if (found != ns.end() && yardstick != ns.end() && engine != "btree_map") {
-        absl::StrAppendFormat(&cell, " (%.2fx btree)", found->second / yardstick->second);
+      if (found != ns.end() && yardstick != ns.end() && engine != against) {
+        absl::StrAppendFormat(&cell, " (%.2fx %s)", found->second / yardstick->second,
+                              against == "btree_map" ? "btree" : yardstick_name);
       }
-      absl::StrAppendFormat(&table, " %20s", cell);
+      if (found != ns.end() && !limits.empty()) {
+        absl::StrAppend(&cell, floor_ns.has_value() ? absl::StrFormat(" %5.1f", found->second / *floor_ns) : "     -");
+      }
+      absl::StrAppendFormat(&table, " %*s", width, cell);
     }
+  }
+  if (!limits.empty()) {
+    table +=
+        "\nlast figure: multiples of the least that it can take. A read: one dependent read of a random line; a "
+        "write: that, and making one cold line durable";
   }
   return table;
-}
-
-std::string Json(const std::vector<Result>& results, const WorkloadOptions& options) {
-  char host[256] = "";
-  gethostname(host, sizeof(host) - 1);
-  const std::time_t now = std::time(nullptr);
-  char date[64];
-  std::strftime(date, sizeof(date), "%FT%T%z", std::localtime(&now));
-  nlohmann::ordered_json json;
-  json["context"] = {{"date", date},
-                     {"host_name", host},
-                     {"executable", "kvbench"},
-                     {"num_cpus", std::thread::hardware_concurrency()},
-                     {"num", options.num},
-                     {"threads", options.threads},
-                     {"key_bytes", Data(options.data).key().size()},
-                     {"value_bytes", options.data.value_bytes}};
-  json["benchmarks"] = nlohmann::ordered_json::array();
-  for (const Result& result : results) {
-    const auto ns = [&](double percent) { return result.latency_ns.Percentile(percent); };
-    nlohmann::ordered_json entry = {
-        {"name", absl::StrCat(result.engine, "/", result.benchmark)},
-        {"run_name", absl::StrCat(result.engine, "/", result.benchmark)},
-        {"run_type", "iteration"},
-        {"repetitions", 1},
-        {"repetition_index", 0},
-        {"threads", options.threads},
-        {"iterations", result.operations},
-        {"real_time", NsPerOperation(result)},
-        {"cpu_time", PerOperation(result, result.cpu_seconds * 1e9)},
-        {"time_unit", "ns"},
-        {"items_per_second", static_cast<double>(result.operations) / result.seconds},
-        {"bytes_per_second", static_cast<double>(result.bytes) / result.seconds},
-        {"flushes_per_op", PerOperation(result, static_cast<double>(result.persist.lines_flushed))},
-        {"fences_per_op", PerOperation(result, static_cast<double>(result.persist.fences))},
-        {"pm_bytes_per_op", PerOperation(result, static_cast<double>(result.persist.bytes_stored))},
-        {"p50", ns(50)},
-        {"p90", ns(90)},
-        {"p99", ns(99)},
-        {"p99_9", ns(99.9)},
-        {"p99_99", ns(99.99)},
-        {"max", result.latency_ns.max()}};
-    if (result.bytes_per_record.has_value()) entry["bytes_per_record"] = *result.bytes_per_record;
-    json["benchmarks"].push_back(entry);
-  }
-  return json.dump(2) + "\n";
-}
-
-std::vector<Result> Medians(const std::vector<std::vector<Result>>& runs) {
-  std::vector<Result> medians;
-  for (size_t i = 0; i < runs.front().size(); ++i) {
-    std::vector<const Result*> same;
-    for (const std::vector<Result>& run : runs) {
-      if (i < run.size()) same.push_back(&run[i]);
-    }
-    std::nth_element(same.begin(), same.begin() + same.size() / 2, same.end(),
-                     [](const Result* a, const Result* b) { return NsPerOperation(*a) < NsPerOperation(*b); });
-    medians.push_back(*same[same.size() / 2]);
-  }
-  return medians;
 }
 
 }  // namespace sealkv::bench

@@ -1,25 +1,23 @@
-// What was measured, for people and for programs.
+// What was measured, for people.
 #ifndef SEALKV_BENCH_REPORT_H_
 #define SEALKV_BENCH_REPORT_H_
 
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "bench/workload.h"
+#include "bench/limits.h"
+#include "bench/result.h"
 
 namespace sealkv::bench {
 
-// db_bench's line, with what the operation asked of persistent memory. `with_percentiles`: a second line.
-std::string Line(const Result& result, bool with_percentiles);
+// db_bench's line, with what the operation asked of persistent memory. `with_details`: a second line, of percentiles,
+// CPU time and memory.
+std::string Line(const Result& result, bool with_details);
 
-// Engines by benchmarks: nanoseconds an operation, and times what absl::btree_map took where that was measured.
-std::string Table(const std::vector<Result>& results);
-
-// Google Benchmark's JSON.
-std::string Json(const std::vector<Result>& results, const WorkloadOptions& options);
-
-// Of several runs of the same list, each benchmark's run with the median time.
-std::vector<Result> Medians(const std::vector<std::vector<Result>>& runs);
+// Engines by benchmarks: nanoseconds an operation, and times what the engine `against` took where that was measured.
+// With limits: single reads and writes also as multiples of the least that they can take.
+std::string Table(const std::vector<Result>& results, std::string_view against, const std::vector<Limit>& limits);
 
 }  // namespace sealkv::bench
 

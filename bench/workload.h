@@ -1,4 +1,4 @@
-// db_bench's workloads, by its names.
+// The benchmarks: db_bench's and YCSB's workloads, by their names.
 #ifndef SEALKV_BENCH_WORKLOAD_H_
 #define SEALKV_BENCH_WORKLOAD_H_
 
@@ -10,10 +10,12 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "bench/engine.h"
-#include "bench/histogram.h"
+#include "absl/status/statusor.h"
+#include "bench/distribution.h"
 #include "bench/progress.h"
-#include "daxfile/persist.h"
+#include "bench/result.h"
+#include "bench/subject.h"
+#include "bench/ycsb.h"
 
 namespace sealkv::bench {
 
@@ -25,35 +27,20 @@ struct WorkloadOptions {
   uint64_t seek_nexts = 100;
   uint64_t batch_size = 1;     // puts that are made together, by fills and overwrites
   uint64_t sample_every = 64;  // operations of which one is timed: reading the clock waits for all that is under way
+  Distribution distribution = Distribution::kUniform;  // of single reads, overwrites, seeks and cold additions
+  YcsbMix ycsb;                                        // of the benchmark `ycsb`
+  uint64_t ycsb_operations = 0;                        // 0: as many as reads
 };
 
-struct Result {
-  std::string engine;
-  std::string benchmark;
-  uint64_t operations = 0;
-  double seconds = 0;
-  double cpu_seconds = 0;
-  uint64_t bytes = 0;  // of keys and values that went in or out
-  daxfile::PersistCounters persist;
-  Histogram latency_ns;                    // of every sample_every-th operation
-  std::optional<double> bytes_per_record;  // of persistent memory, after a fill
-  std::string note;
-};
-
-// An engine on its way through the list of workloads.
-struct Subject {
-  std::string name;
-  std::unique_ptr<Engine> engine;
-  bool has_random_keys = true;  // what the last fill put
-  uint8_t round = 0;            // of the last overwrite
-};
-
-// All workloads, in the order of db_bench's manual.
+// All of them, in the order of db_bench's manual, then YCSB's.
 std::vector<std::string> WorkloadNames();
 bool IsFill(std::string_view workload);
-bool IsWrite(std::string_view workload);
+// Of the benchmarks that are a mix of operations.
+std::optional<YcsbMix> MixOf(std::string_view workload, const WorkloadOptions& options);
+bool IsWrite(std::string_view workload, const WorkloadOptions& options);
 
-// Runs one. DataLoss if a read gave something else than was written. Cancelled after Ctrl-C (`stop`).
+// Runs one. DataLoss if a read gave something else than was written. Unimplemented: the engine can't do that. Cancelled
+// after Ctrl-C (`stop`).
 absl::StatusOr<Result> RunWorkload(std::string_view workload, const WorkloadOptions& options, Subject& subject,
                                    Progress& progress, const std::atomic<bool>& stop);
 

@@ -1,0 +1,109 @@
+// kvbench as its users run it.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace sealkv::bench {
+namespace {
+
+class KvbenchTest : public ::testing::Test {
+ protected:
+  KvbenchTest() { std::filesystem::create_directories(folder_); }
+  ~KvbenchTest() override { std::filesystem::remove_all(folder_); }
+
+  // Runs it in the test's folder; returns what it printed, errors too.
+  std::string Run(const std::string& arguments, int expected_exit_code = 0) {
+    const std::string binary = std::filesystem::absolute("bench/kvbench");
+    std::FILE* pipe = popen(("cd " + folder_ + " && " + binary + " " + arguments + " 2>&1").c_str(), "r");
+    std::string output;
+    char buffer[4096];
+    for (size_t got; (got = fread(buffer, 1, sizeof(buffer), pipe)) > 0;) output.append(buffer, got);
+    const int status = pclose(pipe);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == expected_exit_code) << arguments << "\n" << output;
+    return output;
+  }
+  static bool Contains(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
+  size_t FilesInFolder() const {
+    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(folder_), {}));
+  }
+
+  const std::string folder_ = "/dev/shm/kvbench_test." + std::to_string(getpid());
+};
+
+TEST_F(KvbenchTest, EveryBenchmarkOfTwoEnginesAndTwoRuns) {
+  const std::string output = Run(
+      "--engines=sealkv,btree_map --num=2000 --repetitions=2 --db=store --against=sealkv --json=result.json "
+      "--benchmarks=fillseq,fillrandom,readrandom,readmissing,overwrite,seekrandom,readseq,readreverse,addhot,"
+      "addcold,ycsba,ycsbb,ycsbc,ycsbd,ycsbe,ycsbf,readrandom,readseqwhilewriting,snapshot,open,deletemost,compact");
+  EXPECT_TRUE(Contains(output, "x sealkv)")) << output;
+  EXPECT_TRUE(Contains(output, "medians of 2 runs")) << output;
+  EXPECT_EQ(FilesInFolder(), 1u) << "of the stores nothing stays";
+  std::ifstream file(folder_ + "/result.json");
+  const auto json = nlohmann::json::parse(file);
+  EXPECT_EQ(json["context"]["engines"].size(), 2u);
+  for (const auto& entry : json["benchmarks"]) {
+    EXPECT_EQ(entry["real_time_runs"].size(), 2u) << entry;
+    EXPECT_GT(entry["rss_bytes"], 0) << entry;
+  }
+}
+
+TEST_F(KvbenchTest, ManyThreadsInsertAndReadOn) {
+  Run("--engines=sealkv,lmdb-nosync --num=3000 --threads=3 --key_kind=ycsb --value_size=100 "
+      "--benchmarks=ycsbload,ycsbd,ycsbe,ycsbd,readrandom,readseq,readmissing");
+}
+
+TEST_F(KvbenchTest, AnotherProcessFindsWhatWasKept) {
+  Run("--engines=sealkv,lmdb,sqlite-nosync --num=500 --benchmarks=fillrandom --db=store --keep");
+  Run("--engines=sealkv,lmdb,sqlite-nosync --num=500 --benchmarks=readrandom,ycsbd,readrandom,open,readseq --db=store "
+      "--use_existing_db");
+  const std::string refusal = Run("--engines=btree_map,lmdb --benchmarks=fillrandom --db=store", 1);
+  EXPECT_TRUE(Contains(refusal, "store.lmdb exists")) << refusal;
+}
+
+TEST_F(KvbenchTest, AWrongReadEndsTheRun) {
+  Run("--engines=sealkv,btree_map --num=500 --seed=1 --benchmarks=fillrandom --db=store --keep");
+  const std::string error =
+      Run("--engines=sealkv --num=500 --seed=2 --benchmarks=readrandom --db=store "
+          "--use_existing_db",
+          1);
+  EXPECT_TRUE(Contains(error, "sealkv readrandom: a key that was written wasn't found")) << error;
+}
+
+TEST_F(KvbenchTest, PropertiesOfYcsb) {
+  std::ofstream(folder_ + "/workload") << "# a mix\nrecordcount=100\noperationcount=300\nreadproportion=0.4\n"
+                                          "updateproportion=0.6\nrequestdistribution=latest\nfieldlength=20\nhue=red\n";
+  const std::string output =
+      Run("--engines=btree_map --benchmarks=ycsbload,ycsb -P workload -p recordcount=200 -p fieldcount=2 --csv=-");
+  EXPECT_TRUE(Contains(output, "records 200,")) << output;
+  EXPECT_TRUE(Contains(output, "values 40 bytes")) << output;
+  EXPECT_TRUE(Contains(output, "hue=red")) << output;
+  EXPECT_TRUE(Contains(output, "btree_map,ycsb,200,1,u64,40,1,300,")) << output;
+}
+
+TEST_F(KvbenchTest, WrongUsage) {
+  EXPECT_TRUE(Contains(Run("--engines=bdb", 2), "no such engine: 'bdb'"));
+  EXPECT_TRUE(Contains(Run("--benchmarks=fill", 2), "no such benchmark"));
+  EXPECT_TRUE(Contains(Run("--distribution=normal", 2), "no such distribution"));
+  EXPECT_TRUE(Contains(Run("--key_kind=uuid", 2), "no such key kind"));
+  EXPECT_TRUE(Contains(Run("--engines=sealkv,sealkv", 2), "twice"));
+  EXPECT_TRUE(Contains(Run("limit", 2), "unexpected argument"));
+  EXPECT_TRUE(Contains(Run("--benchmarks=ycsb -p readproportion=2", 2), "readproportion=2"));
+  EXPECT_TRUE(Contains(Run("-P", 2), "-P needs a file"));
+  EXPECT_TRUE(Contains(Run("-p readproportion=1", 2), "--benchmarks=ycsbload,ycsb"));
+}
+
+TEST_F(KvbenchTest, LimitsAreATableAndJson) {
+  EXPECT_TRUE(Contains(Run("limits --json=limits.json"), "clwb + sfence"));
+  std::ifstream file(folder_ + "/limits.json");
+  EXPECT_GT(nlohmann::json::parse(file).at("cold_persist_ns"), 0);
+}
+
+}  // namespace
+}  // namespace sealkv::bench

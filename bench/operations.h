@@ -1,0 +1,87 @@
+// The single operations that benchmarks repeat. Each reads or writes records of which it knows what must be in them,
+// and checks that.
+#ifndef SEALKV_BENCH_OPERATIONS_H_
+#define SEALKV_BENCH_OPERATIONS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "bench/data.h"
+#include "bench/distribution.h"
+#include "bench/histogram.h"
+#include "bench/subject.h"
+#include "bench/workload.h"
+#include "daxfile/persist.h"
+
+namespace sealkv::bench {
+
+// What one thread does and finds.
+struct Share {
+  explicit Share(const DataOptions& options) : data(options) {}
+
+  Data data;
+  std::string value;
+  uint64_t bytes = 0;
+  uint64_t sum = 0;  // of what was scanned, so that it is read
+  absl::Status status;
+  Histogram latency_ns;
+  daxfile::PersistCounters persist;
+  std::unique_ptr<EngineBatch> batch;
+  Subject::Extent inserted{0, 0};  // indexes that no other thread inserts
+};
+
+class Operations {
+ public:
+  Operations(std::string_view workload, const WorkloadOptions& options, Subject& subject);
+
+  // The i-th of all threads'. After this an operation is a batch of puts, the i-th.
+  absl::Status Do(Share& share, uint64_t i) { return (this->*operate_)(share, i); }
+  void UseBatches() { operate_ = &Operations::WriteBatch; }
+
+  // Picks one of the records that are there, or were put by this thread since.
+  Key AnyKey(Share& share, uint64_t i) const;
+  absl::Status Overwrite(Share& share, uint64_t i) { return Write(share, AnyKey(share, i)); }
+
+  // What all threads together added to the hot key, is there.
+  absl::Status CheckHotKey(uint64_t adds) const;
+
+ private:
+  // Everything that a loop of operations needs to know of its name is found out before it: the less the benchmark does
+  // between two operations, the more of the engine is measured.
+  using Operation = absl::Status (Operations::*)(Share& share, uint64_t i);
+  static Operation OperationOf(std::string_view workload);
+
+  Key KeyAt(Share& share, uint64_t index) const;
+  absl::Status Write(Share& share, const Key& key);
+  absl::Status Read(Share& share, const Key& key);
+  absl::Status Scan(Share& share, const Key& from, uint64_t count);
+
+  absl::Status Fill(Share& share, uint64_t i) { return Write(share, KeyAt(share, i)); }
+  absl::Status ReadRandom(Share& share, uint64_t i) { return Read(share, AnyKey(share, i)); }
+  absl::Status ReadMissing(Share& share, uint64_t i);
+  absl::Status SeekRandom(Share& share, uint64_t i);
+  absl::Status DeleteRandom(Share& share, uint64_t i);
+  absl::Status DeleteMost(Share& share, uint64_t i);
+  absl::Status AddHot(Share& share, uint64_t i);
+  absl::Status AddCold(Share& share, uint64_t i);
+  absl::Status TouchSnapshot(Share& share, uint64_t i);
+  absl::Status WriteBatch(Share& share, uint64_t i);
+  absl::Status Mix(Share& share, uint64_t i);
+
+  const WorkloadOptions& options_;
+  const Subject& subject_;
+  Engine& engine_;
+  const bool is_fill_;
+  Operation operate_;
+  const YcsbMix mix_;
+  const uint64_t records_;  // at the beginning
+  const uint64_t order_;    // another one for each workload
+  const Chooser chooser_;
+};
+
+}  // namespace sealkv::bench
+
+#endif  // SEALKV_BENCH_OPERATIONS_H_

@@ -1,0 +1,52 @@
+#include "bench/session.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sealkv::bench {
+
+Session::Session(const Plan& plan, const std::string& engine, const StoreFiles& files, Marks* marks,
+                 const std::atomic<bool>& stop)
+    : plan_(plan), files_(files), marks_(marks), stop_(stop), is_empty_(!plan.engine.use_existing) {
+  subject_.name = engine;
+  subject_.options = plan.engine;
+  subject_.options.path = files.path();
+  subject_.BeginFill(plan.workload.num, true);  // what an existing store is taken to have
+}
+
+absl::StatusOr<std::string> Session::Open() {
+  const auto& benchmarks = plan_.benchmarks;
+  const bool has_open = std::find(benchmarks.begin(), benchmarks.end(), "open") != benchmarks.end();
+  if (has_open && files_.path() != kInMemory) {
+    auto writer = DoomedWriter::Start(subject_.name, subject_.options);
+    if (!writer.ok()) return writer.status();
+    subject_.doomed_writer = *std::move(writer);
+  }
+  if (absl::Status status = OpenEngine(); !status.ok()) return status;
+  return subject_.engine->Describe();
+}
+
+absl::Status Session::OpenEngine() {
+  subject_.engine.reset();
+  if (!plan_.engine.use_existing) files_.Remove();
+  auto engine = MakeEngine(subject_.name, plan_.workload.data.key_kind, plan_.workload.data.value_bytes);
+  if (!engine.ok()) return engine.status();
+  subject_.engine = *std::move(engine);
+  // What the others store is no persistent memory of ours.
+  if (marks_ != nullptr && subject_.name == "sealkv") {
+    subject_.engine = MarkOperations(std::move(subject_.engine), *marks_);
+  }
+  return subject_.engine->Open(subject_.options);
+}
+
+absl::StatusOr<Result> Session::Run(const std::string& benchmark) {
+  if (IsFill(benchmark) && !is_empty_) {
+    if (absl::Status status = OpenEngine(); !status.ok()) return status;
+  }
+  is_empty_ = false;
+  absl::StatusOr<Result> result = RunWorkload(benchmark, plan_.workload, subject_, progress_, stop_);
+  if (result.ok() && marks_ != nullptr && !marks_->status().ok()) return marks_->status();
+  return result;
+}
+
+}  // namespace sealkv::bench
