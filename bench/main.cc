@@ -21,6 +21,7 @@
 #include "bench/engine.h"
 #include "bench/marks.h"
 #include "bench/report.h"
+#include "bench/report_command.h"
 #include "bench/workload.h"
 #include "daxfile/sealing.h"
 #include "kv/sealkv.h"
@@ -267,6 +268,7 @@ constexpr char kUsage[] =
     "  kvbench --benchmarks=fillrandom,open --engines=sealkv\n"
     "  kvbench --db=/mnt/pmem/bench --tier=map-sync        on persistent memory; refuses anything weaker\n"
     "  kvbench --json=result.json                          for Google Benchmark's tools\n"
+    "  kvbench report --output=report.html result.json     a page with charts; kvbench report --help\n"
     "  valgrind --log-file=valgrind.%p kvbench --num=1000 --engines=sealkv --mark_operations=marks\n"
     "                                                      under a checker; any that runs programs as they are will "
     "do\n"
@@ -276,6 +278,7 @@ constexpr char kUsage[] =
 }  // namespace sealkv::bench
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "report") return sealkv::bench::ReportMain(argc, argv);
   absl::SetProgramUsageMessage(sealkv::bench::kUsage);
   absl::FlagsUsageConfig usage;
   usage.contains_help_flags = [](absl::string_view file) { return absl::StrContains(file, "bench/main"); };

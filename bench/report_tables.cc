@@ -1,0 +1,174 @@
+#include "bench/report_tables.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "bench/report_charts.h"
+#include "bench/report_text.h"
+#include "bench/svg_chart.h"
+
+namespace sealkv::bench {
+namespace {
+
+constexpr const char* kNothing = "–";
+
+// Cells are HTML; the first `texts` columns are text, the others are numbers.
+class HtmlTable {
+ public:
+  HtmlTable(const std::vector<std::string>& head, size_t texts) : texts_(texts) {
+    for (size_t i = 0; i < head.size(); ++i) absl::StrAppend(&head_, Cell("th", i, EscapeXml(head[i])));
+  }
+  void Add(const std::vector<std::string>& cells) {
+    absl::StrAppend(&body_, "<tr>");
+    for (size_t i = 0; i < cells.size(); ++i) absl::StrAppend(&body_, Cell("td", i, cells[i]));
+    absl::StrAppend(&body_, "</tr>\n");
+  }
+  bool empty() const { return body_.empty(); }
+  std::string Html() const {
+    return absl::StrCat("<div class=\"scroll\"><table><thead><tr>", head_, "</tr></thead><tbody>\n", body_,
+                        "</tbody></table></div>\n");
+  }
+
+ private:
+  std::string Cell(const char* tag, size_t column, const std::string& html) const {
+    return absl::StrCat("<", tag, column < texts_ ? " class=\"text\">" : ">", html, "</", tag, ">");
+  }
+
+  const size_t texts_;
+  std::string head_, body_;
+};
+
+std::string Optional(Unit unit, const std::optional<double>& value) {
+  return value.has_value() ? Format(unit, *value) : kNothing;
+}
+
+std::string Times(double ratio) { return absl::StrCat(Format(Unit::kPlain, ratio), "×"); }
+
+// Named and coloured as in charts.
+std::string EngineCell(const Results& results, const std::string& engine) {
+  return absl::StrCat(BarSample(LookOf(results, engine)), " ", EscapeXml(engine));
+}
+
+const char* BadgeClass(Durability durability) { return durability == Durability::kDurable ? "badge durable" : "badge"; }
+
+// SealKV counts its own flushes and fences. Of an engine that has none at all nothing was counted.
+bool IsCounted(const Results& results, const std::string& engine) {
+  return std::any_of(results.measurements.begin(), results.measurements.end(), [&](const Measurement& m) {
+    return m.engine == engine && (m.flushes.value_or(0) > 0 || m.fences.value_or(0) > 0);
+  });
+}
+
+}  // namespace
+
+std::string EngineTable(const Results& results) {
+  HtmlTable table({"engine", "a write is", "what it is"}, 3);
+  for (const EngineInfo& engine : results.engines) {
+    std::string description = absl::StrJoin(engine.descriptions, "; in another file: ");
+    if (description.empty()) description = "The files don't describe it.";
+    table.Add({absl::StrCat("<b>", EngineCell(results, engine.name), "</b>"),
+               absl::StrCat("<span class=\"", BadgeClass(engine.durability), "\">", DurabilityText(engine.durability),
+                            "</span>"),
+               EscapeXml(description)});
+  }
+  return table.Html();
+}
+
+std::string RatioTable(const Results& results, const Comparison& comparison) {
+  const std::string& baseline = Baseline(results);
+  std::vector<std::string> head = {"benchmark", absl::StrCat(baseline, ", time/op")};
+  std::vector<std::string> others;
+  for (const EngineInfo& engine : results.engines) {
+    const bool is_there = std::any_of(comparison.measurements.begin(), comparison.measurements.end(),
+                                      [&](const Measurement* m) { return m->engine == engine.name; });
+    if (is_there && engine.name != baseline) others.push_back(engine.name);
+  }
+  head.insert(head.end(), others.begin(), others.end());
+  HtmlTable table(head, 1);
+  for (const std::string& benchmark : results.benchmarks) {
+    const Measurement* base = comparison.Find(baseline, benchmark);
+    if (base == nullptr) continue;
+    std::vector<std::string> cells = {EscapeXml(benchmark), Format(Unit::kNanoseconds, base->ns)};
+    for (const std::string& other : others) {
+      const Measurement* measurement = comparison.Find(other, benchmark);
+      if (measurement == nullptr) {
+        cells.push_back(kNothing);
+        continue;
+      }
+      const double ratio = measurement->ns / base->ns;
+      constexpr double kAlike = 1.05;
+      const char* tint = ratio > kAlike ? "slower" : ratio * kAlike < 1 ? "faster" : "alike";
+      cells.push_back(absl::StrCat("<span class=\"", tint, "\">", Times(ratio), "</span>"));
+    }
+    table.Add(cells);
+  }
+  return table.empty() || others.empty() ? "" : table.Html();
+}
+
+std::string CostTable(const Results& results, const Comparison& comparison) {
+  HtmlTable table({"benchmark", "engine", "flushes/op", "fences/op", "PM bytes/op", "bytes/record", "CPU/op", "RSS",
+                   "of it anonymous"},
+                  2);
+  for (const std::string& benchmark : results.benchmarks) {
+    for (const EngineInfo& engine : results.engines) {
+      const Measurement* m = comparison.Find(engine.name, benchmark);
+      if (m == nullptr) continue;
+      const bool is_counted = IsCounted(results, engine.name);
+      const auto counted = [&](const std::optional<double>& value) {
+        return is_counted ? Optional(Unit::kPlain, value) : kNothing;
+      };
+      table.Add({EscapeXml(benchmark), EngineCell(results, engine.name), counted(m->flushes), counted(m->fences),
+                 counted(m->pm_bytes), Optional(Unit::kPlain, m->bytes_per_record),
+                 Optional(Unit::kNanoseconds, m->cpu_ns), Optional(Unit::kBytes, m->rss_bytes),
+                 Optional(Unit::kBytes, m->rss_anon_bytes)});
+    }
+  }
+  return table.Html();
+}
+
+std::string LimitTable(const Results& results) {
+  if (results.limits_ns.empty()) return "";
+  HtmlTable table({"limit of the machine", "time"}, 1);
+  for (const auto& [name, ns] : results.limits_ns) table.Add({EscapeXml(name), Format(Unit::kNanoseconds, ns)});
+  return table.Html();
+}
+
+std::string LimitMultiples(const Results& results, const Comparison& comparison) {
+  if (results.limits_ns.empty()) return "";
+  std::vector<std::string> head = {absl::StrCat(Baseline(results), ": benchmark"), "time/op"};
+  for (const auto& [name, ns] : results.limits_ns) head.push_back(absl::StrCat("÷ ", name));
+  HtmlTable table(head, 1);
+  for (const std::string& benchmark : results.benchmarks) {
+    const Measurement* measurement = comparison.Find(Baseline(results), benchmark);
+    if (measurement == nullptr) continue;
+    std::vector<std::string> cells = {EscapeXml(benchmark), Format(Unit::kNanoseconds, measurement->ns)};
+    for (const auto& [name, ns] : results.limits_ns) cells.push_back(Times(measurement->ns / ns));
+    table.Add(cells);
+  }
+  return table.empty() ? "" : table.Html();
+}
+
+std::string NumberTable(const Results& results) {
+  std::vector<std::string> head = {"benchmark", "engine", "keys and values", "records", "threads", "ns/op",
+                                   "runs: min", "max",    "ops/s",           "MB/s"};
+  head.insert(head.end(), kPercentileNames.begin(), kPercentileNames.end());
+  HtmlTable table(head, 3);
+  for (const Measurement& m : results.measurements) {
+    std::vector<std::string> cells = {EscapeXml(m.benchmark), EscapeXml(m.engine),     EscapeXml(Describe(m.shape)),
+                                      absl::StrCat(m.num),    absl::StrCat(m.threads), absl::StrFormat("%.1f", m.ns)};
+    const auto [least, greatest] = std::minmax_element(m.ns_runs.begin(), m.ns_runs.end());
+    cells.push_back(m.ns_runs.empty() ? kNothing : absl::StrFormat("%.1f", *least));
+    cells.push_back(m.ns_runs.empty() ? kNothing : absl::StrFormat("%.1f", *greatest));
+    cells.push_back(absl::StrFormat("%.0f", 1e9 / m.ns));
+    cells.push_back(m.bytes_per_second.has_value() ? absl::StrFormat("%.1f", *m.bytes_per_second / 1e6) : kNothing);
+    for (size_t i = 0; i < kPercentileNames.size(); ++i) {
+      cells.push_back(m.percentiles_ns.has_value() ? absl::StrFormat("%.0f", (*m.percentiles_ns)[i]) : kNothing);
+    }
+    table.Add(cells);
+  }
+  return table.Html();
+}
+
+}  // namespace sealkv::bench
