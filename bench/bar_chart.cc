@@ -42,31 +42,34 @@ class BarDrawing {
 
   std::string Draw() {
     double y = kTop;
-    std::string rows;
+    std::string rows, axis;
     for (const BarGroup& group : chart_.groups) {
       absl::StrAppend(&rows, SvgLabel(kMargin, y + 13, "caption", group.caption));
       y += kCaptionHeight;
+      const double top = y;
       for (const Bar& bar : group.bars) {
         absl::StrAppend(&rows, Row(bar, y));
         y += kRowHeight;
       }
+      absl::StrAppend(&axis, Grid(top - 2, y - 3));
       y += kGroupGap;
+    }
+    for (const double tick : scale_.ticks) {
+      absl::StrAppend(&axis, SvgLabel(X(tick), y + 9, "tick mid", Format(chart_.unit, tick)));
     }
     const std::string subtitle =
         absl::StrCat(chart_.measure, scale_.is_log ? " (log scale)" : "", " — ", chart_.better);
-    return SvgFrame(chart_.title, subtitle, y + 28, absl::StrCat(Axis(y), rows));
+    return SvgFrame(chart_.title, subtitle, y + 20, absl::StrCat(axis, rows));
   }
 
  private:
   double X(double value) const { return left_ + scale_.Position(value) * (kRight - left_); }
 
-  std::string Axis(double bottom) const {
-    std::string axis = SvgLine(left_, kTop, left_, bottom, "axis");
-    for (const double tick : scale_.ticks) {
-      absl::StrAppend(&axis, SvgLine(X(tick), kTop, X(tick), bottom, "grid"),
-                      SvgLabel(X(tick), bottom + 15, "tick mid", Format(chart_.unit, tick)));
-    }
-    return axis;
+  // Of one group: a line through a caption would strike it out.
+  std::string Grid(double top, double bottom) const {
+    std::string grid;
+    for (const double tick : scale_.ticks) absl::StrAppend(&grid, SvgLine(X(tick), top, X(tick), bottom, "grid"));
+    return grid + SvgLine(left_, top, left_, bottom, "axis");
   }
 
   std::string Row(const Bar& bar, double y) const {

@@ -17,8 +17,10 @@ const Measurement* Comparison::Find(const std::string& engine, const std::string
 }
 
 std::vector<ShapeComparisons> Compare(const Results& results) {
+  std::vector<Shape> shapes;  // as they came
   std::map<Shape, std::map<std::pair<uint64_t, uint64_t>, Comparison>> by_shape;
   for (const Measurement& measurement : results.measurements) {
+    if (!by_shape.contains(measurement.shape)) shapes.push_back(measurement.shape);
     Comparison& comparison = by_shape[measurement.shape][{measurement.num, measurement.threads}];
     comparison.shape = measurement.shape;
     comparison.num = measurement.num;
@@ -26,9 +28,9 @@ std::vector<ShapeComparisons> Compare(const Results& results) {
     comparison.measurements.push_back(&measurement);
   }
   std::vector<ShapeComparisons> all;
-  for (auto& [shape, comparisons] : by_shape) {
+  for (const Shape& shape : shapes) {
     ShapeComparisons one{.shape = shape};
-    for (auto& [setting, comparison] : comparisons) one.comparisons.push_back(std::move(comparison));
+    for (auto& [setting, comparison] : by_shape[shape]) one.comparisons.push_back(std::move(comparison));
     const auto rank = [](const Comparison& c) { return std::tuple(c.measurements.size(), c.num, ~c.threads); };
     const auto first = std::max_element(one.comparisons.begin(), one.comparisons.end(),
                                         [&](const auto& a, const auto& b) { return rank(a) < rank(b); });

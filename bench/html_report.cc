@@ -79,7 +79,9 @@ std::string Facts(const Results& results, const std::vector<ShapeComparisons>& s
         if (source.cpus == 0) return source.host;
         return absl::StrCat(source.host.empty() ? "unnamed" : source.host, " (", source.cpus, " CPUs)");
       }));
-  add("measured at", Distinct(results, [](const Source& source) { return source.date; }));
+  const auto [first, last] = std::minmax_element(results.sources.begin(), results.sources.end(),
+                                                 [](const Source& a, const Source& b) { return a.date < b.date; });
+  add("measured at", first->date == last->date ? first->date : absl::StrCat(first->date, " to ", last->date));
   return html + "</dl>\n";
 }
 
@@ -95,7 +97,7 @@ std::string Remarks(const Results& results) {
   if (durabilities.size() > 1) {
     remarks.insert(remarks.begin(),
                    "These engines don't promise the same. Solid bars and lines: a write is durable when it returns. "
-                   "Hatched bars and dashed lines: it isn't, or nobody said so; the power takes it back.");
+                   "Hatched bars and dashed lines: it may be lost with the power, or nobody said what it is.");
   }
   std::set<std::pair<std::string, uint64_t>> machines;
   for (const Source& source : results.sources) machines.emplace(source.host, source.cpus);
@@ -116,7 +118,7 @@ std::string ComparisonSection(const Results& results, const Comparison& comparis
                                                          "fastest, where there were several.")));
   absl::StrAppend(&html, Charts(ThroughputCharts(results, comparison)));
   if (const std::string ratios = RatioTable(results, comparison); !ratios.empty()) {
-    absl::StrAppend(&html, "<h3>", EscapeXml(absl::StrCat("Times as long as ", baseline)), "</h3>\n",
+    absl::StrAppend(&html, "<h3>", EscapeXml(absl::StrCat("Time beside ", baseline, "'s")), "</h3>\n",
                     Paragraph("quiet", absl::StrCat(Describe(comparison), ". An engine's time of one operation ÷ ",
                                                     baseline, "'s: above 1, it is slower than ", baseline,
                                                     " (blue); below 1, faster (orange).")),
@@ -150,11 +152,13 @@ std::string ScalingSection(const Results& results, const ShapeComparisons& shape
     absl::StrAppend(&html, "<h3>More threads</h3>\n", Charts(charts));
   }
   if (const std::vector<LineChart> charts = SizeCharts(results, shape); !charts.empty()) {
-    absl::StrAppend(&html, "<h3>More records</h3>\n",
-                    Paragraph("quiet",
-                              "On this axis an operation that misses the cache once more for each factor of ten is a "
-                              "straight line; beside each engine's name is what such a factor adds."),
-                    Charts(charts));
+    absl::StrAppend(
+        &html, "<h3>More records</h3>\n",
+        Paragraph("quiet",
+                  "An operation that misses the cache once more for each factor of ten takes so much longer each "
+                  "time: a straight line, unless the axis of times is logarithmic too. Beside each engine's "
+                  "name is what such a factor adds."),
+        Charts(charts));
   }
   return html;
 }

@@ -21,7 +21,7 @@ constexpr double kLegendTop = kBottom + 52;
 constexpr double kLegendRow = 19;
 constexpr double kSampleWidth = 34;
 constexpr size_t kLegendCharacters = 40;
-constexpr int kYTicksMax = 7;
+constexpr int kYTicksMax = 9;
 constexpr int kXTicksMax = 7;
 constexpr double kTickLabelGap = 10;
 
@@ -142,7 +142,7 @@ class LineDrawing {
   }
 
   static std::string LegendText(const Line& line) {
-    return Clip(line.note.empty() ? line.label : absl::StrCat(line.label, "  ", line.note), kLegendCharacters);
+    return Clip(line.note.empty() ? line.label : absl::StrCat(line.label, " (", line.note, ")"), kLegendCharacters);
   }
 
   const LineChart& chart_;

@@ -10,14 +10,15 @@ inline constexpr char kReportStyle[] = R"(
 :root { color-scheme: light; --bg:#fff; --panel:#fff; --fg:#1a1d21; --quiet:#555d66; --edge:#d4d9de; --grid:#e6e9ec;
   --durable:#d7ead9; --slower:#d6e8f7; --faster:#fbe0d3; --note:#fff4d6; --badge:#eceff2;
   --e0:#0072b2; --e1:#d55e00; --e2:#009e73; --e3:#b8578f; --e4:#d99a00; --e5:#3fa4dd; --e6:#4b3a9b; --e7:#8a5a2b;
-  --e8:#6b7280; --e9:#7f9a0b; }
+  --e8:#6b7280; --e9:#7f9a0b; --e10:#a3123a; --e11:#0b5d5e; }
 @media screen and (prefers-color-scheme: dark) {
   :root { color-scheme: dark; --bg:#14171a; --panel:#1b1f23; --fg:#e8eaed; --quiet:#a6adb5; --edge:#3a4149; --grid:#2c3238;
     --durable:#1f4428; --slower:#1b3f5e; --faster:#5a3018; --note:#453a14; --badge:#2b3138;
     --e0:#4aa8e8; --e1:#ff7f32; --e2:#2cc596; --e3:#e58fc0; --e4:#f2b731; --e5:#90d2f8; --e6:#a594f2; --e7:#c9935c;
-    --e8:#a9b1bb; --e9:#b5cf3d; } }
+    --e8:#a9b1bb; --e9:#b5cf3d; --e10:#f0748f; --e11:#5fb8b4; } }
 .e0 { color:var(--e0) } .e1 { color:var(--e1) } .e2 { color:var(--e2) } .e3 { color:var(--e3) } .e4 { color:var(--e4) }
 .e5 { color:var(--e5) } .e6 { color:var(--e6) } .e7 { color:var(--e7) } .e8 { color:var(--e8) } .e9 { color:var(--e9) }
+.e10 { color:var(--e10) } .e11 { color:var(--e11) }
 * { box-sizing:border-box; -webkit-print-color-adjust:exact; print-color-adjust:exact }
 body { margin:0 auto; padding:1.5rem clamp(.75rem,3vw,2.5rem) 4rem; max-width:1500px; background:var(--bg); color:var(--fg);
   font:16px/1.5 system-ui,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif }
@@ -47,13 +48,15 @@ svg .end { text-anchor:end } svg .mid { text-anchor:middle }
 .scroll { overflow-x:auto; margin:.5em 0 1em }
 table { border-collapse:collapse; font-variant-numeric:tabular-nums; font-size:.92rem }
 th, td { padding:.28em .75em; text-align:right; border-bottom:1px solid var(--grid); white-space:nowrap }
-th { border-bottom:2px solid var(--edge); color:var(--quiet); font-weight:600 } .text { text-align:left }
+th { border-bottom:2px solid var(--edge); color:var(--quiet); font-weight:600 } tr.first td { border-top:1px solid var(--quiet) } .text { text-align:left }
 .engines td:last-child { white-space:normal; min-width:16em }
 .faster, .slower, .alike { display:inline-block; min-width:4.2em; padding:.05em .5em; border-radius:4px }
 .faster { background:var(--faster) } .slower { background:var(--slower) } .alike { background:var(--badge) }
 details { margin:1em 0 } summary { cursor:pointer; color:var(--quiet) } summary:hover { color:var(--fg) }
 pre { overflow-x:auto; background:var(--badge); padding:.8em 1em; border-radius:6px; font-size:.88rem }
-@media (max-width:600px) { dl { grid-template-columns:1fr } dd { margin-bottom:.4em } .badge { white-space:normal } }
+@media (max-width:600px) { .engines thead { display:none } .engines tr { display:block; padding:.4em 0; border-bottom:1px solid var(--grid) }
+  .engines td { display:block; border:0; padding:.1em 0 }
+  dl { grid-template-columns:1fr } dd { margin-bottom:.4em } .badge { white-space:normal } }
 @media print { body { padding:0; max-width:none; font-size:11pt } .charts { grid-template-columns:repeat(2,1fr) }
   .scroll { overflow:visible } table { font-size:7.5pt } th, td { padding:.15em .35em; white-space:normal } nav { display:none } pre { white-space:pre-wrap } }
 )";

@@ -15,30 +15,39 @@ namespace {
 
 constexpr const char* kNothing = "–";
 
-// Cells are HTML; the first `texts` columns are text, the others are numbers.
+// Heads and cells are HTML; the first `texts` columns are text, the others are numbers. A column without any isn't
+// shown.
 class HtmlTable {
  public:
-  HtmlTable(const std::vector<std::string>& head, size_t texts) : texts_(texts) {
-    for (size_t i = 0; i < head.size(); ++i) absl::StrAppend(&head_, Cell("th", i, EscapeXml(head[i])));
-  }
-  void Add(const std::vector<std::string>& cells) {
-    absl::StrAppend(&body_, "<tr>");
-    for (size_t i = 0; i < cells.size(); ++i) absl::StrAppend(&body_, Cell("td", i, cells[i]));
-    absl::StrAppend(&body_, "</tr>\n");
-  }
-  bool empty() const { return body_.empty(); }
-  std::string Html() const {
-    return absl::StrCat("<div class=\"scroll\"><table><thead><tr>", head_, "</tr></thead><tbody>\n", body_,
-                        "</tbody></table></div>\n");
+  HtmlTable(std::vector<std::string> head, size_t texts) : head_(std::move(head)), texts_(texts) {}
+
+  void Add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  bool empty() const { return rows_.empty(); }
+  // `has_groups`: rows that begin alike stand together.
+  std::string Html(bool has_groups = false) const {
+    std::string html = absl::StrCat("<div class=\"scroll\"><table><thead>", Row("th", head_, ""), "</thead><tbody>\n");
+    for (size_t i = 0; i < rows_.size(); ++i) {
+      const bool is_first = has_groups && i > 0 && rows_[i][0] != rows_[i - 1][0];
+      absl::StrAppend(&html, Row("td", rows_[i], is_first ? " class=\"first\"" : ""));
+    }
+    return absl::StrCat(html, "</tbody></table></div>\n");
   }
 
  private:
-  std::string Cell(const char* tag, size_t column, const std::string& html) const {
-    return absl::StrCat("<", tag, column < texts_ ? " class=\"text\">" : ">", html, "</", tag, ">");
+  bool IsShown(size_t column) const {
+    return std::any_of(rows_.begin(), rows_.end(), [&](const auto& row) { return row[column] != kNothing; });
+  }
+  std::string Row(const char* tag, const std::vector<std::string>& cells, const char* attribute) const {
+    std::string row = absl::StrCat("<tr", attribute, ">");
+    for (size_t i = 0; i < cells.size(); ++i) {
+      if (IsShown(i)) absl::StrAppend(&row, "<", tag, i < texts_ ? " class=\"text\">" : ">", cells[i], "</", tag, ">");
+    }
+    return row + "</tr>\n";
   }
 
+  const std::vector<std::string> head_;
   const size_t texts_;
-  std::string head_, body_;
+  std::vector<std::vector<std::string>> rows_;
 };
 
 std::string Optional(Unit unit, const std::optional<double>& value) {
@@ -46,6 +55,12 @@ std::string Optional(Unit unit, const std::optional<double>& value) {
 }
 
 std::string Times(double ratio) { return absl::StrCat(Format(Unit::kPlain, ratio), "×"); }
+
+std::string RatioCell(double ratio) {
+  constexpr double kAlike = 1.05;
+  const char* tint = ratio > kAlike ? "slower" : ratio * kAlike < 1 ? "faster" : "alike";
+  return absl::StrCat("<span class=\"", tint, "\">", Times(ratio), "</span>");
+}
 
 // Named and coloured as in charts.
 std::string EngineCell(const Results& results, const std::string& engine) {
@@ -64,7 +79,7 @@ bool IsCounted(const Results& results, const std::string& engine) {
 }  // namespace
 
 std::string EngineTable(const Results& results) {
-  HtmlTable table({"engine", "a write is", "what it is"}, 3);
+  HtmlTable table({"engine", "durability", "what it is"}, 3);
   for (const EngineInfo& engine : results.engines) {
     std::string description = absl::StrJoin(engine.descriptions, "; in another file: ");
     if (description.empty()) description = "The files don't describe it.";
@@ -78,33 +93,30 @@ std::string EngineTable(const Results& results) {
 
 std::string RatioTable(const Results& results, const Comparison& comparison) {
   const std::string& baseline = Baseline(results);
-  std::vector<std::string> head = {"benchmark", absl::StrCat(baseline, ", time/op")};
-  std::vector<std::string> others;
-  for (const EngineInfo& engine : results.engines) {
-    const bool is_there = std::any_of(comparison.measurements.begin(), comparison.measurements.end(),
-                                      [&](const Measurement* m) { return m->engine == engine.name; });
-    if (is_there && engine.name != baseline) others.push_back(engine.name);
-  }
-  head.insert(head.end(), others.begin(), others.end());
-  HtmlTable table(head, 1);
+  std::vector<std::string> head = {"engine"};
+  std::vector<const Measurement*> bases;
   for (const std::string& benchmark : results.benchmarks) {
     const Measurement* base = comparison.Find(baseline, benchmark);
     if (base == nullptr) continue;
-    std::vector<std::string> cells = {EscapeXml(benchmark), Format(Unit::kNanoseconds, base->ns)};
-    for (const std::string& other : others) {
-      const Measurement* measurement = comparison.Find(other, benchmark);
-      if (measurement == nullptr) {
-        cells.push_back(kNothing);
-        continue;
-      }
-      const double ratio = measurement->ns / base->ns;
-      constexpr double kAlike = 1.05;
-      const char* tint = ratio > kAlike ? "slower" : ratio * kAlike < 1 ? "faster" : "alike";
-      cells.push_back(absl::StrCat("<span class=\"", tint, "\">", Times(ratio), "</span>"));
-    }
-    table.Add(cells);
+    bases.push_back(base);
+    head.push_back(EscapeXml(benchmark));
   }
-  return table.empty() || others.empty() ? "" : table.Html();
+  HtmlTable table(head, 1);
+  bool has_ratio = false;
+  for (const EngineInfo& engine : results.engines) {
+    std::vector<std::string> cells = {EngineCell(results, engine.name)};
+    for (const Measurement* base : bases) {
+      const Measurement* measurement = comparison.Find(engine.name, base->benchmark);
+      has_ratio |= measurement != nullptr && measurement != base;
+      cells.push_back(measurement == nullptr ? kNothing
+                      : measurement == base  ? Format(Unit::kNanoseconds, base->ns)
+                                             : RatioCell(measurement->ns / base->ns));
+    }
+    if (std::any_of(cells.begin() + 1, cells.end(), [](const auto& cell) { return cell != kNothing; })) {
+      table.Add(cells);
+    }
+  }
+  return has_ratio ? table.Html() : "";
 }
 
 std::string CostTable(const Results& results, const Comparison& comparison) {
@@ -125,7 +137,7 @@ std::string CostTable(const Results& results, const Comparison& comparison) {
                  Optional(Unit::kBytes, m->rss_anon_bytes)});
     }
   }
-  return table.Html();
+  return table.Html(/*has_groups=*/true);
 }
 
 std::string LimitTable(const Results& results) {
@@ -137,8 +149,8 @@ std::string LimitTable(const Results& results) {
 
 std::string LimitMultiples(const Results& results, const Comparison& comparison) {
   if (results.limits_ns.empty()) return "";
-  std::vector<std::string> head = {absl::StrCat(Baseline(results), ": benchmark"), "time/op"};
-  for (const auto& [name, ns] : results.limits_ns) head.push_back(absl::StrCat("÷ ", name));
+  std::vector<std::string> head = {EscapeXml(absl::StrCat(Baseline(results), ": benchmark")), "time/op"};
+  for (const auto& [name, ns] : results.limits_ns) head.push_back(EscapeXml(absl::StrCat("÷ ", name)));
   HtmlTable table(head, 1);
   for (const std::string& benchmark : results.benchmarks) {
     const Measurement* measurement = comparison.Find(Baseline(results), benchmark);

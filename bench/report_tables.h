@@ -12,7 +12,8 @@ namespace sealkv::bench {
 // The engines: how they look in charts, and what their writes are worth.
 std::string EngineTable(const Results& results);
 
-// Each engine's time by the baseline's. Empty if there is no other engine, or the baseline wasn't measured.
+// Engines by benchmarks: the baseline's time, and the others' as multiples of it. Empty if there is no other engine, or
+// the baseline wasn't measured.
 std::string RatioTable(const Results& results, const Comparison& comparison);
 
 // Flushes, fences, bytes, CPU time and memory.

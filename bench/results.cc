@@ -38,9 +38,12 @@ class Fields {
     if (field == nullptr) return std::nullopt;
     return AsNumber(*field, name);
   }
+  // Nothing that is measured is beyond these, and charts needn't cope with more.
   std::optional<double> AsNumber(const Json& field, const std::string& name) {
-    if (field.is_number() && std::isfinite(field.get<double>()) && field.get<double>() >= 0) return field.get<double>();
-    Fail(absl::StrCat("has a ", name, " that isn't a number of at least 0"));
+    constexpr double kLeast = 1e-9, kGreatest = 1e30;
+    const double number = field.is_number() ? field.get<double>() : -1;
+    if (number == 0 || (number >= kLeast && number <= kGreatest)) return number;
+    Fail(absl::StrCat("has a ", name, " that isn't a number, or not a sensible one"));
     return std::nullopt;
   }
   uint64_t Count(const char* name, uint64_t otherwise) {

@@ -30,8 +30,8 @@ int NiceAtLeast(double value) {
 }  // namespace
 
 double Scale::Position(double value) const {
-  const double position =
-      is_log ? std::log(std::max(value, low) / low) / std::log(high / low) : (value - low) / (high - low);
+  const double position = is_log ? (std::log(std::max(value, low)) - std::log(low)) / (std::log(high) - std::log(low))
+                                 : (value - low) / (high - low);
   return std::clamp(position, 0.0, 1.0);
 }
 

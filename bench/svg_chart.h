@@ -1,5 +1,6 @@
-// Charts as SVG, to stand inside of a page: it has the colours (classes e0 … e9), the hatchings (#h0 … #h9), and styles
-// for text, axes and marks (report_style.h). Every mark says its value in a <title>, so that no script is needed.
+// Charts as SVG, to stand inside of a page: it has the colours (classes e0, e1, …), the hatchings (#h0, #h1, …), and
+// styles for text, axes and marks (report_style.h). Every mark says its value in a <title>, so that no script is
+// needed.
 #ifndef SEALKV_BENCH_SVG_CHART_H_
 #define SEALKV_BENCH_SVG_CHART_H_
 
@@ -12,12 +13,15 @@
 
 namespace sealkv::bench {
 
-inline constexpr size_t kColors = 10;
+inline constexpr size_t kColors = 12;
 
-// How an engine looks in every chart. Beyond ten engines colours come again, with other markers.
+// How an engine looks in every chart. When there are no more colours, they come again with other markers; that of the
+// first engine stays its own.
 struct Look {
   size_t number = 0;
   bool is_solid = true;  // else hatched bars, dashed lines, hollow markers: its writes aren't durable
+
+  size_t color() const { return number == 0 ? 0 : 1 + (number - 1) % (kColors - 1); }
 };
 
 struct Bar {

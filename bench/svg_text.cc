@@ -43,11 +43,11 @@ std::string SvgLine(double x1, double y1, double x2, double y2, std::string_view
 std::string SvgTitle(std::string_view text) { return absl::StrCat("<title>", EscapeXml(text), "</title>"); }
 
 std::string SvgGroup(const Look& look, std::string_view inner) {
-  return absl::StrCat("<g class=\"e", look.number % kColors, "\">", std::string(inner), "</g>");
+  return absl::StrCat("<g class=\"e", look.color(), "\">", std::string(inner), "</g>");
 }
 
 std::string SvgBar(const Look& look, double x, double y, double width, double height) {
-  const std::string fill = look.is_solid ? "currentColor" : absl::StrCat("url(#h", look.number % kColors, ")");
+  const std::string fill = look.is_solid ? "currentColor" : absl::StrCat("url(#h", look.color(), ")");
   return absl::StrFormat("<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"bar\" fill=\"%s\"/>", x, y,
                          width, height, fill);
 }
