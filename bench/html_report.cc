@@ -74,7 +74,9 @@ std::string Facts(const Results& results, const std::vector<ShapeComparisons>& s
   add("keys and values", keys);
   add("records", Numbers(nums));
   add("threads", Numbers(threads));
-  add("runs of each", Distinct(results, [](const Source& source) { return absl::StrCat(source.repetitions); }));
+  add("runs of each", Distinct(results, [](const Source& source) {
+        return source.repetitions == 0 ? "" : absl::StrCat(source.repetitions);
+      }));
   add("machine", Distinct(results, [](const Source& source) {
         if (source.cpus == 0) return source.host;
         return absl::StrCat(source.host.empty() ? "unnamed" : source.host, " (", source.cpus, " CPUs)");
@@ -94,10 +96,11 @@ std::string Remarks(const Results& results) {
       remarks.push_back(absl::StrCat(engine.name, " isn't described alike in all files: is it the same in all?"));
     }
   }
-  if (durabilities.size() > 1) {
+  if (durabilities != std::set<Durability>{Durability::kDurable}) {
     remarks.insert(remarks.begin(),
-                   "These engines don't promise the same. Solid bars and lines: a write is durable when it returns. "
-                   "Hatched bars and dashed lines: it may be lost with the power, or nobody said what it is.");
+                   absl::StrCat(durabilities.size() > 1 ? "These engines don't promise the same. " : "",
+                                "Solid bars and lines: a write is durable when it returns. Hatched bars and dashed "
+                                "lines: it may be lost with the power, or the files don't say what it is."));
   }
   std::set<std::pair<std::string, uint64_t>> machines;
   for (const Source& source : results.sources) machines.emplace(source.host, source.cpus);
@@ -192,15 +195,14 @@ std::string ShellQuote(const std::string& word) {
 std::string HowToReproduce(const Results& results) {
   std::string commands, paths;
   for (const Source& source : results.sources) {
-    absl::StrAppend(&commands, CommandLineOf(source), "\n");
+    absl::StrAppend(&commands, EscapeXml(CommandLineOf(source)), "\n");
     absl::StrAppend(&paths, " ", ShellQuote(source.path));
   }
   return absl::StrCat("<h2 id=\"reproduce\">How to measure this again</h2>\n",
                       Paragraph("quiet",
                                 "As far as the files say how they were made; where the store was (--db, --tier) they "
                                 "may not say."),
-                      "<pre>", EscapeXml(absl::StrCat(commands, "kvbench report --output=report.html", paths)),
-                      "</pre>\n");
+                      "<pre>", commands, "kvbench report --output=report.html", EscapeXml(paths), "</pre>\n");
 }
 
 std::string Title(const Results& results) {

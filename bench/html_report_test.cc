@@ -160,6 +160,14 @@ TEST(HtmlReportTest, ExtremeNumbersAndNamesDontBreakCharts) {
   ExpectAllWellFormed(PageOf({many}));
 }
 
+TEST(HtmlReportTest, CommandsStandInLinesOfTheirOwn) {
+  const std::string page = PageOf({TestFile(1000), TestFile(2000)});
+  EXPECT_TRUE(
+      Has(page, " --json=r0.json\nkvbench --engines=lmdb,sealkv --benchmarks=fillrandom,readrandom --num=2000 "));
+  EXPECT_TRUE(Has(page, " --json=r1.json\nkvbench report --output=report.html r0.json r1.json</pre>"));
+  EXPECT_FALSE(Has(page, "\uFFFD"));
+}
+
 TEST(HtmlReportTest, TheCommandSaysHowTheFileWasMade) {
   Source source{.path = "a b.json", .num = 5000, .threads = 2, .repetitions = 3};
   source.shape = {.key_kind = "string", .key_bytes = 24, .value_bytes = 100, .batch_size = 10, .distribution = "zipf"};

@@ -58,7 +58,9 @@ pre { overflow-x:auto; background:var(--badge); padding:.8em 1em; border-radius:
   .engines td { display:block; border:0; padding:.1em 0 }
   dl { grid-template-columns:1fr } dd { margin-bottom:.4em } .badge { white-space:normal } }
 @media print { body { padding:0; max-width:none; font-size:11pt } .charts { grid-template-columns:repeat(2,1fr) }
-  .scroll { overflow:visible } table { font-size:7.5pt } th, td { padding:.15em .35em; white-space:normal } nav { display:none } pre { white-space:pre-wrap } }
+  h2, h3, p { break-after:avoid } tr { break-inside:avoid } nav { display:none } pre { white-space:pre-wrap }
+  .scroll { overflow:visible } table { font-size:7pt } th, td { padding:.15em .3em } th { white-space:normal }
+  #numbers ~ .scroll table { font-size:5pt } }
 )";
 
 }  // namespace sealkv::bench

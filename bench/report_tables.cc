@@ -163,13 +163,20 @@ std::string LimitMultiples(const Results& results, const Comparison& comparison)
 }
 
 std::string NumberTable(const Results& results) {
-  std::vector<std::string> head = {"benchmark", "engine", "keys and values", "records", "threads", "ns/op",
-                                   "runs: min", "max",    "ops/s",           "MB/s"};
+  std::vector<std::string> head = {"benchmark",   "engine",  "keys",    "values", "distribution",
+                                   "batch",       "records", "threads", "ns/op",  "fastest run",
+                                   "slowest run", "ops/s",   "MB/s"};
   head.insert(head.end(), kPercentileNames.begin(), kPercentileNames.end());
-  HtmlTable table(head, 3);
+  HtmlTable table(head, 5);
   for (const Measurement& m : results.measurements) {
-    std::vector<std::string> cells = {EscapeXml(m.benchmark), EscapeXml(m.engine),     EscapeXml(Describe(m.shape)),
-                                      absl::StrCat(m.num),    absl::StrCat(m.threads), absl::StrFormat("%.1f", m.ns)};
+    std::vector<std::string> cells = {EscapeXml(m.benchmark), EscapeXml(m.engine)};
+    cells.push_back(EscapeXml(absl::StrCat(m.shape.key_bytes, " B ", m.shape.key_kind)));
+    cells.push_back(absl::StrCat(m.shape.value_bytes, " B"));
+    cells.push_back(m.shape.distribution.empty() ? kNothing : EscapeXml(m.shape.distribution));
+    cells.push_back(m.shape.batch_size == 1 ? kNothing : absl::StrCat(m.shape.batch_size));
+    cells.push_back(absl::StrCat(m.num));
+    cells.push_back(absl::StrCat(m.threads));
+    cells.push_back(absl::StrFormat("%.1f", m.ns));
     const auto [least, greatest] = std::minmax_element(m.ns_runs.begin(), m.ns_runs.end());
     cells.push_back(m.ns_runs.empty() ? kNothing : absl::StrFormat("%.1f", *least));
     cells.push_back(m.ns_runs.empty() ? kNothing : absl::StrFormat("%.1f", *greatest));

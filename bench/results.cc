@@ -229,7 +229,7 @@ absl::Status AddResults(const std::string& path, std::string_view text, Results&
   source.shape = ReadShape(context, {});
   source.num = context.Count("num", 0);
   source.threads = context.Count("threads", 1);
-  source.repetitions = context.Count("repetitions", 1);
+  source.repetitions = context.Count("repetitions", 0);
   ReadEngines(context, added);
   ReadLimits(context, added);
   const size_t file_begin = added.measurements.size();

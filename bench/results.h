@@ -59,7 +59,7 @@ struct Source {
   Shape shape;
   uint64_t num = 0;
   uint64_t threads = 1;
-  uint64_t repetitions = 1;
+  uint64_t repetitions = 0;  // 0: it doesn't say
   std::vector<std::string> engines, benchmarks;
 };
 
