@@ -15,7 +15,7 @@ constexpr double kBarHeight = 15;
 constexpr double kGroupGap = 6;
 constexpr double kValueWidth = 68;
 constexpr double kMargin = 8;
-constexpr size_t kLabelCharacters = 18;
+constexpr size_t kLabelCharacters = 22;
 constexpr int kTicksMax = 5;
 
 Scale ScaleOf(const BarChart& chart) {

@@ -53,12 +53,13 @@ th { border-bottom:2px solid var(--edge); color:var(--quiet); font-weight:600 } 
 .faster, .slower, .alike { display:inline-block; min-width:4.2em; padding:.05em .5em; border-radius:4px }
 .faster { background:var(--faster) } .slower { background:var(--slower) } .alike { background:var(--badge) }
 details { margin:1em 0 } summary { cursor:pointer; color:var(--quiet) } summary:hover { color:var(--fg) }
-pre { overflow-x:auto; background:var(--badge); padding:.8em 1em; border-radius:6px; font-size:.88rem }
+#numbers ~ .scroll table { font-size:.78rem } #numbers ~ .scroll td, #numbers ~ .scroll th { padding:.22em .42em }
+pre { white-space:pre-wrap; overflow-wrap:anywhere; background:var(--badge); padding:.8em 1em; border-radius:6px; font-size:.88rem }
 @media (max-width:600px) { .engines thead { display:none } .engines tr { display:block; padding:.4em 0; border-bottom:1px solid var(--grid) }
   .engines td { display:block; border:0; padding:.1em 0 }
   dl { grid-template-columns:1fr } dd { margin-bottom:.4em } .badge { white-space:normal } }
 @media print { body { padding:0; max-width:none; font-size:11pt } .charts { grid-template-columns:repeat(2,1fr) }
-  h2, h3, p { break-after:avoid } tr { break-inside:avoid } nav { display:none } pre { white-space:pre-wrap }
+  h2, h3, p { break-after:avoid } tr { break-inside:avoid } nav { display:none }
   .scroll { overflow:visible } table { font-size:7pt } th, td { padding:.15em .3em } th { white-space:normal }
   #numbers ~ .scroll table { font-size:5pt } }
 )";
