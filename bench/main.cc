@@ -6,6 +6,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/flags/declare.h"
@@ -19,6 +20,7 @@
 #include "bench/limits.h"
 #include "bench/plan.h"
 #include "bench/report.h"
+#include "bench/report_command.h"
 #include "bench/runner.h"
 
 ABSL_DECLARE_FLAG(std::string, json);
@@ -73,7 +75,7 @@ absl::Status Run(const std::vector<char*>& arguments, const PropertyMap& propert
   if (command == "limits" && arguments.size() == 2) return RunLimits();
   if (arguments.size() > 1) {
     return absl::InvalidArgumentError(
-        absl::StrFormat("unexpected argument: %s (flags begin with --; the only command is 'limits')",
+        absl::StrFormat("unexpected argument: %s (flags begin with --; the commands are 'limits' and 'report')",
                         command == "limits" ? arguments[2] : arguments[1]));
   }
   const absl::StatusOr<Plan> plan = MakePlan(properties);
@@ -85,6 +87,7 @@ absl::Status Run(const std::vector<char*>& arguments, const PropertyMap& propert
 
 int main(int argc, char** argv) {
   using namespace sealkv::bench;  // NOLINT
+  if (argc > 1 && std::string_view(argv[1]) == "report") return ReportMain(argc, argv);
   absl::SetProgramUsageMessage(kUsage);
   absl::FlagsUsageConfig usage;
   usage.contains_help_flags = [](absl::string_view file) { return absl::StrContains(file, "bench/plan"); };

@@ -214,6 +214,7 @@ const char kUsage[] =
     "bytes\n"
     "  kvbench --limits --csv=result.csv                   times as multiples of what the memory takes\n"
     "  kvbench --json=result.json                          for Google Benchmark's tools\n"
+    "  kvbench report --output=report.html result.json     a page with charts; kvbench report --help\n"
     "  valgrind --log-file=valgrind.%p kvbench --num=1000 --engines=sealkv --mark_operations=marks\n"
     "                                                      under a checker; any that runs programs as they are will "
     "do\n"
