@@ -38,8 +38,8 @@ class Zipfian {
 
  private:
   double count_;
-  double theta_;
   double zeta_;
+  double second_;  // below this, of zeta_, is rank 1
   double alpha_;
   double eta_;
 };
