@@ -30,6 +30,12 @@ double Zipfian::Zeta(uint64_t count, double theta) {
   return sum + (std::pow(to, -theta) - std::pow(from, -theta)) / 2;
 }
 
+uint64_t Chooser::ChooseUnevenly(uint64_t i, uint64_t now) const {
+  if (distribution_ == Distribution::kSequential) return i % now;
+  const uint64_t rank = zipfian_->Rank(UnitInterval(Scatter(i + seed_)));
+  return distribution_ == Distribution::kLatest ? now - 1 - rank : scramble_(rank);
+}
+
 Zipfian::Zipfian(uint64_t count, double theta)
     : count_(static_cast<double>(count)),
       zeta_(Zeta(count, theta)),
