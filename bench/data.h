@@ -2,7 +2,6 @@
 #ifndef SEALKV_BENCH_DATA_H_
 #define SEALKV_BENCH_DATA_H_
 
-#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -59,15 +58,13 @@ class Data {
 
   // The index-th key in random order: its number, and its bytes (in key(), good until the next call).
   uint64_t RandomKey(uint64_t index) {
-    if (options_.key_kind == KeyKind::kPath) [[unlikely]]
-      return SetPath(index < options_.paths->size() ? (*path_order_)(index) : index);
-    return SetKey(Scatter(index ^ order_), 1);
+    if (options_.key_kind == KeyKind::kU64) [[likely]]
+      return SetInteger(Scatter(index ^ order_));
+    return OtherRandomKey(index);
   }
   // The index-th key in ascending order.
   uint64_t SequentialKey(uint64_t index) {
-    if (options_.key_kind == KeyKind::kPath) [[unlikely]]
-      return SetPath(index);
-    return SetKey(index, kMostDigits);
+    return options_.key_kind == KeyKind::kU64 ? SetInteger(index) : OtherSequentialKey(index);
   }
   std::string_view key() const { return view_; }
 
@@ -100,43 +97,17 @@ class Data {
   const DataOptions& options() const { return options_; }
 
  private:
-  static constexpr int kMostDigits = 20;  // of a 64-bit integer
-
-  uint64_t SetKey(uint64_t number, int least_digits) {
-    if (options_.key_kind == KeyKind::kU64) {
-      const uint64_t big_endian = __builtin_bswap64(number);
-      std::memcpy(key_.data(), &big_endian, sizeof(big_endian));
-      return number;
-    }
-    if (options_.key_kind == KeyKind::kYcsb) return SetYcsbKey(number, least_digits);
-    // As db_bench makes them: decimal digits, then filler. Hexadecimal here, so that every number has the same length.
-    static constexpr char kDigits[] = "0123456789abcdef";
-    for (int i = 0; i < 16; ++i) key_[i] = kDigits[number >> (60 - 4 * i) & 15];
+  uint64_t SetInteger(uint64_t number) {
+    const uint64_t big_endian = __builtin_bswap64(number);
+    std::memcpy(key_.data(), &big_endian, sizeof(big_endian));
     return number;
   }
-
-  // Of any number of digits, as YCSB has it; ascending ones are padded, as its orderedinserts are.
-  uint64_t SetYcsbKey(uint64_t number, int least_digits) {
-    char digits[kMostDigits];
-    const auto count = std::to_chars(digits, digits + kMostDigits, number).ptr - digits;
-    key_.assign("user");
-    if (count < least_digits) key_.append(least_digits - count, '0');
-    key_.append(digits, count);
-    view_ = key_;
-    return number;
-  }
-
-  // Beyond the paths that there are: made-up ones, which no package has.
-  uint64_t SetPath(uint64_t number) {
-    const Paths& paths = *options_.paths;
-    if (number < paths.size()) [[likely]] {
-      view_ = paths[number];
-    } else {
-      key_.assign(paths[number % paths.size()]).append("//").append(std::to_string(number / paths.size()));
-      view_ = key_;
-    }
-    return number;
-  }
+  // Not inline: what they do takes longer than a call, and integers are measured most finely.
+  uint64_t OtherRandomKey(uint64_t index);
+  uint64_t OtherSequentialKey(uint64_t index);
+  uint64_t SetHexadecimal(uint64_t number);
+  uint64_t SetYcsbKey(uint64_t number, int least_digits);
+  uint64_t SetPath(uint64_t number);
 
   const DataOptions options_;
   const uint64_t order_;

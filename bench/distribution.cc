@@ -30,15 +30,24 @@ double Zipfian::Zeta(uint64_t count, double theta) {
   return sum + (std::pow(to, -theta) - std::pow(from, -theta)) / 2;
 }
 
+uint64_t Chooser::ChooseUnevenly(uint64_t i, uint64_t now) const {
+  if (distribution_ == Distribution::kSequential) return i % now;
+  const uint64_t rank = zipfian_->Rank(UnitInterval(Scatter(i + seed_)));
+  return distribution_ == Distribution::kLatest ? now - 1 - rank : scramble_(rank);
+}
+
 Zipfian::Zipfian(uint64_t count, double theta)
-    : count_(static_cast<double>(count)), theta_(theta), zeta_(Zeta(count, theta)), alpha_(1 / (1 - theta)) {
+    : count_(static_cast<double>(count)),
+      zeta_(Zeta(count, theta)),
+      second_(1 + std::pow(0.5, theta)),
+      alpha_(1 / (1 - theta)) {
   eta_ = count < 3 ? 1 : (1 - std::pow(2 / count_, 1 - theta)) / (1 - Zeta(2, theta) / zeta_);
 }
 
 uint64_t Zipfian::Rank(double uniform) const {
   const double scaled = uniform * zeta_;
   if (scaled < 1) return 0;
-  if (scaled < 1 + std::pow(0.5, theta_)) return std::min<uint64_t>(1, static_cast<uint64_t>(count_) - 1);
+  if (scaled < second_) return std::min<uint64_t>(1, static_cast<uint64_t>(count_) - 1);
   const double rank = count_ * std::pow(eta_ * uniform - eta_ + 1, alpha_);
   return std::min(static_cast<uint64_t>(rank), static_cast<uint64_t>(count_) - 1);
 }

@@ -38,8 +38,8 @@ class Zipfian {
 
  private:
   double count_;
-  double theta_;
   double zeta_;
+  double second_;  // below this, of zeta_, is rank 1
   double alpha_;
   double eta_;
 };
@@ -56,15 +56,14 @@ class Chooser {
   // The i-th choice, when there are `now` records, at least `count`. Records that came since are chosen by kUniform and
   // kLatest; the zipfian law is that of the first `count`.
   uint64_t Choose(uint64_t i, uint64_t now) const {
-    const uint64_t random = Scatter(i + seed_);
     if (distribution_ == Distribution::kUniform) [[likely]]
-      return random % now;
-    if (distribution_ == Distribution::kSequential) return i % now;
-    const uint64_t rank = zipfian_->Rank(UnitInterval(random));
-    return distribution_ == Distribution::kLatest ? now - 1 - rank : scramble_(rank);
+      return Scatter(i + seed_) % now;
+    return ChooseUnevenly(i, now);
   }
 
  private:
+  uint64_t ChooseUnevenly(uint64_t i, uint64_t now) const;
+
   Distribution distribution_;
   uint64_t seed_;
   // Hot records weren't inserted one after the other, which would make them neighbours in memory. The same in all

@@ -45,24 +45,26 @@ Operations::Operation Operations::OperationOf(std::string_view workload) {
   return workload == "readseqwhilewriting" ? &Operations::Overwrite : &Operations::Mix;
 }
 
-Key Operations::KeyAt(Share& share, uint64_t index) const {
+// These four are part of each operation that they are in: a call of each, and the processor looks no further ahead than
+// to the end of one operation, where it had begun the next.
+[[gnu::always_inline]] inline Key Operations::KeyAt(Share& share, uint64_t index) const {
   const uint64_t number = subject_.has_random_keys ? share.data.RandomKey(index) : share.data.SequentialKey(index);
   return {number, share.data.key()};
 }
 
-Key Operations::AnyKey(Share& share, uint64_t i) const {
+[[gnu::always_inline]] inline Key Operations::AnyKey(Share& share, uint64_t i) const {
   const uint64_t rank = chooser_.Choose(i, records_ + share.inserted.count);
   if (rank >= records_) [[unlikely]]
     return KeyAt(share, share.inserted.first + (rank - records_));
   return KeyAt(share, subject_.IndexOf(rank));
 }
 
-absl::Status Operations::Write(Share& share, const Key& key) {
+[[gnu::always_inline]] inline absl::Status Operations::Write(Share& share, const Key& key) {
   share.bytes += key.bytes.size() + options_.data.value_bytes;
   return engine_.Put(key, share.data.ValueOf(key.number, subject_.round));
 }
 
-absl::Status Operations::Read(Share& share, const Key& key) {
+[[gnu::always_inline]] inline absl::Status Operations::Read(Share& share, const Key& key) {
   if (!engine_.Get(key, &share.value)) return absl::DataLossError("a key that was written wasn't found");
   if (!share.data.IsValueOf(key.number, subject_.last_round(), share.value))
     return absl::DataLossError("a wrong value was read");
@@ -78,6 +80,10 @@ absl::Status Operations::Scan(Share& share, const Key& from, uint64_t count) {
   share.bytes += seen * (from.bytes.size() + options_.data.value_bytes);
   return absl::OkStatus();
 }
+
+absl::Status Operations::Fill(Share& share, uint64_t i) { return Write(share, KeyAt(share, i)); }
+absl::Status Operations::Overwrite(Share& share, uint64_t i) { return Write(share, AnyKey(share, i)); }
+absl::Status Operations::ReadRandom(Share& share, uint64_t i) { return Read(share, AnyKey(share, i)); }
 
 absl::Status Operations::ReadMissing(Share& share, uint64_t i) {
   // Beyond all indexes that were filled; the random order is a bijection, so these are other keys.

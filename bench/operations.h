@@ -41,9 +41,7 @@ class Operations {
   absl::Status Do(Share& share, uint64_t i) { return (this->*operate_)(share, i); }
   void UseBatches() { operate_ = &Operations::WriteBatch; }
 
-  // Picks one of the records that are there, or were put by this thread since.
-  Key AnyKey(Share& share, uint64_t i) const;
-  absl::Status Overwrite(Share& share, uint64_t i) { return Write(share, AnyKey(share, i)); }
+  absl::Status Overwrite(Share& share, uint64_t i);
 
   // What all threads together added to the hot key, is there.
   absl::Status CheckHotKey(uint64_t adds) const;
@@ -54,13 +52,15 @@ class Operations {
   using Operation = absl::Status (Operations::*)(Share& share, uint64_t i);
   static Operation OperationOf(std::string_view workload);
 
+  // Picks one of the records that are there, or were put by this thread since.
+  Key AnyKey(Share& share, uint64_t i) const;
   Key KeyAt(Share& share, uint64_t index) const;
   absl::Status Write(Share& share, const Key& key);
   absl::Status Read(Share& share, const Key& key);
   absl::Status Scan(Share& share, const Key& from, uint64_t count);
 
-  absl::Status Fill(Share& share, uint64_t i) { return Write(share, KeyAt(share, i)); }
-  absl::Status ReadRandom(Share& share, uint64_t i) { return Read(share, AnyKey(share, i)); }
+  absl::Status Fill(Share& share, uint64_t i);
+  absl::Status ReadRandom(Share& share, uint64_t i);
   absl::Status ReadMissing(Share& share, uint64_t i);
   absl::Status SeekRandom(Share& share, uint64_t i);
   absl::Status DeleteRandom(Share& share, uint64_t i);
