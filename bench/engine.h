@@ -58,7 +58,7 @@ class Engine {
   // NotFound if the key isn't there; OK from log-structured engines, which don't look.
   virtual absl::Status Delete(const Key& key) = 0;
   // Up to `count` pairs from the first key >= `from` (nothing: from the first key, or the last when reversed).
-  // Returns how many there were; adds up the values' first words, so that they are really read.
+  // Returns how many there were; adds up the values' last bytes, so that they are really read.
   virtual uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) = 0;
 
   // nullptr: it has none.

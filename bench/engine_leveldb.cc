@@ -149,7 +149,7 @@ class LevelDbEngine : public Engine {
     for (; seen < count && LevelDb().iter_valid(it) != 0; ++seen) {
       size_t size = 0;
       const char* value = LevelDb().iter_value(it, &size);
-      if (size > 0) *sum += static_cast<unsigned char>(value[0]);
+      if (size > 0) *sum += static_cast<unsigned char>(value[size - 1]);
       reverse ? LevelDb().iter_prev(it) : LevelDb().iter_next(it);
     }
     LevelDb().iter_destroy(it);

@@ -131,7 +131,7 @@ class LmdbEngine : public Engine {
                                                     : MDB_FIRST);
     uint64_t seen = 0;
     for (; code == MDB_SUCCESS && seen < count; ++seen) {
-      if (value.mv_size > 0) *sum += static_cast<unsigned char>(BytesOf(value)[0]);
+      if (value.mv_size > 0) *sum += static_cast<unsigned char>(BytesOf(value).back());
       code = Lmdb().cursor_get(cursor, &name, &value, reverse ? MDB_PREV : MDB_NEXT);
     }
     reader->Reset();

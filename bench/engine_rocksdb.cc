@@ -157,7 +157,7 @@ class RocksDbEngine : public Engine {
     for (; seen < count && RocksDb().iter_valid(it) != 0; ++seen) {
       size_t size = 0;
       const char* value = RocksDb().iter_value(it, &size);
-      if (size > 0) *sum += static_cast<unsigned char>(value[0]);
+      if (size > 0) *sum += static_cast<unsigned char>(value[size - 1]);
       reverse ? RocksDb().iter_prev(it) : RocksDb().iter_next(it);
     }
     RocksDb().iter_destroy(it);

@@ -49,7 +49,7 @@ class SealkvEngine : public Engine {
     }
     uint64_t seen = 0;
     for (; it->Valid() && seen < count; ++seen) {
-      if (!it->value().empty()) *sum += static_cast<unsigned char>(it->value()[0]);
+      if (!it->value().empty()) *sum += static_cast<unsigned char>(it->value().back());
       reverse ? it->Prev() : it->Next();
     }
     return seen;

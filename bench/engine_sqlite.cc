@@ -156,7 +156,7 @@ class SqliteEngine : public Engine {
     uint64_t seen = 0;
     for (; connection->Step(which); ++seen) {
       const std::string_view value = connection->Value(which);
-      if (!value.empty()) *sum += static_cast<unsigned char>(value[0]);
+      if (!value.empty()) *sum += static_cast<unsigned char>(value.back());
     }
     connection->Reset(which);
     return seen;

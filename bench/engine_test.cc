@@ -89,7 +89,7 @@ TEST_P(EngineTest, DoesWhatAMapDoes) {
   ASSERT_FALSE(model.empty());
   const auto sum_of = [](auto begin, auto end) {
     uint64_t sum = 0;
-    for (; begin != end; ++begin) sum += static_cast<unsigned char>(begin->second[0]);
+    for (; begin != end; ++begin) sum += static_cast<unsigned char>(begin->second.back());
     return sum;
   };
   for (const uint64_t from : {0, 100, 250, 499}) {
@@ -105,7 +105,7 @@ TEST_P(EngineTest, DoesWhatAMapDoes) {
   EXPECT_EQ(forward, sum_of(model.begin(), model.end()));
   EXPECT_EQ(backward, forward);
   EXPECT_EQ(engine_->Scan(std::nullopt, 1, true, &last), 1u);
-  EXPECT_EQ(last, static_cast<unsigned char>(model.rbegin()->second[0]));
+  EXPECT_EQ(last, static_cast<unsigned char>(model.rbegin()->second.back()));
 }
 
 TEST_P(EngineTest, AddsFromManyThreads) {
@@ -142,7 +142,7 @@ TEST_P(EngineTest, ReadersSeeTheLatest) {
     EXPECT_EQ(Get(1), value);
     uint64_t sum = 0;
     EXPECT_EQ(engine_->Scan(std::nullopt, 10, false, &sum), 1u);
-    EXPECT_EQ(sum, static_cast<unsigned char>(value[0]));
+    EXPECT_EQ(sum, static_cast<unsigned char>(value.back()));
   }
 }
 

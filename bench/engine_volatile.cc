@@ -81,7 +81,7 @@ class VolatileEngine : public Engine {
  private:
   static void AddTo(const typename Types::ValueType& value, uint64_t* sum) {
     const std::string_view bytes = Types::Bytes(value);
-    if (!bytes.empty()) *sum += static_cast<unsigned char>(bytes[0]);
+    if (!bytes.empty()) *sum += static_cast<unsigned char>(bytes.back());
   }
 
   const std::string description_;

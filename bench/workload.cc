@@ -182,7 +182,7 @@ class Run {
     result.persist = daxfile::ThreadPersistCounters() - before;
     result.bytes = static_cast<uint64_t>(
         static_cast<double>(seen) * (MeanKeyBytes(options_.data) + static_cast<double>(options_.data.value_bytes)));
-    result.note = sum == 0 && seen > 0 ? "all values began with 0" : "";
+    result.note = sum == 0 && seen > 0 ? "all values ended in 0" : "";
     return result;
   }
 

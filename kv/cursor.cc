@@ -12,6 +12,7 @@ namespace sealkv::internal {
 namespace {
 
 constexpr size_t kUsualDepth = 8;
+constexpr unsigned kLeavesFromUncle = 4;     // so many before the end of a parent the next one is fetched
 constexpr uint64_t kMostBytesFetched = 512;  // of a record, ahead
 
 }  // namespace
@@ -195,19 +196,38 @@ Cursor::Result Cursor::Observe(Frame& frame, const Frame* referrer) {
 
 // ---- what comes next
 
+const Node* Cursor::NextParent() const {
+  if (frames_.back().is_layer_root || frames_.size() < 2) return nullptr;
+  const Frame& above = frames_[frames_.size() - 2];
+  const auto next = static_cast<unsigned>(above.position) + 1;
+  return next < above.node.count() ? tree_.image().NodeAt(above.node.child(next)) : nullptr;
+}
+
 const Node* Cursor::ChildAhead(unsigned distance) const {
   const Frame& parent = frames_.back();
   const unsigned position = static_cast<unsigned>(parent.position) + distance;
   if (position < parent.node.count()) return tree_.image().NodeAt(parent.node.child(position));
-  // A child of the next parent, as that is now.
-  if (parent.is_layer_root || frames_.size() < 2) return nullptr;
-  const Frame& above = frames_[frames_.size() - 2];
-  const auto next = static_cast<unsigned>(above.position) + 1;
-  if (next >= above.node.count()) return nullptr;
-  const Node* const uncle = tree_.image().NodeAt(above.node.child(next));
+  // As that is now.
+  const Node* const uncle = NextParent();
   const Perm perm = uncle != nullptr ? uncle->perm() : Perm();
   if (position - parent.node.count() >= perm.count()) return nullptr;
   return tree_.image().NodeAt(uncle->child(perm.slot(position - parent.node.count())));
+}
+
+// By the time that they are read they are here. Returns the next one.
+const Node* Cursor::PrefetchLeavesAhead() const {
+  const Node* const ahead = ChildAhead(1);
+  for (const Node* next : {ahead, ChildAhead(2)}) {
+    if (next == nullptr) continue;
+    next->Prefetch();
+    if (!at_snapshot_) continue;
+    next == ahead ? snapshot_.versions->PrefetchImage(*next) : snapshot_.versions->PrefetchHistory(*next);
+  }
+  // What these are asked of, soon.
+  const Frame& parent = frames_.back();
+  if (static_cast<unsigned>(parent.position) + kLeavesFromUncle < parent.node.count()) return ahead;
+  if (const Node* const uncle = NextParent()) uncle->Prefetch();
+  return ahead;
 }
 
 void Cursor::PrefetchRecord(Kind kind, RecordRef record) const {
@@ -269,14 +289,8 @@ bool Cursor::LiesWithin(const Frame& frame) const {
 Cursor::Result Cursor::PushChild() {
   const Frame& parent = frames_.back();
   const Node* const child = tree_.image().NodeAt(parent.child());
-  // By the time its neighbours are read they are here.
-  const Node* const ahead = ChildAhead(1);
-  for (const Node* next : {ahead, ChildAhead(2)}) {
-    if (next == nullptr) continue;
-    next->Prefetch();
-    if (!at_snapshot_) continue;
-    next == ahead ? snapshot_.versions->PrefetchImage(*next) : snapshot_.versions->PrefetchHistory(*next);
-  }
+  if (child != nullptr) child->Prefetch();
+  const Node* const ahead = parent.level == 1 ? PrefetchLeavesAhead() : nullptr;
   if (!IsCurrent(parent)) return Result::kChanged;
   if (child == nullptr) return Fail(parent.home, "a reference to a node leads nowhere");
   const Result result = Push(child, false, parent.depth);

@@ -136,6 +136,8 @@ class Cursor {
   bool ReadNode(Frame& frame) const;
   // The node that will be `distance` children behind the one at the position; nullptr if that isn't known.
   const Node* ChildAhead(unsigned distance) const;
+  const Node* NextParent() const;
+  const Node* PrefetchLeavesAhead() const;
   void NextFrom(Frame& frame);
   void ShowInlineValue(const Frame& frame) {
     const uint64_t key_bytes = __builtin_bswap64(frame.slice());
