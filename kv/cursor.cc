@@ -36,6 +36,7 @@ Cursor::~Cursor() { Stop(); }
 
 void Cursor::Stop() {
   is_valid_ = false;
+  leaf_ahead_ = nullptr;
   frames_.clear();
   if (slot_ != nullptr) Epochs::Exit(std::exchange(slot_, nullptr));
 }
@@ -293,8 +294,10 @@ Cursor::Result Cursor::PushChild() {
   const Node* const ahead = parent.level == 1 ? PrefetchLeavesAhead() : nullptr;
   if (!IsCurrent(parent)) return Result::kChanged;
   if (child == nullptr) return Fail(parent.home, "a reference to a node leads nowhere");
+  // What hangs from the next parent now may be newer than the snapshot, and then nothing keeps it.
+  const bool is_kept = !at_snapshot_ || static_cast<unsigned>(parent.position) + 1 < parent.node.count();
   const Result result = Push(child, false, parent.depth);
-  leaf_ahead_ = ahead;
+  leaf_ahead_ = is_kept ? ahead : nullptr;
   return result;
 }
 
@@ -391,6 +394,7 @@ Cursor::Result Cursor::Settle(Direction direction) {
 
 // The topmost node is through: goes on in the one above, if that is still as it was.
 Cursor::Result Cursor::StepUp(Direction direction) {
+  if (frames_.back().is_layer_root) leaf_ahead_ = nullptr;  // it was the layer's
   frames_.pop_back();
   if (frames_.empty()) return Result::kEnd;
   if (is_valid_ && !has_left_leaf_) {

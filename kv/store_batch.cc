@@ -156,7 +156,7 @@ absl::Status StoreImpl::RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> si
       most_usable = 0;
     } else if (keeps_log() && size().frees_space && means != Means::kSilent) {
       means = means == Means::kUsual ? Means::kReserve : Means::kSilent;
-      if (means == Means::kSilent && !std::exchange(has_dropped_log, true)) DropLog();
+      if (means == Means::kSilent) DropLog();  // what others have added since, too
       most_usable = 0;
     } else {
       return WithGrowthError(status);

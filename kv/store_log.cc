@@ -144,7 +144,7 @@ absl::Status StoreImpl::EraseOldLogEntries(Change& change, uint64_t last, uint64
     if (!first->has_value()) return DamagedEntry(0);  // there is the last one at least
     const uint64_t number = (*first)->number;
     const bool is_kept = number == last || end_bytes - (*first)->header.begin_bytes <= most_bytes;
-    if (is_kept || erased == kMostErasedAtOnce) return absl::OkStatus();
+    if (is_kept || (erased == kMostErasedAtOnce && most_bytes > 0)) return absl::OkStatus();
     const std::string key = U64Key(number);
     Location location;
     if (absl::Status status = LocateAndClaim(log_tree_, change, key, &location); !status.ok()) return status;

@@ -29,6 +29,9 @@ bool OldOneGone(const Shape& before, const Shape& after) {
 bool ManyOldOnesGone(const Shape& before, const Shape& after) {
   return Appended(before, after) && FirstOf(after) > FirstOf(before) + 3;
 }
+bool SilentOnesOnly(const Shape& before, const Shape& after) {
+  return Appended(before, after) && after.log_entries.size() == 1;  // nothing is kept before it
+}
 bool OldLeafGone(const Shape& before, const Shape& after) {
   return FirstOf(after) > FirstOf(before) && NewOnes(after.log_leaves, before.log_leaves) >= 1;
 }
@@ -103,6 +106,13 @@ std::vector<Scenario> LogScenarios() {
   Scenario& full = add("given up for want of space", kMuch, puts('a', 'p'), puts('q', 'z'), ManyOldOnesGone);
   full.may_be_full = true;
   full.is_large = true;
+  // Deletes of keys that are longer than any free run: their entries say no more than that they are.
+  const auto long_key = [](int i) { return std::to_string(i) + std::string(9000, 'k'); };
+  Operations long_keys = {Put(long_key(1), "1"), Put(long_key(2), "2"), Put(long_key(3), "3")};
+  Scenario& silent = add("a delete that there is no room to tell of", kMuch, long_keys + puts('a', 'z'),
+                         {Delete(long_key(1)), Put("a", "1"), Delete(long_key(3))}, SilentOnesOnly);
+  silent.may_be_full = true;
+  silent.is_large = true;
   for (uint64_t i = 0; i < 2; ++i) {
     Scenario& random = all.emplace_back(RandomScenario(testing::TestSeed() + 100 + i));
     random.kind = "log: " + random.kind;
