@@ -228,7 +228,7 @@ std::string CommandLineOf(const Source& source) {
   add("num", absl::StrCat(source.num));
   add("threads", absl::StrCat(source.threads));
   add("key_kind", source.shape.key_kind);
-  if (source.shape.key_kind != "u64") add("key_size", absl::StrCat(source.shape.key_bytes));
+  if (source.shape.key_kind == "string") add("key_size", absl::StrCat(source.shape.key_bytes));
   add("value_size", absl::StrCat(source.shape.value_bytes));
   if (source.shape.batch_size > 1) add("batch_size", absl::StrCat(source.shape.batch_size));
   if (!source.shape.distribution.empty()) add("distribution", source.shape.distribution);

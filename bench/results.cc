@@ -66,7 +66,7 @@ class Fields {
 
 Shape ReadShape(Fields& fields, const Shape& otherwise) {
   Shape shape = otherwise;
-  shape.key_bytes = fields.Count("key_bytes", otherwise.key_bytes);
+  shape.key_bytes = fields.Number("key_bytes").value_or(otherwise.key_bytes);  // a mean, where keys differ in length
   shape.value_bytes = fields.Count("value_bytes", otherwise.value_bytes);
   shape.batch_size = fields.Count("batch_size", otherwise.batch_size);
   if (fields.Find("key_kind") != nullptr) shape.key_kind = fields.Text("key_kind");

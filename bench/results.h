@@ -28,7 +28,7 @@ struct EngineInfo {
 // What is stored, and how it is asked for. Times of different shapes aren't compared.
 struct Shape {
   std::string key_kind;
-  uint64_t key_bytes = 0;
+  double key_bytes = 0;
   uint64_t value_bytes = 0;
   uint64_t batch_size = 1;
   std::string distribution;  // empty: uniform

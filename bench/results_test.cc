@@ -46,6 +46,14 @@ TEST(ResultsTest, AnEntrysOwnFieldsCountBeforeTheContexts) {
   EXPECT_EQ(results.measurements[0].shape.value_bytes, 100u);
 }
 
+// As kvbench has it where keys differ in length: what one of the two writes the other reads.
+TEST(ResultsTest, AMeanLengthOfKeysIsNoWholeNumber) {
+  Json json = TestFile();
+  json["context"]["key_kind"] = "ycsb";
+  json["context"]["key_bytes"] = 23.4;
+  EXPECT_EQ(Read(json).measurements[0].shape.key_bytes, 23.4);
+}
+
 TEST(ResultsTest, DurableIsWhoSaysSoAndSaysNothingElse) {
   Json json = TestFile();
   json["context"]["engines"] = {{"sealkv", "SealKV: durable when a write returns"}, {"lmdb", "lost with the power"}};
