@@ -204,7 +204,7 @@ class LevelDbEngine : public Engine {
   bool is_persistent() const override { return true; }
   std::string Describe() const override {
     return absl::StrCat("LevelDB ", LevelDb().major_version(), ".", LevelDb().minor_version(),
-                        is_durable_ ? ", log with sync=true: durable when a write returns"
+                        is_durable_ ? absl::StrCat(", log with sync=true: ", DurabilityOfSynced(path_))
                                     : ", log with sync=false: outlives the process, not the power");
   }
   std::optional<uint64_t> BytesUsed() override { return BytesOnDisk(path_); }

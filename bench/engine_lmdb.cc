@@ -196,7 +196,7 @@ class LmdbEngine : public Engine {
     int major = 0, minor = 0, patch = 0;
     Lmdb().version(&major, &minor, &patch);
     return absl::StrCat("LMDB ", major, ".", minor, ".", patch,
-                        is_durable_ ? ", fdatasync at each commit: durable when a write returns"
+                        is_durable_ ? absl::StrCat(", fdatasync at each commit: ", DurabilityOfSynced(path_))
                                     : ", MDB_WRITEMAP|MDB_NOSYNC: not durable");
   }
   std::optional<uint64_t> BytesUsed() override { return BytesOnDisk(path_); }

@@ -212,7 +212,7 @@ class RocksDbEngine : public Engine {
   bool is_persistent() const override { return true; }
   std::string Describe() const override {
     return absl::StrCat("RocksDB ", ROCKSDB_MAJOR, ".", ROCKSDB_MINOR, ".", ROCKSDB_PATCH,
-                        is_durable_ ? ", WAL with sync=true: durable when a write returns"
+                        is_durable_ ? absl::StrCat(", WAL with sync=true: ", DurabilityOfSynced(path_))
                                     : ", WAL with sync=false: outlives the process, not the power");
   }
   std::optional<uint64_t> BytesUsed() override { return BytesOnDisk(path_); }

@@ -213,7 +213,7 @@ class SqliteEngine : public Engine {
   bool is_persistent() const override { return true; }
   std::string Describe() const override {
     return absl::StrCat("SQLite ", Sqlite().libversion(), ", WAL with ",
-                        is_durable_ ? "synchronous=FULL: durable when a write returns"
+                        is_durable_ ? absl::StrCat("synchronous=FULL: ", DurabilityOfSynced(path_))
                                     : "synchronous=OFF: outlives the process, not the power");
   }
   std::optional<uint64_t> BytesUsed() override { return BytesOnDisk(path_); }

@@ -1,6 +1,8 @@
 #include "bench/store_files.h"
 
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -40,6 +42,12 @@ uint64_t BytesOnDisk(const std::string& path) {
     bytes += BytesOf(it->path());
   }
   return bytes;
+}
+
+const char* DurabilityOfSynced(const std::string& path) {
+  struct statfs filesystem;
+  const bool is_in_memory = statfs(path.c_str(), &filesystem) == 0 && filesystem.f_type == TMPFS_MAGIC;
+  return is_in_memory ? "on tmpfs, lost with the power" : "durable when a write returns";
 }
 
 absl::Status PrepareFolder(const std::string& path, bool use_existing) {

@@ -16,6 +16,9 @@ std::string StorePath(std::string_view engine, std::string_view db);
 // What stands at the path takes so much of the filesystem: files and, for a folder, those in it.
 uint64_t BytesOnDisk(const std::string& path);
 
+// How durable what is there is when it was synced: even that is lost with the power where files are in memory.
+const char* DurabilityOfSynced(const std::string& path);
+
 // Makes a peer's empty folder, or sees that the existing one is there.
 absl::Status PrepareFolder(const std::string& path, bool use_existing);
 
