@@ -195,7 +195,7 @@ absl::Status FillFromFlags(const PropertyMap& properties, Plan* plan) {
 
 const char kUsage[] =
     "Measures SealKV beside other key-value stores and beside volatile maps, with db_bench's and YCSB's workloads.\n"
-    "Every read is checked: a wrong value ends the run with exit code 1. Each engine has a process of its own; they "
+    "Every get is checked: a wrong value ends the run with exit code 1. Each engine has a process of its own; they "
     "take turns at each benchmark, and the others stand still meanwhile.\n\n"
     "usage: kvbench [FLAGS] [-P FILE]… [-p KEY=VALUE]…    measure stores\n"
     "       kvbench limits [--json=FILE]                  what the machine's memory can do\n\n"

@@ -50,8 +50,8 @@ class TransactionIterator : public Iterator {
   std::string lower_;
   std::optional<std::string> upper_;
   KeyRange* covered_ = nullptr;
-  bool goes_up_ =
-      true;  // then base_ stands on the next key of the snapshot that isn't before key(); else not behind it
+  // Then base_ stands on the next key of the snapshot that isn't before key(); else on one that isn't behind it.
+  bool goes_up_ = true;
   std::string own_key_;
   std::string own_value_;
   std::optional<std::chrono::sys_seconds> expiry_;
