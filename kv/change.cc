@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kv/asymmetric_fence.h"
+#include "kv/gate.h"
 #include "kv/search.h"
 
 namespace sealkv::internal {
@@ -117,6 +119,12 @@ Node* Change::Claim(Node* home, LockWord version) {
 
 void Change::Begin() {
   if (batch_ != nullptr) return;
+  // A scope that prepares: from here on new snapshots wait for it.
+  if (!Gate::IsInChange(arena_)) [[unlikely]] {
+    Gate::BeginChange(arena_);
+    FullFence();
+    is_waited_for_ = true;
+  }
   now_ = context_.versions.Now();
   if (!now_.has_snapshots()) [[likely]]
     return;
@@ -232,6 +240,9 @@ void Change::Abort() {
 }
 
 void Change::Forget() {
+  if (is_waited_for_) [[unlikely]]
+    Gate::EndChange(arena_);
+  is_waited_for_ = false;
   held_.clear();
   fresh_nodes_.clear();
   fresh_records_.clear();

@@ -72,7 +72,7 @@ class Change {
   Change(const ChangeContext& context, Arena& arena, BatchState* batch)
       : context_(context), arena_(arena), batch_(batch), outer_batch_(std::exchange(batch_of_thread_, this)) {}
   ~Change() {
-    if (!IsOver()) Abort();
+    if (!IsOver() || is_waited_for_) Abort();
     if (batch_ != nullptr) batch_of_thread_ = outer_batch_;
   }
   Change(const Change&) = delete;
@@ -236,6 +236,7 @@ class Change {
   static thread_local Change* batch_of_thread_;
   const Node* blocker_ = nullptr;
   Versions::Time now_;
+  bool is_waited_for_ = false;  // by new snapshots, since Begin
   mutable absl::InlinedVector<Held, 6> held_;
   absl::InlinedVector<LockedNode, 4> fresh_nodes_;
   absl::InlinedVector<Offset, 3> fresh_records_;

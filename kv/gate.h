@@ -21,6 +21,9 @@ namespace sealkv::internal {
 
 class Gate {
  public:
+  // What prepares needn't be waited for by new snapshots.
+  enum class Kind : uint8_t { kChanges, kPrepares };
+
   explicit Gate(Heap& heap) : heap_(heap) {}
 
   // False: it is closed.
@@ -41,6 +44,9 @@ class Gate {
   }
   static void BeginChange(Arena& arena) {
     Announce(arena, arena.activity.load(std::memory_order_relaxed) | Arena::kInChange);
+  }
+  static bool IsInChange(const Arena& arena) {
+    return (arena.activity.load(std::memory_order_relaxed) & Arena::kInChange) != 0;
   }
   static void EndChange(Arena& arena) {
     Announce(arena, (arena.activity.load(std::memory_order_relaxed) & ~Arena::kInChange) + Arena::kNextOperation);

@@ -177,7 +177,7 @@ absl::Status StoreImpl::RunBatchInSpace(BatchAttempt attempt, Means means) {
   const std::unique_lock<WriterLock> log = LockLog();
   absl::Status status;
   {
-    WriteScope scope(*this, WriteScope::Kind::kPrepares);
+    WriteScope scope(*this, Gate::Kind::kPrepares);
     std::optional<ByMeans> by_means(std::in_place, heap_, scope.arena(), means);
     for (int turned_back = 0;;) {
       const Node* blocker = nullptr;

@@ -107,7 +107,7 @@ absl::Status StoreImpl::MoveRecord(Offset at) {
     if (!IsRecord(found.kind) || RecordRef::FromRaw(found.ref).offset() != at) return absl::OkStatus();
   }
   std::optional<std::string> sparse_at;  // the key itself may be gone before the tree is tidied up
-  const absl::Status status = WriteInSpace(tree, key, [&](Change& change, Location& location) {
+  const auto move = [&](Change& change, Location& location) {
     if (location.outcome != Location::Outcome::kFound || !IsRecord(location.kind)) return absl::OkStatus();
     const PathStep& leaf = location.leaf();
     if (leaf.node->record(leaf.perm.slot(leaf.position)).offset() != at) return absl::OkStatus();
@@ -121,8 +121,10 @@ absl::Status StoreImpl::MoveRecord(Offset at) {
     if (moved.ok()) change.arena().bytes_moved.Add(image_.RecordAt(at).bytes());
     heap_.LeaveReserve(change.arena());
     return moved;
-  });
-  if (status.ok() && sparse_at.has_value()) Rebalance(tree, *sparse_at);
+  };
+  // Most of a move is preparation, and the thread may lose its CPU anywhere.
+  const absl::Status status = WriteInSpace(tree, key, move, Gate::Kind::kPrepares);
+  if (status.ok() && sparse_at.has_value()) Rebalance(tree, *sparse_at, Gate::Kind::kPrepares);
   return status;
 }
 
@@ -146,7 +148,7 @@ absl::Status StoreImpl::TryMoveNode(Change& change, const Node* node) {
 
 absl::Status StoreImpl::MoveNode(Offset at) {
   const Node* const node = image_.NodeAt(at);
-  WriteScope scope(*this);
+  WriteScope scope(*this, Gate::Kind::kPrepares);
   absl::Status status;
   for (int turned_back = 0; turned_back < kMostTurnedBack;) {
     const Node* blocker = nullptr;

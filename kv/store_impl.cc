@@ -194,7 +194,7 @@ absl::StatusOr<std::shared_ptr<const OpenSnapshot>> StoreImpl::NewSnapshot() {
 void StoreImpl::CloseSnapshot(uint64_t number) {
   const auto closed = versions_.Close(number);
   if (!closed.has_value()) return;
-  WriteScope scope(*this, WriteScope::Kind::kPrepares);
+  WriteScope scope(*this, Gate::Kind::kPrepares);
   versions_.LetGo(*closed, [&](const Retired& object) { heap_.Retire(scope.arena(), object); });
   scope.ReclaimIfDue();
 }
@@ -261,10 +261,10 @@ absl::Status StoreImpl::TryWrite(Tree& tree, Arena& arena, std::string_view key,
   return status;
 }
 
-absl::Status StoreImpl::WriteInSpace(Tree& tree, std::string_view key, Operation operation) {
+absl::Status StoreImpl::WriteInSpace(Tree& tree, std::string_view key, Operation operation, Gate::Kind kind) {
   absl::Status status;
   {
-    WriteScope scope(*this);
+    WriteScope scope(*this, kind);
     for (int turned_back = 0;;) {
       const Node* blocker = nullptr;
       status = TryWrite(tree, scope.arena(), key, operation, &blocker);
@@ -396,8 +396,8 @@ absl::Status StoreImpl::Delete(std::string_view key) {
 }
 
 // After a delete. Nothing depends on it: where others are in the way for long, it is left undone.
-void StoreImpl::Rebalance(Tree& tree, std::string_view key) {
-  WriteScope scope(*this);
+void StoreImpl::Rebalance(Tree& tree, std::string_view key, Gate::Kind kind) {
+  WriteScope scope(*this, kind);
   unsigned height = 0;
   for (int turned_back = 0; turned_back < kMostTurnedBack;) {
     const Node* blocker = nullptr;

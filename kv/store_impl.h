@@ -131,7 +131,8 @@ class StoreImpl {
   // `bytes`: of the record that it may have to write.
   absl::Status Write(std::string_view key, uint64_t bytes, Operation operation);
   // The same, but ResourceExhausted is the end of it.
-  absl::Status WriteInSpace(Tree& tree, std::string_view key, Operation operation);
+  absl::Status WriteInSpace(Tree& tree, std::string_view key, Operation operation,
+                            Gate::Kind kind = Gate::Kind::kChanges);
   // One attempt, by whoever is inside of the gate. What it waits for, if it has to, is left in `blocker`.
   absl::Status TryWrite(Tree& tree, Arena& arena, std::string_view key, Operation operation, const Node** blocker);
   absl::Status WriteAlone(Tree& tree, std::string_view key, Operation operation);
@@ -143,7 +144,7 @@ class StoreImpl {
   absl::Status StoreWordAt(Change& change, Location& location, std::string_view key, uint64_t* word, uint64_t value);
   bool PutWord(std::string_view key, std::string_view value, bool only_if_absent, const Descent& descent);
   absl::Status PutOtherwise(std::string_view key, NewValue value, bool only_if_absent);
-  void Rebalance(Tree& tree, std::string_view key);
+  void Rebalance(Tree& tree, std::string_view key, Gate::Kind kind = Gate::Kind::kChanges);
   // Whether the key at `location` has this value, or isn't there.
   bool IsValue(const Location& location, bool is_there, std::string_view value) const;
 

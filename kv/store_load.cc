@@ -64,7 +64,7 @@ absl::Status StoreImpl::InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step)
   for (;;) {
     absl::Status status;
     {
-      WriteScope scope(*this, WriteScope::Kind::kPrepares);
+      WriteScope scope(*this, Gate::Kind::kPrepares);
       status = step(scope.arena());
       scope.ReclaimIfDue();
     }
@@ -111,7 +111,7 @@ absl::Status StoreImpl::Load(absl::FunctionRef<bool(std::string_view* key, NewVa
     });
   }
   if (status.ok()) return file_.persist().status();
-  WriteScope scope(*this, WriteScope::Kind::kPrepares);
+  WriteScope scope(*this, Gate::Kind::kPrepares);
   load.Abort(scope.arena());
   return status;
 }

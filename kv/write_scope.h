@@ -11,8 +11,7 @@ namespace sealkv::internal {
 // A writer at work: in an epoch, and inside of the gate.
 class WriteScope {
  public:
-  // What prepares needn't be waited for by new snapshots.
-  enum class Kind : uint8_t { kChanges, kPrepares };
+  using Kind = Gate::Kind;
 
   explicit WriteScope(StoreImpl& store, Kind kind = Kind::kChanges)
       : store_(store), kind_(kind), guard_(store.epochs_), arena_(store.heap_.ArenaOf(guard_.slot())) {
