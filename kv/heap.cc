@@ -58,7 +58,8 @@ void Heap::CollectArenas() {
   epochs_.Advance();
   const uint64_t oldest = epochs_.Oldest();
   for (const auto& arena : arenas_) {
-    FreeRetired(*arena, oldest);
+    arena->unseen_before = oldest;
+    FreeRetired(*arena, arena->retired.size());
     LeaveAppendSegment(*arena);
     for (const Offset node : arena->free_nodes) PutBackNode(node);
     arena->free_nodes.clear();
@@ -328,19 +329,34 @@ void Heap::Retire(Arena& arena, Offset offset, uint64_t bytes, bool is_node) {
   arena.bytes_retired.Add(static_cast<int64_t>(bytes));
 }
 
+void Heap::FindUnseen(Arena& arena) {
+  epochs_.Advance();
+  arena.unseen_before = epochs_.Oldest();
+}
+
+void Heap::ReclaimSome(Arena& arena) {
+  if (IsOldestUnseen(arena)) {
+    const HeapLock lock(mutex_);
+    FreeRetired(arena, kFreedAtOnce);
+    SyncSequence(arena);
+  } else {
+    FindUnseen(arena);
+  }
+  arena.reclaim_at = arena.retired.size() + (IsOldestUnseen(arena) ? kFreedAtOnce / 2 : ReclaimBatch());
+}
+
 void Heap::Reclaim(Arena& arena) {
   if (!arena.retired.empty()) {
-    epochs_.Advance();
-    const uint64_t oldest = epochs_.Oldest();
+    FindUnseen(arena);
     const HeapLock lock(mutex_);
-    FreeRetired(arena, oldest);
+    FreeRetired(arena, arena.retired.size());
     SyncSequence(arena);
   }
   arena.reclaim_at = arena.retired.size() + ReclaimBatch();
 }
 
-void Heap::FreeRetired(Arena& arena, uint64_t oldest_epoch) {
-  while (!arena.retired.empty() && arena.retired.front().epoch < oldest_epoch) {
+void Heap::FreeRetired(Arena& arena, size_t most) {
+  for (; most > 0 && IsOldestUnseen(arena); --most) {
     const Retired retired = arena.retired.front();
     arena.retired.pop_front();
     arena.bytes_retired.Add(-static_cast<int64_t>(retired.bytes));

@@ -72,9 +72,13 @@ class Heap {
   // The clock when a record was made, or something earlier.
   uint64_t MadeAt(Offset record) const;
 
-  // Whether Reclaim is worth its cost.
+  // Whether ReclaimSome is worth its cost.
   static bool IsReclaimDue(const Arena& arena) { return arena.retired.size() >= arena.reclaim_at; }
-  // Frees what the arena has retired and nobody can see any more. The caller has refreshed his own epoch, if he can.
+  // Frees a few objects that the arena has retired, of those that nobody can see any more; if none is known to be such,
+  // finds out which are: so no write has to wait for much of this. The caller has refreshed his own epoch.
+  void ReclaimSome(Arena& arena);
+  // Frees all that the arena has retired and nobody can see any more. The caller has refreshed his own epoch, if he
+  // can.
   void Reclaim(Arena& arena);
 
   // The gate is closed: frees what can be freed of what anybody has retired, and takes back what the arenas hold: free
@@ -198,7 +202,12 @@ class Heap {
   void FreeNode(Arena& arena, Offset node);
   // `is_record`: else it is space that holds anything.
   void FreeRecord(Arena& arena, Offset record, uint64_t bytes, bool is_record);
-  void FreeRetired(Arena& arena, uint64_t oldest_epoch);
+  bool IsOldestUnseen(const Arena& arena) const {
+    return !arena.retired.empty() && arena.retired.front().epoch < arena.unseen_before;
+  }
+  void FindUnseen(Arena& arena);  // needs no mutex
+  // The first so many, of those that nobody can see any more.
+  void FreeRetired(Arena& arena, size_t most);
   void MarkRecordLocked(Offset record, uint64_t bytes);
   // Sets the mark of an object in a segment that was in use at open; returns whether it was clear.
   bool SetMark(Offset offset, unsigned granule_bytes);
@@ -248,8 +257,11 @@ class Heap {
   absl::Status NoSpace(uint64_t bytes) const;
 
   static constexpr unsigned kRecordGranuleBytes = 16;
-  // So many are freed at once. To find out who may still look at them costs as much as to free a hundred.
-  size_t ReclaimBatch() const { return std::clamp<size_t>(image_.segment_bytes() / 4096, 64, 512); }
+  // When so many are retired it is found out who may still look at them; which costs as much as to free a few hundred,
+  // for another core may have to be interrupted.
+  size_t ReclaimBatch() const { return std::clamp<size_t>(image_.segment_bytes() / 2048, 64, 2048); }
+  // So many are freed at once, after half as many were retired.
+  static constexpr size_t kFreedAtOnce = 32;
   static constexpr uint64_t kNoSegment = Arena::kNoSegment;
   // As many nodes go to an arena at once, and from one that has twice as many.
   static constexpr uint64_t kNodesAtOnce = 32;

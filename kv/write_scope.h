@@ -44,7 +44,7 @@ class WriteScope {
       return;
     Gate::EndChange(arena_);
     guard_.Pause();
-    store_.heap_.Reclaim(arena_);
+    store_.heap_.ReclaimSome(arena_);
   }
 
   void Leave() {
