@@ -20,7 +20,7 @@
 #include "bench/limits.h"
 #include "bench/plan.h"
 #include "bench/report.h"
-#include "bench/report_command.h"
+#include "bench/report/command.h"
 #include "bench/runner.h"
 
 ABSL_DECLARE_FLAG(std::string, json);
