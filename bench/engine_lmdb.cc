@@ -102,14 +102,14 @@ class LmdbEngine : public Engine {
     return InTransaction([&](MDB_txn* txn) { return PutIn(txn, key.bytes, value); });
   }
 
-  bool Get(const Key& key, std::string* value) override {
+  absl::Status Get(const Key& key, std::string* value) override {
     Reader* reader = ThreadsReader();
-    if (reader == nullptr || !reader->Renew()) return false;
+    if (reader == nullptr || !reader->Renew()) return NoReader();
     MDB_val name = ValOf(key.bytes), found;
-    const bool is_there = Lmdb().get(reader->txn(), dbi_, &name, &found) == MDB_SUCCESS;
-    if (is_there) value->assign(BytesOf(found));
+    const int code = Lmdb().get(reader->txn(), dbi_, &name, &found);
+    if (code == MDB_SUCCESS) value->assign(BytesOf(found));
     reader->Reset();
-    return is_there;
+    return code == MDB_NOTFOUND ? Missing() : ErrorOf(code, path_);
   }
 
   absl::Status Delete(const Key& key) override {
@@ -119,22 +119,25 @@ class LmdbEngine : public Engine {
     });
   }
 
-  uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
+  absl::StatusOr<uint64_t> Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
     Reader* reader = ThreadsReader();
-    if (reader == nullptr || !reader->Renew()) return 0;
+    if (reader == nullptr || !reader->Renew()) return NoReader();
     MDB_cursor* cursor = reader->cursor();
-    Lmdb().cursor_renew(reader->txn(), cursor);
     MDB_val name = ValOf(from.has_value() ? from->bytes : std::string_view()), value;
-    int code = Lmdb().cursor_get(cursor, &name, &value,
-                                 reverse            ? MDB_LAST
-                                 : from.has_value() ? MDB_SET_RANGE
-                                                    : MDB_FIRST);
+    int code = Lmdb().cursor_renew(reader->txn(), cursor);
+    if (code == MDB_SUCCESS) {
+      code = Lmdb().cursor_get(cursor, &name, &value,
+                               reverse            ? MDB_LAST
+                               : from.has_value() ? MDB_SET_RANGE
+                                                  : MDB_FIRST);
+    }
     uint64_t seen = 0;
     for (; code == MDB_SUCCESS && seen < count; ++seen) {
       if (value.mv_size > 0) *sum += static_cast<unsigned char>(BytesOf(value).back());
       code = Lmdb().cursor_get(cursor, &name, &value, reverse ? MDB_PREV : MDB_NEXT);
     }
     reader->Reset();
+    if (code != MDB_SUCCESS && code != MDB_NOTFOUND) return ErrorOf(code, path_);
     return seen;
   }
 
@@ -185,7 +188,7 @@ class LmdbEngine : public Engine {
 
   absl::Status TouchSnapshot() override {
     Reader* reader = ThreadsReader();
-    if (reader == nullptr || !reader->Renew()) return absl::InternalError("LMDB: no read transaction to be had");
+    if (reader == nullptr || !reader->Renew()) return NoReader();
     reader->Reset();
     return absl::OkStatus();
   }
@@ -229,6 +232,10 @@ class LmdbEngine : public Engine {
   int PutIn(MDB_txn* txn, std::string_view key, std::string_view value) {
     MDB_val name = ValOf(key), data = ValOf(value);
     return Lmdb().put(txn, dbi_, &name, &data, 0);
+  }
+
+  absl::Status NoReader() const {
+    return absl::InternalError(absl::StrCat("LMDB, ", path_, ": a thread can't begin to read"));
   }
 
   Reader* ThreadsReader() {
