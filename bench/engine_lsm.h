@@ -16,15 +16,16 @@ namespace sealkv::bench {
 
 // The functions that both have, by their names without the prefix: F(name) declares each. (`delete` is no name for a
 // member: libraries have it as `del`.)
-#define SEALKV_LSM_FUNCTIONS(F)                                                                                       \
-  F(free)                                                                                                             \
-  F(open)                                                                                                             \
-  F(close) F(put) F(write) F(compact_range) F(create_snapshot) F(release_snapshot) F(create_iterator) F(iter_destroy) \
-      F(iter_valid) F(iter_seek) F(iter_seek_to_first) F(iter_seek_to_last) F(iter_next) F(iter_prev) F(iter_value)   \
-          F(iter_get_error) F(writebatch_create) F(writebatch_destroy) F(writebatch_clear) F(writebatch_put)          \
-              F(options_create) F(options_destroy) F(options_set_create_if_missing) F(options_set_compression)        \
-                  F(options_set_write_buffer_size) F(cache_create_lru) F(cache_destroy) F(readoptions_create)         \
-                      F(readoptions_destroy) F(writeoptions_create) F(writeoptions_destroy) F(writeoptions_set_sync)
+// clang-format off
+#define SEALKV_LSM_FUNCTIONS(F)                                                                    \
+  F(free) F(open) F(close) F(put) F(write) F(compact_range) F(create_snapshot) F(release_snapshot) \
+  F(create_iterator) F(iter_destroy) F(iter_valid) F(iter_seek) F(iter_seek_to_first)              \
+  F(iter_seek_to_last) F(iter_next) F(iter_prev) F(iter_value) F(iter_get_error)                   \
+  F(writebatch_create) F(writebatch_destroy) F(writebatch_clear) F(writebatch_put)                 \
+  F(options_create) F(options_destroy) F(options_set_create_if_missing) F(options_set_compression) \
+  F(options_set_write_buffer_size) F(cache_create_lru) F(cache_destroy) F(readoptions_create)      \
+  F(readoptions_destroy) F(writeoptions_create) F(writeoptions_destroy) F(writeoptions_set_sync)
+// clang-format on
 
 // Library: has these functions, the API's types (Db, Options, …), kName, kNoCompression, and Get(), the only one.
 template <typename Library>

@@ -1,7 +1,6 @@
 #include "bench/plan_check.h"
 
 #include <algorithm>
-#include <limits>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -11,8 +10,8 @@
 namespace sealkv::bench {
 namespace {
 
-constexpr uint64_t kMostOperations = uint64_t{1}
-                                     << 48;         // that any thread's share of them, and their bytes, are counted
+// So much that nobody misses more, and so little that products with threads and batches don't wrap.
+constexpr uint64_t kMostOperations = uint64_t{1} << 48;
 constexpr uint64_t kMostBytes = uint64_t{1} << 50;  // of a store
 
 absl::Status CheckNames(const Plan& plan) {
