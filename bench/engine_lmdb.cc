@@ -58,10 +58,12 @@ std::string_view BytesOf(const MDB_val& val) { return {static_cast<const char*>(
 // A thread's read transaction and cursor, both used again and again: each renewal sees what was committed last.
 class Reader {
  public:
-  static std::unique_ptr<Reader> New(MDB_env* env, MDB_dbi dbi) {
+  // nullptr: `code` says why.
+  static std::unique_ptr<Reader> New(MDB_env* env, MDB_dbi dbi, int* code) {
     auto reader = std::make_unique<Reader>();
-    if (Lmdb().txn_begin(env, nullptr, MDB_RDONLY, &reader->txn_) != MDB_SUCCESS) return nullptr;
-    if (Lmdb().cursor_open(reader->txn_, dbi, &reader->cursor_) != MDB_SUCCESS) return nullptr;
+    *code = Lmdb().txn_begin(env, nullptr, MDB_RDONLY, &reader->txn_);
+    if (*code == MDB_SUCCESS) *code = Lmdb().cursor_open(reader->txn_, dbi, &reader->cursor_);
+    if (*code != MDB_SUCCESS) return nullptr;
     Lmdb().txn_reset(reader->txn_);
     return reader;
   }
@@ -69,7 +71,7 @@ class Reader {
     if (cursor_ != nullptr) Lmdb().cursor_close(cursor_);
     if (txn_ != nullptr) Lmdb().txn_abort(txn_);
   }
-  bool Renew() { return Lmdb().txn_renew(txn_) == MDB_SUCCESS; }
+  int Renew() { return Lmdb().txn_renew(txn_); }
   void Reset() { Lmdb().txn_reset(txn_); }
   MDB_txn* txn() { return txn_; }
   MDB_cursor* cursor() { return cursor_; }
@@ -103,8 +105,8 @@ class LmdbEngine : public Engine {
   }
 
   absl::Status Get(const Key& key, std::string* value) override {
-    Reader* reader = ThreadsReader();
-    if (reader == nullptr || !reader->Renew()) return NoReader();
+    Reader* reader = nullptr;
+    if (const int code = BeginRead(&reader); code != MDB_SUCCESS) return ErrorOf(code, path_);
     MDB_val name = ValOf(key.bytes), found;
     const int code = Lmdb().get(reader->txn(), dbi_, &name, &found);
     if (code == MDB_SUCCESS) value->assign(BytesOf(found));
@@ -120,8 +122,8 @@ class LmdbEngine : public Engine {
   }
 
   absl::StatusOr<uint64_t> Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
-    Reader* reader = ThreadsReader();
-    if (reader == nullptr || !reader->Renew()) return NoReader();
+    Reader* reader = nullptr;
+    if (const int code = BeginRead(&reader); code != MDB_SUCCESS) return ErrorOf(code, path_);
     MDB_cursor* cursor = reader->cursor();
     MDB_val name = ValOf(from.has_value() ? from->bytes : std::string_view()), value;
     int code = Lmdb().cursor_renew(reader->txn(), cursor);
@@ -187,8 +189,8 @@ class LmdbEngine : public Engine {
   }
 
   absl::Status TouchSnapshot() override {
-    Reader* reader = ThreadsReader();
-    if (reader == nullptr || !reader->Renew()) return NoReader();
+    Reader* reader = nullptr;
+    if (const int code = BeginRead(&reader); code != MDB_SUCCESS) return ErrorOf(code, path_);
     reader->Reset();
     return absl::OkStatus();
   }
@@ -234,12 +236,11 @@ class LmdbEngine : public Engine {
     return Lmdb().put(txn, dbi_, &name, &data, 0);
   }
 
-  absl::Status NoReader() const {
-    return absl::InternalError(absl::StrCat("LMDB, ", path_, ": a thread can't begin to read"));
-  }
-
-  Reader* ThreadsReader() {
-    return readers_.Get([this] { return Reader::New(env_, dbi_); });
+  // The thread's reader, which sees what was committed last, until it is reset.
+  int BeginRead(Reader** reader) {
+    int code = MDB_SUCCESS;
+    *reader = readers_.Get([&] { return Reader::New(env_, dbi_, &code); });
+    return *reader == nullptr ? code : (*reader)->Renew();
   }
 
   const bool is_durable_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -120,23 +121,23 @@ class SqliteEngine : public Engine {
     settings_ = absl::StrCat("PRAGMA journal_mode = WAL; PRAGMA synchronous = ", is_durable_ ? "FULL" : "OFF",
                              "; PRAGMA cache_size = -", bytes >> 10, "; PRAGMA mmap_size = ", bytes,
                              "; CREATE TABLE IF NOT EXISTS pairs (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID;");
-    return ThreadsConnection() != nullptr ? absl::OkStatus() : open_error_;
+    return ThreadsConnection() != nullptr ? absl::OkStatus() : open_error();
   }
   void Close() override { connections_.Clear(); }
 
   absl::Status Put(const Key& key, std::string_view value) override {
     Connection* connection = ThreadsConnection();
-    return connection == nullptr ? open_error_ : PutBy(*connection, key.bytes, value);
+    return connection == nullptr ? open_error() : PutBy(*connection, key.bytes, value);
   }
 
   absl::Status Get(const Key& key, std::string* value) override {
     Connection* connection = ThreadsConnection();
-    return connection == nullptr ? open_error_ : GetBy(*connection, key.bytes, value);
+    return connection == nullptr ? open_error() : GetBy(*connection, key.bytes, value);
   }
 
   absl::Status Delete(const Key& key) override {
     Connection* connection = ThreadsConnection();
-    if (connection == nullptr) return open_error_;
+    if (connection == nullptr) return open_error();
     connection->Bind(kDelete, 1, key.bytes);
     if (absl::Status status = connection->Execute(kDelete); !status.ok()) return status;
     return connection->changes() > 0 ? absl::OkStatus() : absl::NotFoundError("no such key");
@@ -144,7 +145,7 @@ class SqliteEngine : public Engine {
 
   absl::StatusOr<uint64_t> Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
     Connection* connection = ThreadsConnection();
-    if (connection == nullptr) return open_error_;
+    if (connection == nullptr) return open_error();
     const Statement which = reverse ? kBackward : from.has_value() ? kFrom : kForward;
     if (which == kFrom) connection->Bind(which, 1, from->bytes);
     connection->Bind(which, 2, count);
@@ -173,7 +174,7 @@ class SqliteEngine : public Engine {
       }
       absl::Status Write() override {
         Connection* connection = std::exchange(connection_, nullptr);
-        if (connection == nullptr) return engine_.open_error_;
+        if (connection == nullptr) return engine_.open_error();
         return End(*connection, std::exchange(status_, absl::OkStatus()));
       }
 
@@ -187,7 +188,7 @@ class SqliteEngine : public Engine {
 
   absl::Status Increment(const Key& key) override {
     Connection* connection = ThreadsConnection();
-    if (connection == nullptr) return open_error_;
+    if (connection == nullptr) return open_error();
     if (absl::Status status = connection->Execute(kBegin); !status.ok()) return status;
     std::string value;
     const absl::Status got = GetBy(*connection, key.bytes, &value);
@@ -198,7 +199,7 @@ class SqliteEngine : public Engine {
 
   absl::Status Compact() override {
     Connection* connection = ThreadsConnection();
-    return connection == nullptr ? open_error_ : connection->Execute("VACUUM");
+    return connection == nullptr ? open_error() : connection->Execute("VACUUM");
   }
 
   bool is_thread_safe() const override { return true; }
@@ -230,6 +231,12 @@ class SqliteEngine : public Engine {
     return status;
   }
 
+  // Of the last connection that couldn't be opened.
+  absl::Status open_error() {
+    const std::lock_guard lock(open_error_mutex_);
+    return open_error_;
+  }
+
   Connection* ThreadsConnection() {
     return connections_.Get([this]() -> std::unique_ptr<Connection> {
       auto connection = std::make_unique<Connection>();
@@ -245,7 +252,7 @@ class SqliteEngine : public Engine {
   std::string path_;
   std::string settings_;
   std::mutex open_error_mutex_;
-  absl::Status open_error_;  // of the last connection that couldn't be opened
+  absl::Status open_error_;
   PerThread<Connection> connections_;
 };
 
