@@ -13,9 +13,11 @@ std::vector<std::string> EngineNames() {
           "leveldb-nosync", "sqlite", "sqlite-nosync", "btree_map", "std_map"};
 }
 
+bool IsVolatile(std::string_view name) { return name == "btree_map" || name == "std_map"; }
+
 absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(std::string_view name, KeyKind key_kind, size_t value_bytes) {
   if (name == "sealkv") return MakeSealkvEngine();
-  if (name == "btree_map" || name == "std_map") return MakeVolatileEngine(name, key_kind, value_bytes);
+  if (IsVolatile(name)) return MakeVolatileEngine(name, key_kind, value_bytes);
   absl::string_view peer(name.data(), name.size());
   const bool is_durable = !absl::ConsumeSuffix(&peer, "-nosync");
   if (peer == "lmdb") return MakeLmdbEngine(is_durable);

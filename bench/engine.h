@@ -44,6 +44,9 @@ class EngineBatch {
   virtual absl::Status Write() = 0;
 };
 
+// Of a get that finds nothing. Without a text, for which memory would be allocated.
+inline absl::Status Missing() { return {absl::StatusCode::kNotFound, ""}; }
+
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -53,13 +56,15 @@ class Engine {
   // Ends what Open began, and every thread of it. What is persistent stays.
   virtual void Close() = 0;
   virtual absl::Status Put(const Key& key, std::string_view value) = 0;
-  // False if the key isn't there.
-  virtual bool Get(const Key& key, std::string* value) = 0;
+  // NotFound if the key isn't there; any other error means that this couldn't be found out.
+  virtual absl::Status Get(const Key& key, std::string* value) = 0;
   // NotFound if the key isn't there; OK from log-structured engines, which don't look.
   virtual absl::Status Delete(const Key& key) = 0;
   // Up to `count` pairs from the first key >= `from` (nothing: from the first key, or the last when reversed).
-  // Returns how many there were; adds up the values' last bytes, so that they are really read.
-  virtual uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) = 0;
+  // Returns how many there were; adds up the values' last bytes, so that they are really read. An error: the walk ended
+  // before its time.
+  virtual absl::StatusOr<uint64_t> Scan(const std::optional<Key>& from, uint64_t count, bool reverse,
+                                        uint64_t* sum) = 0;
 
   // nullptr: it has none.
   virtual std::unique_ptr<EngineBatch> NewBatch() { return nullptr; }
@@ -89,6 +94,8 @@ class Engine {
 
 // SealKV, the peers at their durable and at their relaxed setting ("-nosync"), and volatile maps.
 std::vector<std::string> EngineNames();
+// Whether it is one of the maps.
+bool IsVolatile(std::string_view name);
 // NotFound: its library isn't installed; the message says what is.
 absl::StatusOr<std::unique_ptr<Engine>> MakeEngine(std::string_view name, KeyKind key_kind, size_t value_bytes);
 

@@ -58,10 +58,12 @@ std::string_view BytesOf(const MDB_val& val) { return {static_cast<const char*>(
 // A thread's read transaction and cursor, both used again and again: each renewal sees what was committed last.
 class Reader {
  public:
-  static std::unique_ptr<Reader> New(MDB_env* env, MDB_dbi dbi) {
+  // nullptr: `code` says why.
+  static std::unique_ptr<Reader> New(MDB_env* env, MDB_dbi dbi, int* code) {
     auto reader = std::make_unique<Reader>();
-    if (Lmdb().txn_begin(env, nullptr, MDB_RDONLY, &reader->txn_) != MDB_SUCCESS) return nullptr;
-    if (Lmdb().cursor_open(reader->txn_, dbi, &reader->cursor_) != MDB_SUCCESS) return nullptr;
+    *code = Lmdb().txn_begin(env, nullptr, MDB_RDONLY, &reader->txn_);
+    if (*code == MDB_SUCCESS) *code = Lmdb().cursor_open(reader->txn_, dbi, &reader->cursor_);
+    if (*code != MDB_SUCCESS) return nullptr;
     Lmdb().txn_reset(reader->txn_);
     return reader;
   }
@@ -69,7 +71,7 @@ class Reader {
     if (cursor_ != nullptr) Lmdb().cursor_close(cursor_);
     if (txn_ != nullptr) Lmdb().txn_abort(txn_);
   }
-  bool Renew() { return Lmdb().txn_renew(txn_) == MDB_SUCCESS; }
+  int Renew() { return Lmdb().txn_renew(txn_); }
   void Reset() { Lmdb().txn_reset(txn_); }
   MDB_txn* txn() { return txn_; }
   MDB_cursor* cursor() { return cursor_; }
@@ -102,14 +104,14 @@ class LmdbEngine : public Engine {
     return InTransaction([&](MDB_txn* txn) { return PutIn(txn, key.bytes, value); });
   }
 
-  bool Get(const Key& key, std::string* value) override {
-    Reader* reader = ThreadsReader();
-    if (reader == nullptr || !reader->Renew()) return false;
+  absl::Status Get(const Key& key, std::string* value) override {
+    Reader* reader = nullptr;
+    if (const int code = BeginRead(&reader); code != MDB_SUCCESS) return ErrorOf(code, path_);
     MDB_val name = ValOf(key.bytes), found;
-    const bool is_there = Lmdb().get(reader->txn(), dbi_, &name, &found) == MDB_SUCCESS;
-    if (is_there) value->assign(BytesOf(found));
+    const int code = Lmdb().get(reader->txn(), dbi_, &name, &found);
+    if (code == MDB_SUCCESS) value->assign(BytesOf(found));
     reader->Reset();
-    return is_there;
+    return code == MDB_NOTFOUND ? Missing() : ErrorOf(code, path_);
   }
 
   absl::Status Delete(const Key& key) override {
@@ -119,22 +121,25 @@ class LmdbEngine : public Engine {
     });
   }
 
-  uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
-    Reader* reader = ThreadsReader();
-    if (reader == nullptr || !reader->Renew()) return 0;
+  absl::StatusOr<uint64_t> Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
+    Reader* reader = nullptr;
+    if (const int code = BeginRead(&reader); code != MDB_SUCCESS) return ErrorOf(code, path_);
     MDB_cursor* cursor = reader->cursor();
-    Lmdb().cursor_renew(reader->txn(), cursor);
     MDB_val name = ValOf(from.has_value() ? from->bytes : std::string_view()), value;
-    int code = Lmdb().cursor_get(cursor, &name, &value,
-                                 reverse            ? MDB_LAST
-                                 : from.has_value() ? MDB_SET_RANGE
-                                                    : MDB_FIRST);
+    int code = Lmdb().cursor_renew(reader->txn(), cursor);
+    if (code == MDB_SUCCESS) {
+      code = Lmdb().cursor_get(cursor, &name, &value,
+                               reverse            ? MDB_LAST
+                               : from.has_value() ? MDB_SET_RANGE
+                                                  : MDB_FIRST);
+    }
     uint64_t seen = 0;
     for (; code == MDB_SUCCESS && seen < count; ++seen) {
       if (value.mv_size > 0) *sum += static_cast<unsigned char>(BytesOf(value).back());
       code = Lmdb().cursor_get(cursor, &name, &value, reverse ? MDB_PREV : MDB_NEXT);
     }
     reader->Reset();
+    if (code != MDB_SUCCESS && code != MDB_NOTFOUND) return ErrorOf(code, path_);
     return seen;
   }
 
@@ -184,8 +189,8 @@ class LmdbEngine : public Engine {
   }
 
   absl::Status TouchSnapshot() override {
-    Reader* reader = ThreadsReader();
-    if (reader == nullptr || !reader->Renew()) return absl::InternalError("LMDB: no read transaction to be had");
+    Reader* reader = nullptr;
+    if (const int code = BeginRead(&reader); code != MDB_SUCCESS) return ErrorOf(code, path_);
     reader->Reset();
     return absl::OkStatus();
   }
@@ -231,8 +236,11 @@ class LmdbEngine : public Engine {
     return Lmdb().put(txn, dbi_, &name, &data, 0);
   }
 
-  Reader* ThreadsReader() {
-    return readers_.Get([this] { return Reader::New(env_, dbi_); });
+  // The thread's reader, which sees what was committed last, until it is reset.
+  int BeginRead(Reader** reader) {
+    int code = MDB_SUCCESS;
+    *reader = readers_.Get([&] { return Reader::New(env_, dbi_, &code); });
+    return *reader == nullptr ? code : (*reader)->Renew();
   }
 
   const bool is_durable_;

@@ -35,10 +35,10 @@ class SealkvEngine : public Engine {
   }
 
   absl::Status Put(const Key& key, std::string_view value) override { return store_->Put(key.bytes, value); }
-  bool Get(const Key& key, std::string* value) override { return store_->Get(key.bytes, value).ok(); }
+  absl::Status Get(const Key& key, std::string* value) override { return store_->Get(key.bytes, value); }
   absl::Status Delete(const Key& key) override { return store_->Delete(key.bytes); }
 
-  uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
+  absl::StatusOr<uint64_t> Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
     const std::unique_ptr<Iterator> it = store_->NewIterator();
     if (reverse) {
       it->SeekToLast();
@@ -51,6 +51,9 @@ class SealkvEngine : public Engine {
     for (; it->Valid() && seen < count; ++seen) {
       if (!it->value().empty()) *sum += static_cast<unsigned char>(it->value().back());
       reverse ? it->Prev() : it->Next();
+    }
+    if (!it->Valid()) {
+      if (absl::Status status = it->status(); !status.ok()) return status;
     }
     return seen;
   }

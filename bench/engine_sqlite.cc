@@ -3,11 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "bench/counter.h"
 #include "bench/engine.h"
 #include "bench/per_thread.h"
 #include "bench/shared_library.h"
@@ -81,25 +82,20 @@ class Connection {
   void Bind(Statement which, int place, uint64_t number) {
     Sqlite().bind_int64(statements_[which], place, static_cast<sqlite3_int64>(std::min<uint64_t>(number, INT64_MAX)));
   }
-  // Whether there is another row; its first column is the value.
-  bool Step(Statement which) { return Sqlite().step(statements_[which]) == SQLITE_ROW; }
+  // SQLITE_ROW: there is another row, and its first column is the value. SQLITE_DONE: there is none. Else an error.
+  int Step(Statement which) { return Sqlite().step(statements_[which]); }
   std::string_view Value(Statement which) {
     const void* bytes = Sqlite().column_blob(statements_[which], 0);
     return {static_cast<const char*>(bytes), static_cast<size_t>(Sqlite().column_bytes(statements_[which], 0))};
   }
-  // Ends a statement that gives rows.
-  void Reset(Statement which) { Sqlite().reset(statements_[which]); }
-  // Runs one that gives none.
-  absl::Status Execute(Statement which) {
-    const int code = Sqlite().step(statements_[which]);
-    if (code == SQLITE_DONE) [[likely]] {
-      Sqlite().reset(statements_[which]);
-      return absl::OkStatus();
-    }
-    absl::Status status = Error();
+  // Ends a statement that gives rows; `code` is of its last step.
+  absl::Status End(Statement which, int code) {
+    absl::Status status = code == SQLITE_ROW || code == SQLITE_DONE ? absl::OkStatus() : Error();
     Sqlite().reset(statements_[which]);
     return status;
   }
+  // Runs one that gives none.
+  absl::Status Execute(Statement which) { return End(which, Step(which)); }
   int changes() const { return Sqlite().changes(db_); }
   absl::Status Error() const { return absl::InternalError(absl::StrCat("SQLite: ", Sqlite().errmsg(db_))); }
   absl::Status Execute(const char* text) {
@@ -125,40 +121,41 @@ class SqliteEngine : public Engine {
     settings_ = absl::StrCat("PRAGMA journal_mode = WAL; PRAGMA synchronous = ", is_durable_ ? "FULL" : "OFF",
                              "; PRAGMA cache_size = -", bytes >> 10, "; PRAGMA mmap_size = ", bytes,
                              "; CREATE TABLE IF NOT EXISTS pairs (key BLOB PRIMARY KEY, value BLOB) WITHOUT ROWID;");
-    return ThreadsConnection() != nullptr ? absl::OkStatus() : open_error_;
+    return ThreadsConnection() != nullptr ? absl::OkStatus() : open_error();
   }
   void Close() override { connections_.Clear(); }
 
   absl::Status Put(const Key& key, std::string_view value) override {
     Connection* connection = ThreadsConnection();
-    return connection == nullptr ? open_error_ : PutBy(*connection, key.bytes, value);
+    return connection == nullptr ? open_error() : PutBy(*connection, key.bytes, value);
   }
 
-  bool Get(const Key& key, std::string* value) override {
+  absl::Status Get(const Key& key, std::string* value) override {
     Connection* connection = ThreadsConnection();
-    return connection != nullptr && GetBy(*connection, key.bytes, value);
+    return connection == nullptr ? open_error() : GetBy(*connection, key.bytes, value);
   }
 
   absl::Status Delete(const Key& key) override {
     Connection* connection = ThreadsConnection();
-    if (connection == nullptr) return open_error_;
+    if (connection == nullptr) return open_error();
     connection->Bind(kDelete, 1, key.bytes);
     if (absl::Status status = connection->Execute(kDelete); !status.ok()) return status;
     return connection->changes() > 0 ? absl::OkStatus() : absl::NotFoundError("no such key");
   }
 
-  uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
+  absl::StatusOr<uint64_t> Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
     Connection* connection = ThreadsConnection();
-    if (connection == nullptr) return 0;
+    if (connection == nullptr) return open_error();
     const Statement which = reverse ? kBackward : from.has_value() ? kFrom : kForward;
     if (which == kFrom) connection->Bind(which, 1, from->bytes);
     connection->Bind(which, 2, count);
     uint64_t seen = 0;
-    for (; connection->Step(which); ++seen) {
+    int code = connection->Step(which);
+    for (; code == SQLITE_ROW; code = connection->Step(which), ++seen) {
       const std::string_view value = connection->Value(which);
       if (!value.empty()) *sum += static_cast<unsigned char>(value.back());
     }
-    connection->Reset(which);
+    if (absl::Status status = connection->End(which, code); !status.ok()) return status;
     return seen;
   }
 
@@ -177,7 +174,7 @@ class SqliteEngine : public Engine {
       }
       absl::Status Write() override {
         Connection* connection = std::exchange(connection_, nullptr);
-        if (connection == nullptr) return engine_.open_error_;
+        if (connection == nullptr) return engine_.open_error();
         return End(*connection, std::exchange(status_, absl::OkStatus()));
       }
 
@@ -191,22 +188,18 @@ class SqliteEngine : public Engine {
 
   absl::Status Increment(const Key& key) override {
     Connection* connection = ThreadsConnection();
-    if (connection == nullptr) return open_error_;
+    if (connection == nullptr) return open_error();
     if (absl::Status status = connection->Execute(kBegin); !status.ok()) return status;
-    uint64_t counter = 0;
     std::string value;
-    if (GetBy(*connection, key.bytes, &value)) {
-      if (value.size() != sizeof(counter))
-        return End(*connection, absl::FailedPreconditionError("the value isn't 8 bytes"));
-      std::memcpy(&counter, value.data(), sizeof(counter));
-    }
-    ++counter;
-    return End(*connection, PutBy(*connection, key.bytes, {reinterpret_cast<const char*>(&counter), sizeof(counter)}));
+    const absl::Status got = GetBy(*connection, key.bytes, &value);
+    const absl::StatusOr<uint64_t> counter = CountOneMore(got, value);
+    if (!counter.ok()) return End(*connection, counter.status());
+    return End(*connection, PutBy(*connection, key.bytes, BytesOfCounter(*counter)));
   }
 
   absl::Status Compact() override {
     Connection* connection = ThreadsConnection();
-    return connection == nullptr ? open_error_ : connection->Execute("VACUUM");
+    return connection == nullptr ? open_error() : connection->Execute("VACUUM");
   }
 
   bool is_thread_safe() const override { return true; }
@@ -225,17 +218,23 @@ class SqliteEngine : public Engine {
     connection.Bind(kPut, 2, value);
     return connection.Execute(kPut);
   }
-  static bool GetBy(Connection& connection, std::string_view key, std::string* value) {
+  static absl::Status GetBy(Connection& connection, std::string_view key, std::string* value) {
     connection.Bind(kGet, 1, key);
-    const bool found = connection.Step(kGet);
-    if (found) value->assign(connection.Value(kGet));
-    connection.Reset(kGet);
-    return found;
+    const int code = connection.Step(kGet);
+    if (code == SQLITE_ROW) value->assign(connection.Value(kGet));
+    absl::Status status = connection.End(kGet, code);
+    return code == SQLITE_DONE ? Missing() : status;
   }
   static absl::Status End(Connection& connection, absl::Status status) {
     if (status.ok()) status = connection.Execute(kCommit);
     if (!status.ok()) connection.Execute(kRollback).IgnoreError();
     return status;
+  }
+
+  // Of the last connection that couldn't be opened.
+  absl::Status open_error() {
+    const std::lock_guard lock(open_error_mutex_);
+    return open_error_;
   }
 
   Connection* ThreadsConnection() {
@@ -253,7 +252,7 @@ class SqliteEngine : public Engine {
   std::string path_;
   std::string settings_;
   std::mutex open_error_mutex_;
-  absl::Status open_error_;  // of the last connection that couldn't be opened
+  absl::Status open_error_;
   PerThread<Connection> connections_;
 };
 

@@ -40,11 +40,11 @@ class VolatileEngine : public Engine {
     return absl::OkStatus();
   }
 
-  bool Get(const Key& key, std::string* value) override {
+  absl::Status Get(const Key& key, std::string* value) override {
     const auto found = map_.find(Types::ToKey(key));
-    if (found == map_.end()) return false;
+    if (found == map_.end()) return Missing();
     value->assign(Types::Bytes(found->second));
-    return true;
+    return absl::OkStatus();
   }
 
   absl::Status Delete(const Key& key) override {
@@ -63,7 +63,7 @@ class VolatileEngine : public Engine {
     return absl::OkStatus();
   }
 
-  uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
+  absl::StatusOr<uint64_t> Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
     uint64_t seen = 0;
     if (reverse) {
       for (auto it = map_.rbegin(); it != map_.rend() && seen < count; ++it, ++seen) AddTo(it->second, sum);

@@ -4,8 +4,6 @@
 
 #include <cmath>
 #include <ctime>
-#include <fstream>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -55,7 +53,7 @@ ordered_json Fields(const Plan& plan, const Result& result) {
   ordered_json fields = {{"engine", result.engine},
                          {"benchmark", result.benchmark},
                          {"num", plan.workload.num},
-                         {"threads", plan.workload.threads},
+                         {"threads", result.threads},
                          {"key_kind", KeyKindName(plan.workload.data.key_kind)},
                          {"value_bytes", plan.workload.data.value_bytes},
                          {"repetitions", plan.repetitions},
@@ -119,17 +117,6 @@ std::string Csv(const Plan& plan, const Outcome& outcome) {
     absl::StrAppend(&text, line, "\n");
   }
   return text;
-}
-
-absl::Status WriteText(const std::string& path, const std::string& text) {
-  if (path == "-") {
-    std::cout << text << std::flush;
-    return absl::OkStatus();
-  }
-  std::ofstream file(path);
-  file << text;
-  file.close();
-  return file.good() ? absl::OkStatus() : absl::FailedPreconditionError(absl::StrCat(path, ": can't be written"));
 }
 
 }  // namespace sealkv::bench

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "bench/limits.h"
 #include "bench/plan.h"
 #include "bench/runner.h"
@@ -17,9 +16,6 @@ std::string Json(const Plan& plan, const Outcome& outcome, const std::vector<Lim
 
 // A line of names, and one for each result (RFC 4180).
 std::string Csv(const Plan& plan, const Outcome& outcome);
-
-// `path` as the flags have it: "-" is standard output.
-absl::Status WriteText(const std::string& path, const std::string& text);
 
 }  // namespace sealkv::bench
 

@@ -119,5 +119,31 @@ TEST(Medians, AreOfEachBenchmark) {
   EXPECT_EQ(medians[0].runs_ns, (std::vector<double>{3e6, 1e6, 2e6}));
 }
 
+TEST(Medians, OfAnEvenNumberAllIsOfTheFasterOfTheMiddleTwo) {
+  std::vector<std::vector<Result>> runs;
+  for (const double seconds : {4.0, 1.0, 3.0, 2.0}) {
+    runs.push_back({Example()});
+    runs.back()[0].seconds = seconds;
+    runs.back()[0].cpu_seconds = 10 * seconds;
+  }
+  const std::vector<Result> medians = Medians(runs);
+  EXPECT_DOUBLE_EQ(medians[0].seconds, 2);
+  EXPECT_DOUBLE_EQ(medians[0].cpu_seconds, 20);
+  EXPECT_EQ(medians[0].runs_ns.size(), 4u);
+}
+
+TEST(Json, ThreadsAreThoseThatRan) {
+  Plan plan = ExamplePlan();
+  plan.workload.threads = 4;
+  Outcome outcome = ExampleOutcome();
+  outcome.results.push_back(Example());
+  outcome.results[1].threads = 4;
+  const auto json = nlohmann::json::parse(Json(plan, outcome, {}));
+  EXPECT_EQ(json["context"]["threads"], 4) << "what was asked for";
+  EXPECT_EQ(json["benchmarks"][0]["threads"], 1);
+  EXPECT_EQ(json["benchmarks"][1]["threads"], 4);
+  EXPECT_EQ(Deserialize(Serialize(outcome.results[1]))->threads, 4u);
+}
+
 }  // namespace
 }  // namespace sealkv::bench

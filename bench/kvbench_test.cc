@@ -69,11 +69,71 @@ TEST_F(KvbenchTest, AnotherProcessFindsWhatWasKept) {
 
 TEST_F(KvbenchTest, AWrongReadEndsTheRun) {
   Run("--engines=sealkv,btree_map --num=500 --seed=1 --benchmarks=fillrandom --db=store --keep");
-  const std::string error =
-      Run("--engines=sealkv --num=500 --seed=2 --benchmarks=readrandom --db=store "
-          "--use_existing_db",
-          1);
-  EXPECT_TRUE(Contains(error, "sealkv readrandom: a key that was written wasn't found")) << error;
+  const std::string other_seed =
+      Run("--engines=sealkv --num=500 --seed=2 --benchmarks=readrandom --db=store --use_existing_db", 1);
+  EXPECT_TRUE(Contains(other_seed, "sealkv readrandom: store: none of the records")) << other_seed;
+  const std::string other_size =
+      Run("--engines=sealkv --num=500 --seed=1 --value_size=9 --benchmarks=readrandom --db=store --use_existing_db", 1);
+  EXPECT_TRUE(Contains(other_size, "sealkv readrandom: a wrong value was read")) << other_size;
+}
+
+TEST_F(KvbenchTest, KeptFilesAreThoseOfTheLastFill) {
+  Run("--engines=sealkv,lmdb --num=500 --benchmarks=fillrandom,fillseq --repetitions=2 --db=store --keep");
+  EXPECT_TRUE(
+      Contains(Run("--engines=sealkv,lmdb --num=500 --benchmarks=readrandom --db=store --use_existing_db --csv=-"),
+               "sealkv,readrandom,500,"));
+}
+
+TEST_F(KvbenchTest, AnExistingStoreMayBeAsAnyRunLeftIt) {
+  const std::string existing = " --engines=sealkv,rocksdb --num=500 --db=store --use_existing_db";
+  const std::string reads = "readrandom,readmissing,seekrandom,readseq,ycsbc";
+  Run("--engines=sealkv,rocksdb --num=500 --benchmarks=fillseq,overwrite,overwrite,addcold,ycsbd --db=store --keep");
+  Run("--benchmarks=" + reads + ",ycsba,deletemost" + existing);
+  const std::string output = Run("--benchmarks=" + reads + ",ycsba,ycsbd,readrandom" + existing);
+  EXPECT_TRUE(Contains(output, "of what was asked for isn't there)")) << output;
+}
+
+TEST_F(KvbenchTest, VolatileEnginesHaveNothingThatExists) {
+  Run("--engines=sealkv --num=500 --benchmarks=fillrandom --db=store --keep");
+  const std::string output = Run("--num=500 --benchmarks=readrandom --db=store --use_existing_db");
+  EXPECT_TRUE(Contains(output, "btree_map      left out: it forgets everything")) << output;
+}
+
+TEST_F(KvbenchTest, ABadPathOfAResultIsNoticedBeforeAnythingIsMeasured) {
+  for (const std::string flag : {"--csv", "--json"}) {
+    const std::string output = Run("--engines=sealkv --num=500 " + flag + "=nowhere/result", 1);
+    EXPECT_TRUE(Contains(output, "kvbench: " + flag + ": nowhere/result")) << output;
+    EXPECT_FALSE(Contains(output, "fillrandom")) << output;
+  }
+}
+
+TEST_F(KvbenchTest, AnOldResultStaysUntilThereIsANewOne) {
+  std::ofstream(folder_ + "/result.json") << "old";
+  const auto read = [&] {
+    std::ifstream file(folder_ + "/result.json");
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  std::ofstream(folder_ + "/store") << "somebody's";
+  Run("--engines=sealkv --num=500 --db=store --json=result.json", 1);
+  EXPECT_EQ(read(), "old");
+  EXPECT_EQ(FilesInFolder(), 2u) << "of the new result nothing stays";
+  Run("--engines=sealkv --num=500 --json=result.json");
+  EXPECT_TRUE(Contains(read(), "sealkv/fillrandom"));
+}
+
+TEST_F(KvbenchTest, ValueSizeIsChangedOnlyByPropertiesAndThisIsSaid) {
+  const std::string plain = Run("--engines=btree_map --num=100 --value_size=24 --benchmarks=ycsbload,ycsb");
+  EXPECT_TRUE(Contains(plain, "values 24 bytes")) << plain;
+  const std::string with_property = Run("--engines=btree_map --benchmarks=ycsbload,ycsb -p recordcount=100");
+  EXPECT_TRUE(Contains(with_property, "values of 1000 bytes (fieldcount * fieldlength")) << with_property;
+  EXPECT_TRUE(Contains(with_property, "instead of --value_size=8")) << with_property;
+}
+
+TEST_F(KvbenchTest, ACompactionIsMarked) {
+  Run("--engines=sealkv --num=500 --benchmarks=fillrandom,deletemost,compact --mark_operations=marks");
+  std::ifstream file(folder_ + "/marks");
+  const std::string marks(std::istreambuf_iterator<char>(file), {});
+  EXPECT_TRUE(Contains(marks, " compact -\n"));
 }
 
 TEST_F(KvbenchTest, PropertiesOfYcsb) {
@@ -96,6 +156,12 @@ TEST_F(KvbenchTest, WrongUsage) {
   EXPECT_TRUE(Contains(Run("limit", 2), "unexpected argument"));
   EXPECT_TRUE(Contains(Run("--benchmarks=ycsb -p readproportion=2", 2), "readproportion=2"));
   EXPECT_TRUE(Contains(Run("-P", 2), "-P needs a file"));
+  EXPECT_TRUE(Contains(Run("-P . --benchmarks=ycsbload,ycsb", 2), "is a folder"));
+  EXPECT_TRUE(Contains(Run("--benchmarks=readrandom", 2), "readrandom needs records"));
+  EXPECT_TRUE(Contains(Run("--db=memory --tier=map-sync", 2), "--tier asks how durable a file is"));
+  EXPECT_TRUE(
+      Contains(Run("--db=memory --use_existing_db --benchmarks=readrandom", 2), "of --db=memory nothing stays"));
+  EXPECT_TRUE(Contains(Run("--batch_size=18446744073709551615", 2), "must be 1 to"));
   EXPECT_TRUE(Contains(Run("-p readproportion=1", 2), "--benchmarks=ycsbload,ycsb"));
 }
 

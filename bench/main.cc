@@ -5,6 +5,7 @@
 #include <atomic>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,13 +16,15 @@
 #include "absl/flags/usage.h"
 #include "absl/flags/usage_config.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "bench/export.h"
 #include "bench/limits.h"
 #include "bench/plan.h"
 #include "bench/report.h"
-#include "bench/report_command.h"
+#include "bench/report/command.h"
 #include "bench/runner.h"
+#include "tools/output.h"
 
 ABSL_DECLARE_FLAG(std::string, json);
 
@@ -42,7 +45,28 @@ absl::StatusOr<std::vector<Limit>> MeasureAndPrintLimits() {
   return limits;
 }
 
+// Where the result goes that a flag asks for: opened before anything is measured, and what is there stays until the
+// result is complete. Nothing: the flag wasn't given.
+absl::StatusOr<std::optional<tools::Output>> OpenOutput(const char* flag, const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  if (path == "-") return tools::Output();
+  absl::StatusOr<tools::Output> file = tools::Output::ToFile(path);
+  if (!file.ok()) return absl::FailedPreconditionError(absl::StrCat(flag, ": ", file.status().message()));
+  return *std::move(file);
+}
+
+absl::Status WriteAll(const std::string& text, std::optional<tools::Output>& output) {
+  if (!output.has_value()) return absl::OkStatus();
+  std::cout << std::flush;  // they may be the same
+  output->Write(text);
+  return output->Close();
+}
+
 absl::Status Measure(const Plan& plan) {
+  absl::StatusOr<std::optional<tools::Output>> csv = OpenOutput("--csv", plan.csv);
+  if (!csv.ok()) return csv.status();
+  absl::StatusOr<std::optional<tools::Output>> json = OpenOutput("--json", plan.json);
+  if (!json.ok()) return json.status();
   for (const std::string& remark : plan.remarks) std::cerr << "kvbench: " << remark << "\n";
   const DataOptions& data = plan.workload.data;
   std::cout << absl::StrFormat("records %d, keys %.3g bytes, values %d bytes, threads %d; store %s\n",
@@ -57,17 +81,16 @@ absl::Status Measure(const Plan& plan) {
   if (!outcome.ok()) return outcome.status();
   if (plan.repetitions > 1) std::cout << "\nmedians of " << plan.repetitions << " runs";
   std::cout << "\n" << Table(outcome->results, plan.against, limits) << "\n";
-  absl::Status status;
-  if (!plan.csv.empty()) status.Update(WriteText(plan.csv, Csv(plan, *outcome)));
-  if (!plan.json.empty()) status.Update(WriteText(plan.json, Json(plan, *outcome, limits)));
+  absl::Status status = WriteAll(Csv(plan, *outcome), *csv);
+  status.Update(WriteAll(Json(plan, *outcome, limits), *json));
   return status;
 }
 
 absl::Status RunLimits() {
+  absl::StatusOr<std::optional<tools::Output>> json = OpenOutput("--json", absl::GetFlag(FLAGS_json));
+  if (!json.ok()) return json.status();
   const absl::StatusOr<std::vector<Limit>> limits = MeasureAndPrintLimits();
-  if (!limits.ok()) return limits.status();
-  const std::string path = absl::GetFlag(FLAGS_json);
-  return path.empty() ? absl::OkStatus() : WriteText(path, LimitsJson(*limits).dump(2) + "\n");
+  return limits.ok() ? WriteAll(LimitsJson(*limits).dump(2) + "\n", *json) : limits.status();
 }
 
 absl::Status Run(const std::vector<char*>& arguments, const PropertyMap& properties) {

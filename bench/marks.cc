@@ -38,11 +38,11 @@ class MarkedEngine : public Engine {
     marks_.End(number, status.code());
     return status;
   }
-  bool Get(const Key& key, std::string* value) override {
+  absl::Status Get(const Key& key, std::string* value) override {
     const uint64_t number = marks_.Begin("get", Text(key));
-    const bool found = engine_->Get(key, value);
-    marks_.End(number, NotFoundUnless(found));
-    return found;
+    absl::Status status = engine_->Get(key, value);
+    marks_.End(number, status.code());
+    return status;
   }
   absl::Status Delete(const Key& key) override {
     const uint64_t number = marks_.Begin("delete", Text(key));
@@ -83,10 +83,10 @@ class MarkedEngine : public Engine {
     marks_.End(number, status.code());
     return status;
   }
-  uint64_t Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
+  absl::StatusOr<uint64_t> Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {
     const uint64_t number = marks_.Begin(reverse ? "scan-reverse" : "scan", from.has_value() ? Text(*from) : "-");
-    const uint64_t seen = engine_->Scan(from, count, reverse, sum);
-    marks_.End(number, absl::StatusCode::kOk);
+    absl::StatusOr<uint64_t> seen = engine_->Scan(from, count, reverse, sum);
+    marks_.End(number, seen.status().code());
     return seen;
   }
 
@@ -95,6 +95,14 @@ class MarkedEngine : public Engine {
   std::string Describe() const override {
     return absl::StrCat(engine_->Describe(), "; operations are marked: the times are those of the marks");
   }
+  absl::Status Compact() override {
+    const uint64_t number = marks_.Begin("compact", "-");
+    absl::Status status = engine_->Compact();
+    marks_.End(number, status.code());
+    return status;
+  }
+  std::optional<uint64_t> BytesTaken() override { return engine_->BytesTaken(); }
+  std::optional<uint64_t> BytesMoved() override { return engine_->BytesMoved(); }
   // Not only looking: it waits for the background pass, which may give segments back.
   std::optional<uint64_t> BytesUsed() override {
     const uint64_t number = marks_.Begin("count-space", "-");

@@ -20,14 +20,16 @@ Distribution DistributionOf(std::string_view workload, const WorkloadOptions& op
 
 }  // namespace
 
-Operations::Operations(std::string_view workload, const WorkloadOptions& options, Subject& subject)
+Operations::Operations(std::string_view workload, const WorkloadOptions& options, const Subject& subject)
     : options_(options),
-      subject_(subject),
+      contents_(subject.contents),
       engine_(*subject.engine),
       is_fill_(IsFill(workload)),
+      deletes_most_(workload == "deletemost"),
+      has_gone_(contents_.has_gone()),
       operate_(OperationOf(workload)),
       mix_(MixOf(workload, options).value_or(YcsbMix())),
-      records_(std::max<uint64_t>(1, subject.records())),
+      records_(std::max<uint64_t>(1, contents_.records())),
       order_(Scatter(std::hash<std::string_view>()(workload)) >> 1),
       chooser_(DistributionOf(workload, options), records_, mix_.zipfian_constant, order_) {}
 
@@ -37,80 +39,104 @@ Operations::Operation Operations::OperationOf(std::string_view workload) {
   if (workload == "readrandom") return &Operations::ReadRandom;
   if (workload == "readmissing") return &Operations::ReadMissing;
   if (workload == "seekrandom") return &Operations::SeekRandom;
-  if (workload == "deleterandom") return &Operations::DeleteRandom;
-  if (workload == "deletemost") return &Operations::DeleteMost;
+  if (IsDeletion(workload)) return &Operations::Delete;
   if (workload == "addhot") return &Operations::AddHot;
   if (workload == "addcold") return &Operations::AddCold;
   if (workload == "snapshot") return &Operations::TouchSnapshot;
   return workload == "readseqwhilewriting" ? &Operations::Overwrite : &Operations::Mix;
 }
 
-// These four are part of each operation that they are in: a call of each, and the processor looks no further ahead than
-// to the end of one operation, where it had begun the next.
+// These are part of each operation that they are in: a call of each, and the processor looks no further ahead than to
+// the end of one operation, where it had begun the next.
+[[gnu::always_inline]] inline uint64_t Operations::AnyRank(const Share& share, uint64_t i) const {
+  return chooser_.Choose(i, records_ + share.inserted.count);
+}
+
 [[gnu::always_inline]] inline Key Operations::KeyAt(Share& share, uint64_t index) const {
-  const uint64_t number = subject_.has_random_keys ? share.data.RandomKey(index) : share.data.SequentialKey(index);
+  const uint64_t number = contents_.has_random_keys() ? share.data.RandomKey(index) : share.data.SequentialKey(index);
   return {number, share.data.key()};
 }
 
-[[gnu::always_inline]] inline Key Operations::AnyKey(Share& share, uint64_t i) const {
-  const uint64_t rank = chooser_.Choose(i, records_ + share.inserted.count);
+[[gnu::always_inline]] inline Key Operations::KeyOf(Share& share, uint64_t rank) const {
   if (rank >= records_) [[unlikely]]
     return KeyAt(share, share.inserted.first + (rank - records_));
-  return KeyAt(share, subject_.IndexOf(rank));
+  return KeyAt(share, contents_.IndexOf(rank));
 }
 
 [[gnu::always_inline]] inline absl::Status Operations::Write(Share& share, const Key& key) {
   share.bytes += key.bytes.size() + options_.data.value_bytes;
-  return engine_.Put(key, share.data.ValueOf(key.number, subject_.round));
+  return engine_.Put(key, share.data.ValueOf(key.number, contents_.round()));
 }
 
-[[gnu::always_inline]] inline absl::Status Operations::Read(Share& share, const Key& key) {
-  if (!engine_.Get(key, &share.value)) return absl::DataLossError("a key that was written wasn't found");
-  if (!share.data.IsValueOf(key.number, subject_.last_round(), share.value))
-    return absl::DataLossError("a wrong value was read");
+[[gnu::always_inline]] inline absl::Status Operations::Read(Share& share, uint64_t rank) {
+  const Key key = KeyOf(share, rank);
+  if (const absl::Status got = engine_.Get(key, &share.value); !got.ok()) [[unlikely]]
+    return JudgeNotFound(share, rank, got);
+  if (has_gone_ && contents_.MustBeMissing(rank)) [[unlikely]]
+    return absl::DataLossError("a key was found that had been deleted");
+  if (!share.data.IsValueOf(key.number, contents_.last_round(), share.value)) [[unlikely]] {
+    if (absl::Status status = JudgeOtherValue(share, rank); !status.ok()) return status;
+  }
   share.bytes += key.bytes.size() + share.value.size();
   return absl::OkStatus();
 }
 
-absl::Status Operations::Scan(Share& share, const Key& from, uint64_t count) {
-  const uint64_t seen = engine_.Scan(from, count, false, &share.sum);
-  if (seen == 0 && count > 0 && subject_.is_complete) {
-    return absl::DataLossError("a scan from a key that was written found nothing");
+absl::Status Operations::JudgeNotFound(Share& share, uint64_t rank, const absl::Status& got) const {
+  if (!absl::IsNotFound(got)) return got;
+  if (!contents_.MayBeMissing(rank)) return absl::DataLossError("a key that was written wasn't found");
+  ++share.missing;
+  return absl::OkStatus();
+}
+
+absl::Status Operations::JudgeOtherValue(const Share& share, uint64_t rank) const {
+  return contents_.MayBeSum(rank, share.value) ? absl::OkStatus() : absl::DataLossError("a wrong value was read");
+}
+
+absl::Status Operations::Scan(Share& share, uint64_t from_rank, uint64_t count) {
+  const Key from = KeyOf(share, from_rank);
+  const absl::StatusOr<uint64_t> seen = engine_.Scan(from, count, false, &share.sum);
+  if (!seen.ok()) return seen.status();
+  if (*seen == 0 && count > 0) {
+    if (!contents_.MayBeMissing(from_rank)) {
+      return absl::DataLossError("a scan from a key that was written found nothing");
+    }
+    ++share.missing;
   }
-  share.bytes += seen * (from.bytes.size() + options_.data.value_bytes);
+  share.bytes += *seen * (from.bytes.size() + options_.data.value_bytes);
   return absl::OkStatus();
 }
 
 absl::Status Operations::Fill(Share& share, uint64_t i) { return Write(share, KeyAt(share, i)); }
-absl::Status Operations::Overwrite(Share& share, uint64_t i) { return Write(share, AnyKey(share, i)); }
-absl::Status Operations::ReadRandom(Share& share, uint64_t i) { return Read(share, AnyKey(share, i)); }
+absl::Status Operations::Overwrite(Share& share, uint64_t i) { return Write(share, KeyOf(share, AnyRank(share, i))); }
+absl::Status Operations::ReadRandom(Share& share, uint64_t i) { return Read(share, AnyRank(share, i)); }
 
 absl::Status Operations::ReadMissing(Share& share, uint64_t i) {
   // Beyond all indexes that were filled; the random order is a bijection, so these are other keys.
-  const Key key = KeyAt(share, subject_.EndOfIndexes() + i);
-  if (engine_.Get(key, &share.value)) return absl::DataLossError("a key was found that was never written");
+  const Key key = KeyAt(share, contents_.FirstIndexOfNone() + i);
+  const absl::Status got = engine_.Get(key, &share.value);
+  if (got.ok()) return absl::DataLossError("a key was found that was never written");
   share.bytes += key.bytes.size();
-  return absl::OkStatus();
+  return absl::IsNotFound(got) ? absl::OkStatus() : got;
 }
 
 absl::Status Operations::SeekRandom(Share& share, uint64_t i) {
-  return Scan(share, AnyKey(share, i), options_.seek_nexts);
+  return Scan(share, AnyRank(share, i), options_.seek_nexts);
 }
 
-absl::Status Operations::DeleteRandom(Share& share, uint64_t i) {
-  const Key key = AnyKey(share, i);
-  share.bytes += key.bytes.size();
-  absl::Status status = engine_.Delete(key);
-  return absl::IsNotFound(status) ? absl::OkStatus() : status;  // some are gone already
+// Of most: nine of ten, each once.
+uint64_t Operations::RankToDelete(uint64_t i) const {
+  return deletes_most_ ? i / 9 * 10 + i % 9 + 1 : chooser_.Choose(i, records_);
 }
 
-// Nine of ten, each once.
-absl::Status Operations::DeleteMost(Share& share, uint64_t i) {
-  if (i % 10 == 0) return absl::OkStatus();
-  const Key key = KeyAt(share, i);
+absl::Status Operations::Delete(Share& share, uint64_t i) {
+  const uint64_t rank = RankToDelete(i);
+  const Key key = KeyOf(share, rank);
   share.bytes += key.bytes.size();
   absl::Status status = engine_.Delete(key);
-  return absl::IsNotFound(status) ? absl::DataLossError("a key that was to be deleted wasn't found") : status;
+  if (!absl::IsNotFound(status)) return status;
+  // One that is chosen at random may have been chosen before.
+  if (!deletes_most_ || contents_.MayBeMissing(rank)) return absl::OkStatus();
+  return absl::DataLossError("a key that was to be deleted wasn't found");
 }
 
 absl::Status Operations::AddHot(Share& share, uint64_t) {
@@ -120,7 +146,7 @@ absl::Status Operations::AddHot(Share& share, uint64_t) {
 
 absl::Status Operations::AddCold(Share& share, uint64_t i) {
   share.bytes += 2 * sizeof(uint64_t);
-  return engine_.Increment(AnyKey(share, i));
+  return engine_.Increment(KeyOf(share, AnyRank(share, i)));
 }
 
 absl::Status Operations::TouchSnapshot(Share&, uint64_t) { return engine_.TouchSnapshot(); }
@@ -128,9 +154,9 @@ absl::Status Operations::TouchSnapshot(Share&, uint64_t) { return engine_.TouchS
 absl::Status Operations::WriteBatch(Share& share, uint64_t i) {
   const uint64_t end = std::min((i + 1) * options_.batch_size, options_.num);
   for (uint64_t at = i * options_.batch_size; at < end; ++at) {
-    const Key key = is_fill_ ? KeyAt(share, at) : AnyKey(share, at);
+    const Key key = is_fill_ ? KeyAt(share, at) : KeyOf(share, AnyRank(share, at));
     share.bytes += key.bytes.size() + options_.data.value_bytes;
-    share.batch->Put(key, share.data.ValueOf(key.number, subject_.round));
+    share.batch->Put(key, share.data.ValueOf(key.number, contents_.round()));
   }
   return share.batch->Write();
 }
@@ -138,26 +164,26 @@ absl::Status Operations::WriteBatch(Share& share, uint64_t i) {
 absl::Status Operations::Mix(Share& share, uint64_t i) {
   const uint64_t random = Scatter(~(i + order_));
   double at = UnitInterval(random);
-  if (at < mix_.reads) return Read(share, AnyKey(share, i));
+  if (at < mix_.reads) return Read(share, AnyRank(share, i));
   if ((at -= mix_.reads) < mix_.updates) return Overwrite(share, i);
   if ((at -= mix_.updates) < mix_.inserts) {
     const absl::Status status = Write(share, KeyAt(share, share.inserted.first + share.inserted.count));
     if (status.ok()) share.inserted.count += 1;
     return status;
   }
-  if ((at -= mix_.inserts) < mix_.scans) return Scan(share, AnyKey(share, i), 1 + Scatter(random) % mix_.most_scanned);
+  if ((at -= mix_.inserts) < mix_.scans) return Scan(share, AnyRank(share, i), 1 + Scatter(random) % mix_.most_scanned);
   // What YCSB calls a read-modify-write: a read, then a write of the same record.
-  const Key key = AnyKey(share, i);
-  if (absl::Status status = Read(share, key); !status.ok()) return status;
-  return Write(share, key);
+  const uint64_t rank = AnyRank(share, i);
+  if (absl::Status status = Read(share, rank); !status.ok()) return status;
+  return Write(share, KeyOf(share, rank));
 }
 
 absl::Status Operations::CheckHotKey(uint64_t adds) const {
   std::string value;
   uint64_t counter = 0;
-  if (engine_.Get({~uint64_t{0}, kHotKey}, &value) && value.size() == sizeof(counter)) {
-    std::memcpy(&counter, value.data(), sizeof(counter));
-  }
+  const absl::Status got = engine_.Get({~uint64_t{0}, kHotKey}, &value);
+  if (!got.ok() && !absl::IsNotFound(got)) return got;
+  if (got.ok() && value.size() == sizeof(counter)) std::memcpy(&counter, value.data(), sizeof(counter));
   if (counter == adds) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(adds, " additions of 1 to a key made ", counter));
 }

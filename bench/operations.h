@@ -25,17 +25,18 @@ struct Share {
   Data data;
   std::string value;
   uint64_t bytes = 0;
-  uint64_t sum = 0;  // of what was scanned, so that it is read
+  uint64_t sum = 0;      // of what was scanned, so that it is read
+  uint64_t missing = 0;  // reads that found nothing, where that may be
   absl::Status status;
   Histogram latency_ns;
   daxfile::PersistCounters persist;
   std::unique_ptr<EngineBatch> batch;
-  Subject::Extent inserted{0, 0};  // indexes that no other thread inserts
+  Contents::Extent inserted{0, 0};  // indexes that no other thread inserts
 };
 
 class Operations {
  public:
-  Operations(std::string_view workload, const WorkloadOptions& options, Subject& subject);
+  Operations(std::string_view workload, const WorkloadOptions& options, const Subject& subject);
 
   // The i-th of all threads'. After this an operation is a batch of puts, the i-th.
   absl::Status Do(Share& share, uint64_t i) { return (this->*operate_)(share, i); }
@@ -46,25 +47,31 @@ class Operations {
   // What all threads together added to the hot key, is there.
   absl::Status CheckHotKey(uint64_t adds) const;
 
+  // Which record the i-th deletion deletes; of benchmarks that delete.
+  uint64_t RankToDelete(uint64_t i) const;
+
  private:
   // Everything that a loop of operations needs to know of its name is found out before it: the less the benchmark does
   // between two operations, the more of the engine is measured.
   using Operation = absl::Status (Operations::*)(Share& share, uint64_t i);
   static Operation OperationOf(std::string_view workload);
 
-  // Picks one of the records that are there, or were put by this thread since.
-  Key AnyKey(Share& share, uint64_t i) const;
+  // Picks one of the records that were there at the beginning, or were put by this thread since.
+  uint64_t AnyRank(const Share& share, uint64_t i) const;
   Key KeyAt(Share& share, uint64_t index) const;
+  Key KeyOf(Share& share, uint64_t rank) const;
   absl::Status Write(Share& share, const Key& key);
-  absl::Status Read(Share& share, const Key& key);
-  absl::Status Scan(Share& share, const Key& from, uint64_t count);
+  absl::Status Read(Share& share, uint64_t rank);
+  absl::Status Scan(Share& share, uint64_t from_rank, uint64_t count);
+  // What to think of a read that didn't find the record's key, or found another value than those it was given.
+  absl::Status JudgeNotFound(Share& share, uint64_t rank, const absl::Status& got) const;
+  absl::Status JudgeOtherValue(const Share& share, uint64_t rank) const;
 
   absl::Status Fill(Share& share, uint64_t i);
   absl::Status ReadRandom(Share& share, uint64_t i);
   absl::Status ReadMissing(Share& share, uint64_t i);
   absl::Status SeekRandom(Share& share, uint64_t i);
-  absl::Status DeleteRandom(Share& share, uint64_t i);
-  absl::Status DeleteMost(Share& share, uint64_t i);
+  absl::Status Delete(Share& share, uint64_t i);
   absl::Status AddHot(Share& share, uint64_t i);
   absl::Status AddCold(Share& share, uint64_t i);
   absl::Status TouchSnapshot(Share& share, uint64_t i);
@@ -72,9 +79,11 @@ class Operations {
   absl::Status Mix(Share& share, uint64_t i);
 
   const WorkloadOptions& options_;
-  const Subject& subject_;
+  const Contents& contents_;
   Engine& engine_;
   const bool is_fill_;
+  const bool deletes_most_;
+  const bool has_gone_;
   Operation operate_;
   const YcsbMix mix_;
   const uint64_t records_;  // at the beginning

@@ -15,6 +15,7 @@ namespace sealkv::bench {
 struct Result {
   std::string engine;
   std::string benchmark;
+  unsigned threads = 1;  // that ran: not always as many as were asked for
   uint64_t operations = 0;
   double seconds = 0;
   double cpu_seconds = 0;
@@ -26,6 +27,8 @@ struct Result {
   uint64_t rss_anon_bytes = 0;             // of that, what is neither of a file nor shared
   std::vector<double> runs_ns;             // an operation's nanoseconds in each repetition
   std::string note;
+
+  void AddNote(const std::string& text) { note += (note.empty() ? "" : "; ") + text; }
 
   double PerOperation(double amount) const { return amount / static_cast<double>(operations); }
   double NsPerOperation() const { return PerOperation(seconds * 1e9); }

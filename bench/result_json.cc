@@ -9,6 +9,7 @@ namespace sealkv::bench {
 std::string Serialize(const Result& result) {
   nlohmann::json json = {{"engine", result.engine},
                          {"benchmark", result.benchmark},
+                         {"threads", result.threads},
                          {"operations", result.operations},
                          {"seconds", result.seconds},
                          {"cpu_seconds", result.cpu_seconds},
@@ -31,6 +32,7 @@ absl::StatusOr<Result> Deserialize(const std::string& text) {
     const nlohmann::json json = nlohmann::json::parse(text);
     result.engine = json.at("engine");
     result.benchmark = json.at("benchmark");
+    result.threads = json.at("threads");
     result.operations = json.at("operations");
     result.seconds = json.at("seconds");
     result.cpu_seconds = json.at("cpu_seconds");

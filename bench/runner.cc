@@ -71,7 +71,8 @@ class Runner {
   }
 
  private:
-  // Leaves out engines that aren't installed; sees that no file of somebody else's is in the way.
+  // Leaves out engines that aren't installed, or have nothing that exists; sees that no file of somebody else's is in
+  // the way.
   absl::Status Prepare() {
     for (const std::string& name : plan_.engines) {
       const auto engine = MakeEngine(name, plan_.workload.data.key_kind, plan_.workload.data.value_bytes);
@@ -79,17 +80,23 @@ class Runner {
         std::cout << absl::StrFormat("%-14s left out: %s\n", name, std::string(engine.status().message()));
         continue;
       }
+      if (plan_.engine.use_existing && IsVolatile(name)) {
+        std::cout << absl::StrFormat("%-14s left out: it forgets everything, so there is none to use\n", name);
+        continue;
+      }
       const std::string path = StorePath(name, plan_.db);
-      const bool has_files = path != kInMemory && name != "btree_map" && name != "std_map";
+      const bool has_files = path != kInMemory && !IsVolatile(name);
       struct stat file;
       if (has_files && !plan_.engine.use_existing && lstat(path.c_str(), &file) == 0) {
         return absl::AlreadyExistsError(absl::StrCat(path, " exists: use it with --use_existing_db, or remove it"));
       }
-      const bool is_ours = has_files && !plan_.engine.use_existing && !plan_.keep;
-      files_.push_back(std::make_unique<StoreFiles>(name, path, is_ours));
+      const FilesAre are = !has_files || plan_.engine.use_existing ? FilesAre::kNotOurs
+                           : plan_.keep                            ? FilesAre::kKept
+                                                                   : FilesAre::kTemporary;
+      files_.push_back(std::make_unique<StoreFiles>(name, path, are));
       engines_.push_back(name);
     }
-    if (engines_.empty()) return absl::FailedPreconditionError("none of the engines is installed");
+    if (engines_.empty()) return absl::FailedPreconditionError("all engines of --engines are left out");
     if (plan_.mark_operations.empty()) return absl::OkStatus();
     absl::StatusOr<std::unique_ptr<Marks>> marks = Marks::Open(plan_.mark_operations);
     if (!marks.ok()) return marks.status();
@@ -165,9 +172,10 @@ std::vector<Result> Medians(const std::vector<std::vector<Result>>& runs) {
       same.push_back(&run[i]);
       all_ns.push_back(run[i].NsPerOperation());
     }
-    std::nth_element(same.begin(), same.begin() + same.size() / 2, same.end(),
+    const auto middle = same.begin() + (same.size() - 1) / 2;
+    std::nth_element(same.begin(), middle, same.end(),
                      [](const Result* a, const Result* b) { return a->NsPerOperation() < b->NsPerOperation(); });
-    medians.push_back(*same[same.size() / 2]);
+    medians.push_back(**middle);
     medians.back().runs_ns = std::move(all_ns);
   }
   return medians;

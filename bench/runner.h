@@ -21,7 +21,8 @@ struct Outcome {
 // Prints a line as soon as there is a result. Files are removed before it returns, however it ends.
 absl::StatusOr<Outcome> RunPlan(const Plan& plan, const std::atomic<bool>& stop);
 
-// Of several runs of the same list, each benchmark's run with the median time, and the times of all.
+// Of several runs of the same list, each benchmark's run with the median time, and the times of all. Of an even number
+// it is the faster of the middle two: so all that is told of a benchmark is of one run.
 std::vector<Result> Medians(const std::vector<std::vector<Result>>& runs);
 
 }  // namespace sealkv::bench

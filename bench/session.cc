@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "bench/existing.h"
+
 namespace sealkv::bench {
 
 Session::Session(const Plan& plan, const std::string& engine, const StoreFiles& files, Marks* marks,
@@ -11,7 +13,6 @@ Session::Session(const Plan& plan, const std::string& engine, const StoreFiles& 
   subject_.name = engine;
   subject_.options = plan.engine;
   subject_.options.path = files.path();
-  subject_.BeginFill(plan.workload.num, true);  // what an existing store is taken to have
 }
 
 absl::StatusOr<std::string> Session::Open() {
@@ -23,12 +24,23 @@ absl::StatusOr<std::string> Session::Open() {
     subject_.doomed_writer = *std::move(writer);
   }
   if (absl::Status status = OpenEngine(); !status.ok()) return status;
+  if (plan_.engine.use_existing) {
+    if (absl::Status status = TakeOver(); !status.ok()) return status;
+  }
   return subject_.engine->Describe();
+}
+
+absl::Status Session::TakeOver() {
+  const WorkloadOptions& workload = plan_.workload;
+  const absl::StatusOr<bool> has_random_keys = HasRandomKeys(*subject_.engine, workload.data, workload.num);
+  if (!has_random_keys.ok()) return has_random_keys.status();
+  subject_.contents.TakeOver(workload.num, *has_random_keys, workload.data.value_bytes);
+  return absl::OkStatus();
 }
 
 absl::Status Session::OpenEngine() {
   subject_.engine.reset();
-  if (!plan_.engine.use_existing) files_.Remove();
+  files_.Remove();  // of a fill before this one
   auto engine = MakeEngine(subject_.name, plan_.workload.data.key_kind, plan_.workload.data.value_bytes);
   if (!engine.ok()) return engine.status();
   subject_.engine = *std::move(engine);

@@ -26,6 +26,7 @@ class Session {
 
  private:
   absl::Status OpenEngine();
+  absl::Status TakeOver();
 
   const Plan& plan_;
   const StoreFiles& files_;

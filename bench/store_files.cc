@@ -59,11 +59,11 @@ absl::Status PrepareFolder(const std::string& path, bool use_existing) {
   return absl::FailedPreconditionError(absl::StrCat(path, ": the folder can't be made: ", std::strerror(errno)));
 }
 
-StoreFiles::StoreFiles(std::string_view engine, std::string path, bool is_ours)
-    : is_sealkv_(engine == "sealkv"), path_(std::move(path)), is_ours_(is_ours) {}
+StoreFiles::StoreFiles(std::string_view engine, std::string path, FilesAre are)
+    : is_sealkv_(engine == "sealkv"), path_(std::move(path)), are_(are) {}
 
 void StoreFiles::Remove() const {
-  if (!is_ours_) return;
+  if (are_ == FilesAre::kNotOurs) return;
   if (is_sealkv_) {
     if (!Store::Remove(path_).ok()) daxfile::RemoveFile(path_).IgnoreError();
     return;

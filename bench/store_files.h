@@ -22,21 +22,30 @@ const char* DurabilityOfSynced(const std::string& path);
 // Makes a peer's empty folder, or sees that the existing one is there.
 absl::Status PrepareFolder(const std::string& path, bool use_existing);
 
-// Removes an engine's files when it goes, if they are the run's own.
+// An engine's files: whose they are, and what becomes of them.
+enum class FilesAre {
+  kTemporary,  // the run's own: removed when this goes
+  kKept,       // the run's own: a fill replaces them, and the last fill's stay
+  kNotOurs,    // were there before, or aren't files
+};
+
 class StoreFiles {
  public:
-  StoreFiles(std::string_view engine, std::string path, bool is_ours);
-  ~StoreFiles() { Remove(); }
+  StoreFiles(std::string_view engine, std::string path, FilesAre are);
+  ~StoreFiles() {
+    if (are_ == FilesAre::kTemporary) Remove();
+  }
   StoreFiles(const StoreFiles&) = delete;
   StoreFiles& operator=(const StoreFiles&) = delete;
 
+  // Nothing, if they aren't ours.
   void Remove() const;
   const std::string& path() const { return path_; }
 
  private:
   const bool is_sealkv_;
   const std::string path_;
-  const bool is_ours_;
+  const FilesAre are_;
 };
 
 }  // namespace sealkv::bench

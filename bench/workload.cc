@@ -32,20 +32,32 @@ class Run {
   absl::StatusOr<Result> Go() {
     if (workload_ == "open") return TimeOpens(subject_, stop_);
     if (workload_ == "compact") return Compact();
-    if (IsFill(workload_)) subject_.BeginFill(options_.num, workload_ != "fillseq");
     if (workload_ == "readseq" || workload_ == "readreverse") return Walk();
     if (workload_ == "readseqwhilewriting") return WalkBesideWriter();
     if (workload_ == "addcold" && options_.data.value_bytes != sizeof(uint64_t)) {
       return absl::UnimplementedError("it adds to the records' values: --value_size=8");
     }
-    const std::optional<YcsbMix> mix = MixOf(workload_, options_);
-    if (workload_ == "overwrite" || (mix.has_value() && mix->writes())) subject_.BeginRound();
-    if (workload_ == "deleterandom" || workload_ == "deletemost") subject_.is_complete = false;
-    return RunThreads(OperationCount());
+    const uint64_t operations = OperationCount();
+    if (operations == 0) return absl::UnimplementedError("of a single record it deletes none: --num=2 or more");
+    BeginChanges(operations);
+    return RunThreads(operations);
   }
 
  private:
-  uint64_t OperationCount() {
+  // From here on what is read may be of these changes.
+  void BeginChanges(uint64_t operations) {
+    Contents& contents = subject_.contents;
+    if (IsFill(workload_)) {
+      contents.BeginFill(options_.num, workload_ != "fillseq");
+      subject_.hot_adds = 0;
+    }
+    const std::optional<YcsbMix> mix = MixOf(workload_, options_);
+    if (workload_ == "overwrite" || (mix.has_value() && mix->writes())) contents.BeginRound();
+    if (workload_ == "addcold") contents.BeginAdds(operations);
+  }
+
+  uint64_t OperationCount() const {
+    if (workload_ == "deletemost") return options_.num - (options_.num + 9) / 10;
     if (workload_ == "ycsb" && options_.ycsb_operations > 0) return options_.ycsb_operations;
     const bool has_reads = !IsWrite(workload_, options_) || MixOf(workload_, options_).has_value();
     const uint64_t operations = has_reads && options_.reads > 0 ? options_.reads : options_.num;
@@ -65,22 +77,24 @@ class Run {
     Operations work(workload_, options_, subject_);
     Result result = NewResult(operations);
     const unsigned threads = engine_.is_thread_safe() || !IsWrite(workload_, options_) ? options_.threads : 1;
-    if (threads < options_.threads) result.note = "one thread: this engine can't be written by more";
+    result.threads = threads;
+    if (threads < options_.threads) result.AddNote("one thread: this engine can't be written by more");
     std::vector<std::unique_ptr<Share>> shares;
-    const uint64_t end_of_indexes = subject_.EndOfIndexes();
+    const uint64_t end_of_indexes = subject_.contents.EndOfIndexes();
     for (unsigned i = 0; i < threads; ++i) {
       shares.push_back(std::make_unique<Share>(options_.data));
       shares[i]->inserted.first = end_of_indexes + i * operations;
     }
-    const bool in_batches = options_.batch_size > 1 && (IsFill(workload_) || workload_ == "overwrite");
+    bool in_batches = options_.batch_size > 1 && (IsFill(workload_) || workload_ == "overwrite");
     if (in_batches) {
       for (const auto& share : shares) share->batch = engine_.NewBatch();
-      if (shares[0]->batch == nullptr) return absl::UnimplementedError("this engine has no batches");
+      in_batches = shares[0]->batch != nullptr;
+      if (!in_batches) result.AddNote("one by one: this engine has no batches");
+    }
+    if (in_batches) {
       operations = (operations + options_.batch_size - 1) / options_.batch_size;
       work.UseBatches();
     }
-    // From here on a value may be any of its additions.
-    if (workload_ == "addcold") subject_.cold_adds += operations;
     progress_.Begin(absl::StrCat(subject_.name, " ", workload_));
     const std::optional<uint64_t> moved_before = engine_.BytesMoved();
     const double cpu_begin = CpuSeconds();
@@ -91,9 +105,9 @@ class Run {
     progress_.End();
     if (absl::Status status = Gather(work, shares, result); !status.ok()) return status;
     if (const uint64_t moved = engine_.BytesMoved().value_or(0) - moved_before.value_or(0); moved > 0) {
-      result.note = absl::StrCat(moved / operations, " bytes/op moved by compaction");
+      result.AddNote(absl::StrCat(moved / result.operations, " bytes/op moved by compaction"));
     }
-    if (in_batches) result.note = absl::StrCat("in batches of ", options_.batch_size, "; percentiles are of batches");
+    if (in_batches) result.AddNote(absl::StrCat("in batches of ", options_.batch_size, "; percentiles are of batches"));
     return result;
   }
 
@@ -128,16 +142,37 @@ class Run {
   }
 
   absl::Status Gather(const Operations& work, const std::vector<std::unique_ptr<Share>>& shares, Result& result) {
+    uint64_t missing = 0;
     for (const auto& share : shares) {
       if (!share->status.ok()) return share->status;
+      missing += share->missing;
       result.bytes += share->bytes;
       result.persist = result.persist + share->persist;
       result.latency_ns.Merge(share->latency_ns);
-      if (share->inserted.count > 0) subject_.extents.push_back(share->inserted);
+      if (share->inserted.count > 0) subject_.contents.AddInserted(share->inserted);
     }
+    if (IsDeletion(workload_)) {
+      for (uint64_t i = 0; i < result.operations; ++i) subject_.contents.MarkDeleted(work.RankToDelete(i));
+    }
+    if (absl::Status status = JudgeMissing(missing, result); !status.ok()) return status;
     if (workload_ != "addhot" || subject_.options.use_existing) return absl::OkStatus();
     subject_.hot_adds += result.operations;
     return work.CheckHotKey(subject_.hot_adds);
+  }
+
+  // What wasn't there is allowed not to be; but of an existing store something must be.
+  absl::Status JudgeMissing(uint64_t missing, Result& result) {
+    if (missing == 0) return absl::OkStatus();
+    if (result.bytes == 0 && !subject_.contents.is_known()) return NothingOfOurs();
+    result.AddNote(absl::StrCat(missing, subject_.contents.is_known() ? " of what was asked for was deleted"
+                                                                      : " of what was asked for isn't there"));
+    return absl::OkStatus();
+  }
+  absl::Status NothingOfOurs() const {
+    return absl::DataLossError(
+        absl::StrCat(subject_.options.path,
+                     ": none of the records that were asked for is there. Give the run the --num, "
+                     "--seed, --key_kind and --key_size that the store was made with"));
   }
 
   // From the first key to the last, while another thread overwrites what it meets at random, as fast as it can.
@@ -146,6 +181,7 @@ class Run {
     std::atomic<bool> is_over{false};
     std::atomic<uint64_t> overwrites{0};
     absl::Status written;
+    subject_.contents.BeginWrites();
     std::thread writer([&] {
       Operations work(workload_, options_, subject_);
       Share share(options_.data);
@@ -159,30 +195,35 @@ class Run {
     is_over = true;
     writer.join();
     if (!written.ok()) return written;
-    if (result.ok()) result->note = absl::StrCat(overwrites.load(), " overwrites meanwhile");
+    if (result.ok()) result->AddNote(absl::StrCat(overwrites.load(), " overwrites meanwhile"));
     return result;
   }
 
   absl::StatusOr<Result> Walk() {
-    const uint64_t wanted = options_.reads > 0 ? options_.reads : subject_.records();
+    const uint64_t wanted = options_.reads > 0 ? options_.reads : subject_.contents.records();
     progress_.Begin(absl::StrCat(subject_.name, " ", workload_));
     const double cpu_begin = CpuSeconds();
     const daxfile::PersistCounters before = daxfile::ThreadPersistCounters();
     uint64_t sum = 0;
     const uint64_t begin = NowNs();
-    const uint64_t seen = engine_.Scan(std::nullopt, wanted, workload_ == "readreverse", &sum);
+    const absl::StatusOr<uint64_t> scanned = engine_.Scan(std::nullopt, wanted, workload_ == "readreverse", &sum);
     const uint64_t end = NowNs();
+    const double cpu_end = CpuSeconds();
     progress_.End();
-    if (subject_.is_complete && seen < std::min(wanted, subject_.records())) {
-      return absl::DataLossError(absl::StrCat("only ", seen, " of ", subject_.records(), " records were met"));
+    if (!scanned.ok()) return scanned.status();
+    const uint64_t seen = *scanned;
+    const uint64_t least = subject_.contents.least_records();
+    if (seen < std::min(wanted, least)) {
+      return absl::DataLossError(absl::StrCat("only ", seen, " of ", least, " records were met"));
     }
+    if (seen == 0 && !subject_.contents.is_known()) return NothingOfOurs();
     Result result = NewResult(std::max<uint64_t>(1, seen));
     result.seconds = static_cast<double>(end - begin) * 1e-9;
-    result.cpu_seconds = CpuSeconds() - cpu_begin;
+    result.cpu_seconds = cpu_end - cpu_begin;
     result.persist = daxfile::ThreadPersistCounters() - before;
     result.bytes = static_cast<uint64_t>(
         static_cast<double>(seen) * (MeanKeyBytes(options_.data) + static_cast<double>(options_.data.value_bytes)));
-    result.note = sum == 0 && seen > 0 ? "all values ended in 0" : "";
+    if (sum == 0 && seen > 0) result.AddNote("all values ended in 0");
     return result;
   }
 
@@ -195,7 +236,7 @@ class Run {
     result.seconds = static_cast<double>(NowNs() - begin) * 1e-9;
     result.cpu_seconds = CpuSeconds() - cpu_begin;
     if (before.has_value()) {
-      result.note = absl::StrCat(*before >> 20, " MiB in use before, ", *engine_.BytesTaken() >> 20, " MiB after");
+      result.AddNote(absl::StrCat(*before >> 20, " MiB in use before, ", *engine_.BytesTaken() >> 20, " MiB after"));
     }
     return result;
   }
@@ -216,14 +257,21 @@ bool IsFill(std::string_view workload) {
   return workload == "fillseq" || workload == "fillrandom" || workload == "ycsbload";
 }
 
+bool IsDeletion(std::string_view workload) { return workload == "deleterandom" || workload == "deletemost"; }
+
+bool NeedsRecords(std::string_view workload) {
+  return !IsFill(workload) && workload != "addhot" && workload != "snapshot" && workload != "compact" &&
+         workload != "open";
+}
+
 std::optional<YcsbMix> MixOf(std::string_view workload, const WorkloadOptions& options) {
   return workload == "ycsb" ? options.ycsb : CoreMix(workload);
 }
 
 bool IsWrite(std::string_view workload, const WorkloadOptions& options) {
   if (const auto mix = MixOf(workload, options)) return mix->writes();
-  return IsFill(workload) || workload == "overwrite" || workload == "deleterandom" || workload == "deletemost" ||
-         workload == "addhot" || workload == "addcold";
+  return IsFill(workload) || IsDeletion(workload) || workload == "overwrite" || workload == "addhot" ||
+         workload == "addcold";
 }
 
 absl::StatusOr<Result> RunWorkload(std::string_view workload, const WorkloadOptions& options, Subject& subject,

@@ -35,6 +35,9 @@ struct WorkloadOptions {
 // All of them, in the order of db_bench's manual, then YCSB's.
 std::vector<std::string> WorkloadNames();
 bool IsFill(std::string_view workload);
+bool IsDeletion(std::string_view workload);
+// Whether it reads or changes records: a fill must have put them.
+bool NeedsRecords(std::string_view workload);
 // Of the benchmarks that are a mix of operations.
 std::optional<YcsbMix> MixOf(std::string_view workload, const WorkloadOptions& options);
 bool IsWrite(std::string_view workload, const WorkloadOptions& options);

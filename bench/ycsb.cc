@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 
@@ -100,6 +101,10 @@ std::optional<YcsbMix> CoreMix(std::string_view benchmark) {
 }
 
 absl::Status ReadPropertyFile(const std::string& path, PropertyMap* properties) {
+  // A folder can be opened, but not read.
+  if (std::error_code error; std::filesystem::is_directory(path, error)) {
+    return absl::InvalidArgumentError(absl::StrCat("-P ", path, ": is a folder; name a file of YCSB's properties"));
+  }
   std::ifstream file(path);
   if (!file) return absl::InvalidArgumentError(absl::StrCat("-P ", path, ": can't be read: ", std::strerror(errno)));
   int number = 0;
@@ -111,6 +116,9 @@ absl::Status ReadPropertyFile(const std::string& path, PropertyMap* properties) 
       return absl::InvalidArgumentError(
           absl::StrCat("-P ", path, ", line ", number, ": no property: '", text, "'; one is KEY=VALUE"));
     }
+  }
+  if (file.bad()) {
+    return absl::InvalidArgumentError(absl::StrCat("-P ", path, ": reading failed after line ", number));
   }
   return absl::OkStatus();
 }

@@ -53,6 +53,13 @@ TEST_F(PropertyFileTest, ALineThatIsNoneIsNamed) {
   EXPECT_TRUE(absl::IsInvalidArgument(ReadPropertyFile("/nowhere/workload", &properties)));
 }
 
+TEST_F(PropertyFileTest, AFolderIsNoEmptyFile) {
+  PropertyMap properties;
+  const absl::Status status = ReadPropertyFile(::testing::TempDir(), &properties);
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_NE(status.message().find("is a folder"), absl::string_view::npos) << status;
+}
+
 TEST(Properties, WithoutAnyItIsAsYcsbsDefaults) {
   const auto ycsb = Interpret({});
   ASSERT_TRUE(ycsb.ok());

@@ -1,12 +1,12 @@
 // Which measurements may stand beside each other.
-#ifndef SEALKV_BENCH_COMPARISON_H_
-#define SEALKV_BENCH_COMPARISON_H_
+#ifndef SEALKV_BENCH_REPORT_COMPARISON_H_
+#define SEALKV_BENCH_REPORT_COMPARISON_H_
 
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "bench/results.h"
+#include "bench/report/results.h"
 
 namespace sealkv::bench {
 
@@ -39,4 +39,4 @@ inline const std::string& Baseline(const Results& results) { return results.engi
 
 }  // namespace sealkv::bench
 
-#endif  // SEALKV_BENCH_COMPARISON_H_
+#endif  // SEALKV_BENCH_REPORT_COMPARISON_H_

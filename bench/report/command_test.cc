@@ -1,4 +1,4 @@
-#include "bench/report_command.h"
+#include "bench/report/command.h"
 
 #include <dirent.h>
 #include <sys/stat.h>
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/report_test_data.h"
+#include "bench/report/test_data.h"
 #include "gtest/gtest.h"
 
 namespace sealkv::bench {

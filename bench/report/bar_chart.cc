@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "bench/scale.h"
-#include "bench/svg_chart.h"
-#include "bench/svg_text.h"
+#include "bench/report/scale.h"
+#include "bench/report/svg_chart.h"
+#include "bench/report/svg_text.h"
 
 namespace sealkv::bench {
 namespace {

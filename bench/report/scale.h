@@ -1,6 +1,6 @@
 // An axis: what it spans, and where its ticks are.
-#ifndef SEALKV_BENCH_SCALE_H_
-#define SEALKV_BENCH_SCALE_H_
+#ifndef SEALKV_BENCH_REPORT_SCALE_H_
+#define SEALKV_BENCH_REPORT_SCALE_H_
 
 #include <vector>
 
@@ -29,4 +29,4 @@ inline bool NeedsLog(double low, double high) {
 
 }  // namespace sealkv::bench
 
-#endif  // SEALKV_BENCH_SCALE_H_
+#endif  // SEALKV_BENCH_REPORT_SCALE_H_

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "bench/comparison.h"
-#include "bench/results.h"
+#include "bench/report/comparison.h"
+#include "bench/report/results.h"
 
 namespace sealkv::bench {
 

@@ -1,8 +1,8 @@
-#include "bench/results.h"
+#include "bench/report/results.h"
 
 #include <string>
 
-#include "bench/report_test_data.h"
+#include "bench/report/test_data.h"
 #include "gtest/gtest.h"
 
 namespace sealkv::bench {

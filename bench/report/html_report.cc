@@ -1,4 +1,4 @@
-#include "bench/html_report.h"
+#include "bench/report/html_report.h"
 
 #include <algorithm>
 #include <set>
@@ -6,12 +6,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "bench/comparison.h"
-#include "bench/report_charts.h"
-#include "bench/report_style.h"
-#include "bench/report_tables.h"
-#include "bench/report_text.h"
-#include "bench/svg_chart.h"
+#include "bench/report/charts.h"
+#include "bench/report/comparison.h"
+#include "bench/report/style.h"
+#include "bench/report/svg_chart.h"
+#include "bench/report/tables.h"
+#include "bench/report/text.h"
 
 namespace sealkv::bench {
 namespace {

@@ -1,6 +1,6 @@
 // What kvbench wrote down: its JSON files read back, checked, and brought together.
-#ifndef SEALKV_BENCH_RESULTS_H_
-#define SEALKV_BENCH_RESULTS_H_
+#ifndef SEALKV_BENCH_REPORT_RESULTS_H_
+#define SEALKV_BENCH_REPORT_RESULTS_H_
 
 #include <array>
 #include <compare>
@@ -77,4 +77,4 @@ absl::Status AddResults(const std::string& path, std::string_view text, Results&
 
 }  // namespace sealkv::bench
 
-#endif  // SEALKV_BENCH_RESULTS_H_
+#endif  // SEALKV_BENCH_REPORT_RESULTS_H_

@@ -1,15 +1,15 @@
 // Charts as SVG, to stand inside of a page: it has the colours (classes e0, e1, …), the hatchings (#h0, #h1, …), and
 // styles for text, axes and marks (report_style.h). Every mark says its value in a <title>, so that no script is
 // needed.
-#ifndef SEALKV_BENCH_SVG_CHART_H_
-#define SEALKV_BENCH_SVG_CHART_H_
+#ifndef SEALKV_BENCH_REPORT_SVG_CHART_H_
+#define SEALKV_BENCH_REPORT_SVG_CHART_H_
 
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "bench/report_text.h"
+#include "bench/report/text.h"
 
 namespace sealkv::bench {
 
@@ -73,4 +73,4 @@ std::string BarSample(const Look& look);
 
 }  // namespace sealkv::bench
 
-#endif  // SEALKV_BENCH_SVG_CHART_H_
+#endif  // SEALKV_BENCH_REPORT_SVG_CHART_H_

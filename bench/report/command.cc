@@ -1,4 +1,4 @@
-#include "bench/report_command.h"
+#include "bench/report/command.h"
 
 #include <unistd.h>
 
@@ -11,8 +11,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "bench/html_report.h"
-#include "bench/results.h"
+#include "bench/report/html_report.h"
+#include "bench/report/results.h"
 #include "tools/output.h"
 #include "tools/program.h"
 

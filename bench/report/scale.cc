@@ -1,4 +1,4 @@
-#include "bench/scale.h"
+#include "bench/report/scale.h"
 
 #include <algorithm>
 #include <cmath>

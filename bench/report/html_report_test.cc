@@ -1,11 +1,11 @@
-#include "bench/html_report.h"
+#include "bench/report/html_report.h"
 
 #include <regex>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "bench/report_test_data.h"
+#include "bench/report/test_data.h"
 #include "gtest/gtest.h"
 
 namespace sealkv::bench {

@@ -1,4 +1,4 @@
-#include "bench/report_text.h"
+#include "bench/report/text.h"
 
 #include <span>
 

@@ -1,11 +1,11 @@
-#include "bench/comparison.h"
+#include "bench/report/comparison.h"
 
 #include <algorithm>
 #include <map>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
-#include "bench/report_text.h"
+#include "bench/report/text.h"
 
 namespace sealkv::bench {
 

@@ -1,4 +1,4 @@
-#include "bench/svg_text.h"
+#include "bench/report/svg_text.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"

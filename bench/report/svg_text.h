@@ -1,11 +1,11 @@
 // The words of SVG that charts are made of.
-#ifndef SEALKV_BENCH_SVG_TEXT_H_
-#define SEALKV_BENCH_SVG_TEXT_H_
+#ifndef SEALKV_BENCH_REPORT_SVG_TEXT_H_
+#define SEALKV_BENCH_REPORT_SVG_TEXT_H_
 
 #include <string>
 #include <string_view>
 
-#include "bench/svg_chart.h"
+#include "bench/report/svg_chart.h"
 
 namespace sealkv::bench {
 
@@ -28,4 +28,4 @@ std::string SvgMarker(const Look& look, double x, double y);
 
 }  // namespace sealkv::bench
 
-#endif  // SEALKV_BENCH_SVG_TEXT_H_
+#endif  // SEALKV_BENCH_REPORT_SVG_TEXT_H_

@@ -1,4 +1,4 @@
-#include "bench/report_charts.h"
+#include "bench/report/charts.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,8 +1,8 @@
-#include "bench/scale.h"
+#include "bench/report/scale.h"
 
 #include <vector>
 
-#include "bench/report_text.h"
+#include "bench/report/text.h"
 #include "gtest/gtest.h"
 
 namespace sealkv::bench {

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "bench/comparison.h"
-#include "bench/results.h"
-#include "bench/svg_chart.h"
+#include "bench/report/comparison.h"
+#include "bench/report/results.h"
+#include "bench/report/svg_chart.h"
 
 namespace sealkv::bench {
 

@@ -1,4 +1,4 @@
-#include "bench/report_tables.h"
+#include "bench/report/tables.h"
 
 #include <algorithm>
 #include <vector>
@@ -6,9 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "bench/report_charts.h"
-#include "bench/report_text.h"
-#include "bench/svg_chart.h"
+#include "bench/report/charts.h"
+#include "bench/report/svg_chart.h"
+#include "bench/report/text.h"
 
 namespace sealkv::bench {
 namespace {

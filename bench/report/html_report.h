@@ -1,10 +1,10 @@
 // Results as one page with charts, for people: HTML that needs nothing from anywhere.
-#ifndef SEALKV_BENCH_HTML_REPORT_H_
-#define SEALKV_BENCH_HTML_REPORT_H_
+#ifndef SEALKV_BENCH_REPORT_HTML_REPORT_H_
+#define SEALKV_BENCH_REPORT_HTML_REPORT_H_
 
 #include <string>
 
-#include "bench/results.h"
+#include "bench/report/results.h"
 
 namespace sealkv::bench {
 
@@ -16,4 +16,4 @@ std::string CommandLineOf(const Source& source);
 
 }  // namespace sealkv::bench
 
-#endif  // SEALKV_BENCH_HTML_REPORT_H_
+#endif  // SEALKV_BENCH_REPORT_HTML_REPORT_H_

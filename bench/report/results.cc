@@ -1,4 +1,4 @@
-#include "bench/results.h"
+#include "bench/report/results.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,0 +1,19 @@
+// What can be learned of a store that an earlier run has kept.
+#ifndef SEALKV_BENCH_EXISTING_H_
+#define SEALKV_BENCH_EXISTING_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "bench/data.h"
+#include "bench/engine.h"
+
+namespace sealkv::bench {
+
+// Whether its keys are those of a fill in random order, rather than of fillseq. Asks for some of both, of `num`; if it
+// finds none, the former.
+absl::StatusOr<bool> HasRandomKeys(Engine& engine, const DataOptions& data, uint64_t num);
+
+}  // namespace sealkv::bench
+
+#endif  // SEALKV_BENCH_EXISTING_H_
