@@ -151,7 +151,11 @@ Node* Change::WriteNode(const Node& content) {
 absl::StatusOr<Offset> Change::AppendRecord(std::string_view key, std::string_view value, uint32_t flags,
                                             uint64_t replaced, uint32_t expiry) {
   absl::StatusOr<Offset> record = context_.heap.AppendRecord(arena_, key, value, flags, replaced, expiry);
-  if (record.ok()) fresh_records_.push_back(*record);
+  if (!record.ok()) return record;
+  fresh_records_.push_back(*record);
+  if (batch_ == nullptr && flags == kPlainRecord && RecordTable::Takes(key, value.size())) {
+    tabled_.push_back({RecordTable::Hash(key), *record});
+  }
   return record;
 }
 
@@ -163,6 +167,13 @@ void Change::Replaces(const Node* home) {
   for (Held& held : held_) {
     if (held.home == home) held.is_replaced = true;
   }
+}
+
+void Change::RetiresRecord(Offset record) {
+  retired_records_.push_back(record);
+  const RecordView view = context_.image.RecordAt(record);
+  if (view.is_null() || view.header().flags() != kPlainRecord || !RecordTable::Takes(view.key())) return;
+  context_.table.Remove(RecordTable::Hash(view.key()), record);
 }
 
 void Change::StoreCommitWord(uint64_t* word, uint64_t value) {
@@ -189,6 +200,7 @@ void Change::CommitRoot(RootId id, Node* home) {
 
 // What is new is let go of before its parent is. What is replaced is locked since before the commit, and stays so.
 void Change::Finish() {
+  for (const Tabled& tabled : tabled_) context_.table.Add(tabled.hash, tabled.record);
   for (const LockedNode& node : fresh_nodes_) {
     if (now_.has_snapshots()) context_.versions.Created(*node.home, now_);
     Unlock(*node.home, node.lock);
@@ -247,6 +259,7 @@ void Change::Forget() {
   fresh_nodes_.clear();
   fresh_records_.clear();
   retired_records_.clear();
+  tabled_.clear();
 }
 
 }  // namespace sealkv::internal

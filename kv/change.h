@@ -30,6 +30,7 @@
 #include "kv/image.h"
 #include "kv/node.h"
 #include "kv/node_locks.h"
+#include "kv/record_table.h"
 #include "kv/versions.h"
 
 namespace sealkv::internal {
@@ -41,6 +42,7 @@ struct ChangeContext {
   Heap& heap;
   NodeLocks& locks;
   Versions& versions;
+  RecordTable& table;
   const bool keeps_log;
 };
 
@@ -147,6 +149,17 @@ class Change {
     if (batch_ == nullptr) context_.persist.Fence(site);
   }
 
+  // For whoever is going to change the key.
+  void PrefetchTable(std::string_view key) const {
+    if (!RecordTable::Takes(key)) return;
+    const uint64_t hash = RecordTable::Hash(key);
+    context_.table.Prefetch(hash);
+    context_.table.Find(hash, [this](Offset record) {
+      asm volatile("prefetcht0 (%0)" : : "r"(context_.image.base() + Raw(record)));
+      return true;
+    });
+  }
+
   // For the log, if one is kept: the batch does this.
   void LogPut(std::string_view key, std::string_view value, uint32_t expiry) {
     if (context_.keeps_log) [[unlikely]]
@@ -163,8 +176,9 @@ class Change {
   void Replaces(const Node* home);
   // The node covers less than before.
   void Narrows(const Node* home);
-  // The record is referred to no more.
-  void RetiresRecord(Offset record) { retired_records_.push_back(record); }
+  // The record will be referred to no more; the leaf that does is held. Before anything is written: it takes a lock,
+  // and a locked instruction waits for all stores.
+  void RetiresRecord(Offset record);
 
   // Stores a word of a node that is held, or of a record that such a one refers to (but not in a batch). Everything
   // that it makes reachable is durable. When this returns the word is, too, and the change is over.
@@ -241,6 +255,12 @@ class Change {
   absl::InlinedVector<LockedNode, 4> fresh_nodes_;
   absl::InlinedVector<Offset, 3> fresh_records_;
   absl::InlinedVector<Offset, 3> retired_records_;
+  // Of what was appended, but in a batch: what the table takes when it is its key's.
+  struct Tabled {
+    uint64_t hash;
+    Offset record;
+  };
+  absl::InlinedVector<Tabled, 1> tabled_;
 };
 
 }  // namespace sealkv::internal

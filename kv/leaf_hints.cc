@@ -1,17 +1,12 @@
 #include "kv/leaf_hints.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
-#include <memory>
 
 #include "kv/node.h"
 
 namespace sealkv::internal {
 namespace {
-
-constexpr size_t kHugePageBytes = 2 << 20;
 
 static_assert(kNodeBytes == uint64_t{1} << LeafHints::kOffsetShift);
 
@@ -24,16 +19,8 @@ uint32_t EntryFor(Offset leaf) {
 
 LeafHints::LeafHints(uint64_t capacity_bytes)
     : max_buckets_log2_(
-          std::clamp<unsigned>(std::bit_width(capacity_bytes / kNodeBytes), kMinBucketsLog2, kMaxBucketsLog2)) {}
-
-LeafHints::~LeafHints() {
-  if (mapping_.load() != nullptr) munmap(mapping_.load(), MappedBytes());
-}
-
-size_t LeafHints::MappedBytes() const {
-  const size_t bytes = sizeof(uint32_t) << max_buckets_log2_;
-  return bytes >= kHugePageBytes ? bytes + kHugePageBytes : bytes;  // with room to align them
-}
+          std::clamp<unsigned>(std::bit_width(capacity_bytes / kNodeBytes), kMinBucketsLog2, kMaxBucketsLog2)),
+      memory_(sizeof(uint32_t) << max_buckets_log2_) {}
 
 unsigned LeafHints::SpreadBits(uint64_t geometry) {
   return static_cast<unsigned>(geometry & 63) + static_cast<unsigned>(std::bit_width(geometry >> 32));
@@ -49,31 +36,9 @@ uint64_t LeafHints::buckets() const {
   return geometry <= kUnfit ? 0 : (geometry >> 32) + 1;
 }
 
-// Address space for all that there may ever be; memory comes with the first touch of a page. Huge pages, if that is
-// large: they are looked up at random.
-bool LeafHints::HaveEntries() {
-  if (entries_.load(std::memory_order_acquire) != nullptr) return true;
-  const size_t bytes = MappedBytes();
-  void* const fresh = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (fresh == MAP_FAILED) return false;
-  void* first = fresh;
-  if (bytes >= 2 * kHugePageBytes) {
-    madvise(fresh, bytes, MADV_HUGEPAGE);
-    size_t space = bytes;
-    std::align(kHugePageBytes, bytes - kHugePageBytes, first, space);
-  }
-  void* none = nullptr;
-  if (!mapping_.compare_exchange_strong(none, fresh, std::memory_order_acq_rel)) {
-    munmap(fresh, bytes);
-    return entries_.load(std::memory_order_acquire) != nullptr;  // soon, if not yet
-  }
-  entries_.store(static_cast<std::atomic<uint32_t>*>(first), std::memory_order_release);
-  return true;
-}
-
 void LeafHints::Fit(uint64_t first, uint64_t last) {
   uint64_t geometry = geometry_.load(std::memory_order_acquire);
-  if (geometry == kDisabled || !HaveEntries()) return;
+  if (geometry == kDisabled || memory_.Map() == nullptr) return;
   const auto wanted = static_cast<unsigned>(std::bit_width(last - first));
   // Nearly right is good enough: another width makes all that is known useless.
   const unsigned current = SpreadBits(geometry);
@@ -143,12 +108,11 @@ void LeafHints::GrowSome() {
   if (is_growing_.exchange(true, std::memory_order_acquire)) return;
   uint64_t geometry = growing_.load(std::memory_order_relaxed);
   if (geometry != kDisabled && geometry == geometry_.load(std::memory_order_acquire)) {
-    std::atomic<uint32_t>* const entries = entries_.load();
     for (uint64_t i = 0; i < kBucketsAtOnce && buckets_to_move_ > 0; ++i) {
       const uint64_t from = --buckets_to_move_;
-      const uint32_t entry = entries[from].load(std::memory_order_relaxed);
-      entries[2 * from + 1].store(entry, std::memory_order_relaxed);
-      entries[2 * from].store(entry, std::memory_order_relaxed);
+      const uint32_t entry = entries()[from].load(std::memory_order_relaxed);
+      entries()[2 * from + 1].store(entry, std::memory_order_relaxed);
+      entries()[2 * from].store(entry, std::memory_order_relaxed);
     }
     if (buckets_to_move_ == 0) {
       const auto log2 = static_cast<unsigned>(std::bit_width(geometry >> 32)) + 1;
@@ -160,10 +124,6 @@ void LeafHints::GrowSome() {
   }
   if (buckets_to_move_ == 0) growing_.store(kDisabled, std::memory_order_relaxed);
   is_growing_.store(false, std::memory_order_release);
-}
-
-void LeafHints::Clear() {
-  if (mapping_.load() != nullptr) madvise(mapping_.load(), MappedBytes(), MADV_DONTNEED);  // reads as zeros again
 }
 
 }  // namespace sealkv::internal

@@ -23,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kv/lazy_memory.h"
 #include "kv/reference.h"
 
 namespace sealkv::internal {
@@ -32,7 +33,6 @@ class LeafHints {
   static constexpr unsigned kOffsetShift = 8;  // entries are offsets in nodes
 
   explicit LeafHints(uint64_t capacity_bytes);
-  ~LeafHints();
   LeafHints(const LeafHints&) = delete;
   LeafHints& operator=(const LeafHints&) = delete;
 
@@ -42,17 +42,15 @@ class LeafHints {
     const uint64_t geometry = geometry_.load(std::memory_order_acquire);
     if (geometry <= kUnfit) [[unlikely]]
       return Offset{0};
-    const std::atomic<uint32_t>* const entries = entries_.load(std::memory_order_relaxed);
     const uint64_t bucket = (slice >> (geometry & 63)) + side;
-    return Offset{uint64_t{entries[bucket & geometry >> 32].load(std::memory_order_relaxed)} << kOffsetShift};
+    return Offset{uint64_t{entries()[bucket & geometry >> 32].load(std::memory_order_relaxed)} << kOffsetShift};
   }
 
   // Lookup(slice, 0) will come soon.
   void Prefetch(uint64_t slice) const {
     const uint64_t geometry = geometry_.load(std::memory_order_acquire);
     if (geometry <= kUnfit) return;
-    const std::atomic<uint32_t>* const entries = entries_.load(std::memory_order_relaxed);
-    asm volatile("prefetcht0 %0" : : "m"(entries[(slice >> (geometry & 63)) & geometry >> 32]));
+    asm volatile("prefetcht0 %0" : : "m"(entries()[(slice >> (geometry & 63)) & geometry >> 32]));
   }
 
   // A leaf was made that covers the slices first … last.
@@ -65,7 +63,7 @@ class LeafHints {
   // Nobody who comes from now on finds anything, or leaves anything. When all readers from before are gone the table
   // may be cleared, and then memory that it led to may be used otherwise.
   void Disable() { geometry_.store(kDisabled, std::memory_order_seq_cst); }
-  void Clear();
+  void Clear() { memory_.Clear(); }
   void Enable() { geometry_.store(kUnfit, std::memory_order_release); }
 
   // For tests and statistics.
@@ -96,19 +94,17 @@ class LeafHints {
   };
   static Buckets MiddlesIn(uint64_t geometry, uint64_t first, uint64_t last);
   std::atomic<uint32_t>& EntryOf(uint64_t geometry, uint64_t bucket) const {
-    return entries_.load(std::memory_order_relaxed)[bucket & geometry >> 32];
+    return entries()[bucket & geometry >> 32];
   }
-  size_t MappedBytes() const;
-  // Whether there are entries to use. Maps them first, if it must.
-  bool HaveEntries();
+  // There before the geometry says anything.
+  std::atomic<uint32_t>* entries() const { return static_cast<std::atomic<uint32_t>*>(memory_.get()); }
   bool CanGrow(uint64_t geometry) const;
   void CountCrowding(uint64_t geometry);
   void GrowSome();
 
   const unsigned max_buckets_log2_;
-  std::atomic<void*> mapping_{nullptr};  // holds the entries
+  LazyMemory memory_;  // holds the entries
   std::atomic<uint64_t> geometry_{kUnfit};
-  std::atomic<std::atomic<uint32_t>*> entries_{nullptr};  // set before the geometry is, and then for good
   std::atomic<unsigned> buckets_log2_{kMinBucketsLog2};
   std::atomic<uint32_t> crowding_{0};         // how often, since the table last grew
   std::atomic<uint64_t> growing_{kDisabled};  // the geometry that is being left; kDisabled: none

@@ -43,14 +43,21 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
       growth_(file_, image_, heap_),
       gate_(heap_),
       locks_(generation),
-      context_{image_, file_.persist(), heap_,
-               locks_, versions_,       (image_.superblock().features_incompatible & Superblock::kKeepsLog) != 0},
+      table_(image_.most_segments() * image_.segment_bytes()),
+      context_{image_,
+               file_.persist(),
+               heap_,
+               locks_,
+               versions_,
+               table_,
+               (image_.superblock().features_incompatible & Superblock::kKeepsLog) != 0},
       tree_(RootId::kKeys, image_, file_.persist(), generation),
       log_tree_(RootId::kLog, image_, file_.persist(), generation),
       marker_(keeps_log() ? std::vector<const Tree*>{&tree_, &log_tree_} : std::vector<const Tree*>{&tree_}, heap_,
               epochs_),
       compactor_(image_, heap_, gate_),
       compacts_in_background_(background == Background::kCompacts) {
+  if (generation == 0) table_.Disable();
   if (file_.lock_fd() < 0) return;  // memory of this process
   if (generation != 0) {
     foreign_readers_ = std::make_unique<ForeignReaders>(file_, image_);
@@ -110,9 +117,35 @@ template <typename Use>
   return Tree::LeafStep::kFound;
 }
 
+// By the table: whether it had the key, and a value that isn't over.
+template <typename Use>
+[[gnu::always_inline]] inline bool StoreImpl::ReadTabled(std::string_view key, uint64_t hash, Use use) const {
+  return table_.Find(hash, [&](Offset at) {
+    const RecordView record = image_.RecordAt(at);
+    if (record.is_null() || record.key() != key || IsOver(record.header().expiry) || !record.ChecksumHolds()) {
+      return false;
+    }
+    use(record.value(), false, record.header().expiry);
+    return true;
+  });
+}
+
+// The leaf is claimed while its record is added: so it is the key's, and nobody is about to give it up.
+void StoreImpl::AddToTable(uint64_t hash, const Descent& descent, const Found& found) const {
+  if (!IsRecord(found.kind) || !table_.is_enabled()) return;
+  const Offset at = RecordRef::FromRaw(found.ref).offset();
+  auto& leaf = const_cast<Node&>(*descent.node);
+  if (image_.RecordAt(at).has_word_value() || !locks_.TryClaim(leaf, descent.version)) return;
+  table_.Add(hash, at);
+  locks_.Unclaim(leaf);
+}
+
 template <typename Use>
 absl::Status StoreImpl::Read(std::string_view key, Use use) const {
   if (key.size() > kMaxKeyBytes) return KeyNotFound();
+  const bool is_tabled = RecordTable::Takes(key);
+  const uint64_t hash = is_tabled ? RecordTable::Hash(key) : 0;
+  if (is_tabled && ReadTabled(key, hash, use)) return absl::OkStatus();
   Descent descent;
   Found found;
   for (;;) {
@@ -124,7 +157,9 @@ absl::Status StoreImpl::Read(std::string_view key, Use use) const {
       return follower_ != nullptr && !follower_->status().ok() ? follower_->status() : step.status();
     }
     if (*step == Tree::LeafStep::kAbsent) return KeyNotFound();
-    if (*step == Tree::LeafStep::kFound) return absl::OkStatus();
+    if (*step == Tree::LeafStep::kRestart) continue;
+    if (is_tabled) AddToTable(hash, descent, found);
+    return absl::OkStatus();
   }
 }
 
@@ -237,6 +272,7 @@ absl::Status StoreImpl::NotWritableError() const {
 }
 
 absl::Status StoreImpl::LocateAndClaim(const Tree& tree, Change& change, std::string_view key, Location* location) {
+  change.PrefetchTable(key);
   Descent descent;
   tree.Descend(key, Purpose::kWrite, descent);
   if (descent.outcome == Descent::Outcome::kLeaf && !change.IsLeftBehind(descent.node)) {

@@ -29,6 +29,7 @@
 #include "kv/lanes.h"
 #include "kv/mark.h"
 #include "kv/read_set.h"
+#include "kv/record_table.h"
 #include "kv/sealkv.h"
 #include "kv/snapshot.h"
 #include "kv/tree.h"
@@ -114,6 +115,9 @@ class StoreImpl {
 
   // What a key's entry leads to, once it was found. kRestart: the leaf, if there is one, has changed. kAbsent, too, if
   // that is over: at `seconds`, or now (0).
+  template <typename Use>
+  bool ReadTabled(std::string_view key, uint64_t hash, Use use) const;
+  void AddToTable(uint64_t hash, const Descent& descent, const Found& found) const;
   template <typename Use>
   absl::StatusOr<Tree::LeafStep> ReadFound(std::string_view key, const Found& found, const Descent* descent,
                                            uint32_t seconds, Use use) const;
@@ -261,8 +265,9 @@ class StoreImpl {
   Growth growth_;
   std::atomic<uint64_t> writes_that_grew_{0};
   Gate gate_;
-  NodeLocks locks_;
+  mutable NodeLocks locks_;
   Lanes lanes_;
+  mutable RecordTable table_;
   const ChangeContext context_;
   Tree tree_;
   Tree log_tree_;

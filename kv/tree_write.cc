@@ -240,12 +240,13 @@ absl::Status Tree::ReplaceRecord(Change& change, Location& location, std::string
   const Offset old_record = leaf.node->record(slot).offset();
   const RecordView old_view = image_.RecordAt(old_record);
   if (old_view.is_null()) return Damaged(leaf.home, "a reference to a record leads nowhere");
+  const uint64_t old_sequence = old_view.header().sequence;
+  change.RetiresRecord(old_record);
   const absl::StatusOr<Offset> record =
-      change.AppendRecord(key, value.bytes, record_flags(), old_view.header().sequence, value.expiry);
+      change.AppendRecord(key, value.bytes, record_flags(), old_sequence, value.expiry);
   if (!record.ok()) return record.status();
   change.Begin();
   change.Fence();
-  change.RetiresRecord(old_record);
   CommitReference(change, *leaf.node, slot, RecordEntry(key, *record, leaf.depth).ref);
   return absl::OkStatus();
 }
