@@ -150,12 +150,12 @@ Node* Change::WriteNode(const Node& content) {
 
 absl::StatusOr<Offset> Change::AppendRecord(std::string_view key, std::string_view value, uint32_t flags,
                                             uint64_t replaced, uint32_t expiry) {
+  const bool is_tabled = batch_ == nullptr && flags == kPlainRecord && RecordTable::Takes(key, value.size());
+  if (is_tabled) context_.table.MakeRoom();
   absl::StatusOr<Offset> record = context_.heap.AppendRecord(arena_, key, value, flags, replaced, expiry);
   if (!record.ok()) return record;
   fresh_records_.push_back(*record);
-  if (batch_ == nullptr && flags == kPlainRecord && RecordTable::Takes(key, value.size())) {
-    tabled_.push_back({RecordTable::Hash(key), *record});
-  }
+  if (is_tabled) tabled_.push_back({RecordTable::Hash(key), *record});
   return record;
 }
 

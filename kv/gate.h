@@ -65,6 +65,8 @@ class Gate {
   // Waits until nobody is inside. One at a time; Close and Open are on one thread.
   void Close();
   void Open();
+  // As of some moment.
+  bool is_closed() const { return is_closed_.load(std::memory_order_relaxed); }
   // Whether anybody is inside, as of some moment.
   bool IsBusy();
   // Returns when the changes are over that are under way now.

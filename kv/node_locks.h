@@ -45,6 +45,11 @@ class NodeLocks {
     Store(node, node.lock().Unclaimed(), std::memory_order_release);
     WakeIfWaited(node);
   }
+  // After TryClaim of this version: nobody can tell that there was a claim.
+  void Unclaim(Node& node, LockWord version) {
+    Store(node, version, std::memory_order_release);
+    WakeIfWaited(node);
+  }
   // It stays so until the memory is another node's.
   void MakeObsolete(Node& node) {
     Store(node, node.lock().Locked(generation_).Obsolete(), std::memory_order_release);

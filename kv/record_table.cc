@@ -35,23 +35,30 @@ bool RecordTable::HaveBuckets() {
 // Beside a split it may come to lie where nobody looks for it any more: it is lost then, no more.
 void RecordTable::Add(uint64_t hash, Offset record) {
   if (!HaveBuckets()) return;
-  Bucket& bucket = buckets()[BucketOf(hash, count_.load(std::memory_order_acquire))];
+  const uint64_t count = count_.load(std::memory_order_acquire);
+  Bucket& bucket = buckets()[BucketOf(hash, count)];
   for (std::atomic<uint64_t>& word : bucket.words) {
     if (word.load(std::memory_order_relaxed) != 0) continue;
     return word.store(WordFor(hash, record), std::memory_order_release);
   }
   bucket.words[hash >> 61].store(WordFor(hash, record), std::memory_order_release);
-  for (int i = 0; i < kSplitsAtOnce; ++i) Split();
+  if (count < most_buckets_) splits_due_.store(kSplitsAtOnce, std::memory_order_relaxed);
 }
 
+// Nobody finds it who comes after this: a locked instruction, for whoever gives the record up reads the epoch soon, and
+// a plain store might still be on its way by then.
 void RecordTable::Remove(uint64_t hash, Offset record) {
   if (count_.load(std::memory_order_acquire) == 0) return;
   const std::lock_guard<WriterLock> lock(stripes_[hash % kStripes].lock);
   Bucket& bucket = buckets()[BucketOf(hash, count_.load(std::memory_order_acquire))];
   const uint64_t wanted = WordFor(hash, record);
   for (std::atomic<uint64_t>& word : bucket.words) {
-    if (word.load(std::memory_order_relaxed) == wanted) word.store(0, std::memory_order_release);
+    if (word.load(std::memory_order_relaxed) == wanted) word.exchange(0);
   }
+}
+
+void RecordTable::SplitSome() {
+  for (uint32_t due = splits_due_.exchange(0, std::memory_order_relaxed); due > 0; --due) Split();
 }
 
 // The next bucket in turn gives those of its words to a new one that belong there.

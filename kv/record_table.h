@@ -71,6 +71,11 @@ class RecordTable {
   }
 
   void Add(uint64_t hash, Offset record);
+  // After Add, soon, where a locked instruction doesn't wait for anything: splits what has to be split.
+  void MakeRoom() {
+    if (splits_due_.load(std::memory_order_relaxed) != 0) [[unlikely]]
+      SplitSome();
+  }
   void Remove(uint64_t hash, Offset record);
 
   // For tests.
@@ -82,7 +87,7 @@ class RecordTable {
   static constexpr unsigned kMaxBucketsLog2 = 26;  // 4 GiB
   // The lowest bits of a hash, which all of a bucket's keys share from the start.
   static constexpr size_t kStripes = size_t{1} << kMinBucketsLog2;
-  static constexpr int kSplitsAtOnce = 4;  // each time that something is pushed out
+  static constexpr uint32_t kSplitsAtOnce = 4;  // each time that something is pushed out
 
   struct alignas(64) Bucket {
     std::array<std::atomic<uint64_t>, kWords> words;
@@ -102,6 +107,7 @@ class RecordTable {
   Offset RecordOf(uint64_t word) const { return Offset{(word & ((uint64_t{1} << record_bits_) - 1)) * 8}; }
   // Whether there are buckets. Maps them first, if it must.
   bool HaveBuckets();
+  void SplitSome();
   void Split();
 
   const unsigned record_bits_;
@@ -109,7 +115,8 @@ class RecordTable {
   bool is_enabled_ = true;
   LazyMemory memory_;
   std::atomic<uint64_t> count_{0};
-  std::atomic<bool> is_splitting_{false};
+  alignas(64) std::atomic<bool> is_splitting_{false};
+  std::atomic<uint32_t> splits_due_{0};
   std::array<Stripe, kStripes> stripes_;
 };
 

@@ -34,7 +34,10 @@ TEST(RecordTableTest, NothingIsKnownAtFirst) {
 TEST(RecordTableTest, GrowsWithItsRecordsAndLosesFew) {
   constexpr uint64_t kRecords = 300'000;
   RecordTable table(kCapacityBytes);
-  for (uint64_t id = 0; id < kRecords; ++id) table.Add(HashOf(id), RecordOf(id));
+  for (uint64_t id = 0; id < kRecords; ++id) {
+    table.Add(HashOf(id), RecordOf(id));
+    table.MakeRoom();
+  }
   EXPECT_GE(CountIn(table, 0, kRecords), kRecords * 92 / 100);
   const uint64_t bytes = table.buckets_in_use() * 64;
   EXPECT_LT(bytes, kRecords * 18);
@@ -46,6 +49,7 @@ TEST(RecordTableTest, WhatWasTakenOutIsNeverFound) {
   RecordTable table(kCapacityBytes);
   for (uint64_t id = 0; id < kRecords; ++id) {
     table.Add(HashOf(id), RecordOf(id));
+    table.MakeRoom();
     if (id % 3 == 0) table.Add(HashOf(id / 3), RecordOf(id / 3));  // twice, or anew
     if (id % 2 == 1) table.Remove(HashOf(id / 2), RecordOf(id / 2));
   }
@@ -71,7 +75,10 @@ TEST(RecordTableTest, TheKeysOtherRecordStays) {
 TEST(RecordTableTest, TakesASixteenthOfTheCapacityAtMost) {
   for (const uint64_t capacity : {uint64_t{1}, uint64_t{64} << 10, uint64_t{8} << 20}) {
     RecordTable table(capacity);
-    for (uint64_t id = 0; id < 200'000; ++id) table.Add(HashOf(id), Offset{8 + id * 8 % (capacity | 64)});
+    for (uint64_t id = 0; id < 200'000; ++id) {
+      table.Add(HashOf(id), Offset{8 + id * 8 % (capacity | 64)});
+      table.MakeRoom();
+    }
     EXPECT_EQ(table.buckets_in_use() * 64, std::max<uint64_t>(4096, capacity / 16)) << capacity;
   }
 }
@@ -96,6 +103,7 @@ TEST(RecordTableTest, WhatWasTakenOutDuringASplitIsNeverFound) {
       const uint64_t first = thread * kRecords;
       for (uint64_t id = first; id < first + kRecords; ++id) {
         table.Add(HashOf(id), RecordOf(id));
+        table.MakeRoom();
         if (id < first + 64) continue;
         table.Remove(HashOf(id - 64), RecordOf(id - 64));
         if (id % 2 == 0) table.Add(HashOf(id - 32), RecordOf(id - 32));

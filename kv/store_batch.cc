@@ -201,7 +201,7 @@ absl::Status StoreImpl::RunBatchAlone(BatchAttempt attempt, Means means) {
   do {
     const Node* blocker = nullptr;
     status = attempt(arena, &blocker);
-  } while (IsRestart(status));
+  } while (IsStoppedByReader(status));
   return status;
 }
 
@@ -248,7 +248,11 @@ absl::Status StoreImpl::DeleteRange(Range range) {
   const ClosedGate closed(gate_);
   const EpochGuard guard(epochs_);
   snapshot = *NewSnapshot();
-  return DeleteRangeOnce(keys, *snapshot, &heap_.ArenaOf(guard.slot()));
+  absl::Status status;
+  do {
+    status = DeleteRangeOnce(keys, *snapshot, &heap_.ArenaOf(guard.slot()));
+  } while (IsStoppedByReader(status));
+  return status;
 }
 
 }  // namespace sealkv::internal

@@ -130,14 +130,16 @@ template <typename Use>
   });
 }
 
-// The leaf is claimed while its record is added: so it is the key's, and nobody is about to give it up.
+// The leaf is claimed while its record is added: so it is the key's, and nobody is about to give it up. Who has closed
+// the gate counts on finding nodes as he saw them, before long.
 void StoreImpl::AddToTable(uint64_t hash, const Descent& descent, const Found& found) const {
-  if (!IsRecord(found.kind) || !table_.is_enabled()) return;
+  if (!IsRecord(found.kind) || !table_.is_enabled() || gate_.is_closed()) return;
   const Offset at = RecordRef::FromRaw(found.ref).offset();
   auto& leaf = const_cast<Node&>(*descent.node);
   if (image_.RecordAt(at).has_word_value() || !locks_.TryClaim(leaf, descent.version)) return;
   table_.Add(hash, at);
-  locks_.Unclaim(leaf);
+  locks_.Unclaim(leaf, descent.version);
+  table_.MakeRoom();
 }
 
 template <typename Use>
@@ -328,6 +330,12 @@ absl::Status StoreImpl::Write(std::string_view key, uint64_t bytes, Operation op
   }
 }
 
+bool StoreImpl::IsStoppedByReader(const absl::Status& status) {
+  if (!IsRestart(status)) return false;
+  if (!WaitInTest()) sched_yield();
+  return true;
+}
+
 // Others were in the way, again and again.
 absl::Status StoreImpl::WriteAlone(Tree& tree, std::string_view key, Operation operation) {
   const ClosedGate closed(gate_);
@@ -338,7 +346,7 @@ absl::Status StoreImpl::WriteAlone(Tree& tree, std::string_view key, Operation o
   do {
     const Node* blocker = nullptr;
     status = TryWrite(tree, arena, key, operation, &blocker);
-  } while (IsAgain(status) || IsRestart(status));
+  } while (IsAgain(status) || IsStoppedByReader(status));
   Gate::Leave(arena);
   return status;
 }

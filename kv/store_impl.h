@@ -139,6 +139,9 @@ class StoreImpl {
                             Gate::Kind kind = Gate::Kind::kChanges);
   // One attempt, by whoever is inside of the gate. What it waits for, if it has to, is left in `blocker`.
   absl::Status TryWrite(Tree& tree, Arena& arena, std::string_view key, Operation operation, const Node** blocker);
+  // Of whoever is alone. Only a reader may still hold a leaf, for as long as it takes to add its record to the table:
+  // then try again.
+  static bool IsStoppedByReader(const absl::Status& status);
   absl::Status WriteAlone(Tree& tree, std::string_view key, Operation operation);
   // Where the key is or would be, in a leaf that is claimed then.
   static absl::Status LocateAndClaim(const Tree& tree, Change& change, std::string_view key, Location* location);

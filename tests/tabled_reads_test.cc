@@ -7,7 +7,10 @@
 
 #include "gtest/gtest.h"
 #include "kv/expiry.h"
+#include "kv/node.h"
 #include "kv/sealkv.h"
+#include "kv/superblock.h"
+#include "kv/wait.h"
 #include "tests/memory_store.h"
 #include "tests/model.h"
 #include "tests/random.h"
@@ -149,6 +152,56 @@ TEST_F(TabledReadsTest, SeeWhatHasMoved) {
   }
   ASSERT_OK(store_.Reopen());
   ReadAll();
+}
+
+// A reader claims a leaf for as long as it takes to add its record. A writer whom that has turned back until he went
+// alone still gets there.
+class ClaimedLeafTest : public ::testing::Test {
+ protected:
+  static constexpr int kWaits = 300;  // more than it takes to go alone
+
+  void SetUp() override {
+    ASSERT_OK(store_.Format());
+    ASSERT_OK(store_->Put("a key in the root, and longer than a slice", "its value"));
+    std::byte* const base = store_.memory().data();
+    auto& superblock = *reinterpret_cast<internal::Superblock*>(base);
+    leaf_ = reinterpret_cast<internal::Node*>(base + internal::RootWord(superblock, internal::RootId::kKeys));
+    ASSERT_TRUE(leaf_->is_leaf());
+    const internal::LockWord lock = leaf_->lock();
+    leaf_->words[internal::Node::kLockWord] = lock.Claimed(static_cast<uint32_t>(lock.generation())).raw();
+    waits_left_ = kWaits;
+    internal::wait_in_test = [] {
+      if (--waits_left_ == 0) {
+        leaf_->words[internal::Node::kLockWord] = leaf_->lock().Unclaimed().raw();
+      }
+    };
+  }
+  void TearDown() override {
+    internal::wait_in_test = nullptr;
+    EXPECT_LE(waits_left_, 0) << "nobody has waited for the claim to end";
+  }
+
+  MemoryStore store_{8 << 20};
+  static inline internal::Node* leaf_;
+  static inline int waits_left_;
+};
+
+TEST_F(ClaimedLeafTest, APutGetsThere) {
+  ASSERT_OK(store_->Put("another", "value of its own"));
+  EXPECT_EQ(*store_->Get("another"), "value of its own");
+}
+
+TEST_F(ClaimedLeafTest, ABatchGetsThere) {
+  WriteBatch batch;
+  batch.Put("another", "value of its own");
+  batch.Delete("a key in the root, and longer than a slice");
+  ASSERT_OK(store_->Write(batch));
+  EXPECT_EQ(*store_->Get("another"), "value of its own");
+}
+
+TEST_F(ClaimedLeafTest, DeleteRangeGetsThere) {
+  ASSERT_OK(store_->DeleteRange({}));
+  EXPECT_FALSE(*store_->Exists("a key in the root, and longer than a slice"));
 }
 
 }  // namespace
