@@ -151,13 +151,7 @@ class Change {
 
   // For whoever is going to change the key.
   void PrefetchTable(std::string_view key) const {
-    if (!RecordTable::Takes(key)) return;
-    const uint64_t hash = RecordTable::Hash(key);
-    context_.table.Prefetch(hash);
-    context_.table.Find(hash, [this](Offset record) {
-      asm volatile("prefetcht0 (%0)" : : "r"(context_.image.base() + Raw(record)));
-      return true;
-    });
+    if (RecordTable::Takes(key)) context_.table.Prefetch(RecordTable::Hash(key));
   }
 
   // For the log, if one is kept: the batch does this.
