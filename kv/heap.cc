@@ -332,9 +332,11 @@ void Heap::Retire(Arena& arena, Offset offset, uint64_t bytes, bool is_node) {
 void Heap::FindUnseen(Arena& arena) {
   epochs_.Advance();
   arena.unseen_before = epochs_.Oldest();
+  unseen_before_.store(arena.unseen_before, std::memory_order_release);
 }
 
 void Heap::ReclaimSome(Arena& arena) {
+  LearnUnseen(arena);
   if (IsOldestUnseen(arena)) {
     const HeapLock lock(mutex_);
     FreeRetired(arena, kFreedAtOnce);
