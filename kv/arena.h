@@ -62,8 +62,7 @@ struct alignas(64) Arena {
   uint64_t fresh_node_end = 0;
 
   std::deque<Retired> retired;
-  uint64_t unseen_before = 0;  // the epoch: what was retired before it nobody can see any more
-  size_t reclaim_at = 0;       // when so many are retired it is tried to free some
+  size_t reclaim_at = 0;  // when so many are retired it is tried to free some
 
   // This arena's share of the store's numbers; what one allocates another may free, so it may be negative.
   OwnedCount<int64_t> node_bytes_used;

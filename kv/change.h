@@ -170,8 +170,8 @@ class Change {
   void Replaces(const Node* home);
   // The node covers less than before.
   void Narrows(const Node* home);
-  // The record will be referred to no more; the leaf that does is held. Before anything is written: it takes a lock,
-  // and a locked instruction waits for all stores.
+  // The record will be referred to no more; the leaf that does is held, or, of a layer's prefix, its root. Of a key's
+  // record: before anything is written, for the table takes a lock, and a locked instruction waits for all stores.
   void RetiresRecord(Offset record);
 
   // Stores a word of a node that is held, or of a record that such a one refers to (but not in a batch). Everything

@@ -55,10 +55,8 @@ void Heap::SyncSequence(Arena& arena) {
 void Heap::CollectArenas() {
   const HeapLock lock(mutex_);
   if (finish_is_due_) TryToFinishMarking();
-  epochs_.Advance();
-  const uint64_t oldest = epochs_.Oldest();
+  FindUnseen();
   for (const auto& arena : arenas_) {
-    arena->unseen_before = oldest;
     FreeRetired(*arena, arena->retired.size());
     LeaveAppendSegment(*arena);
     for (const Offset node : arena->free_nodes) PutBackNode(node);
@@ -329,27 +327,28 @@ void Heap::Retire(Arena& arena, Offset offset, uint64_t bytes, bool is_node) {
   arena.bytes_retired.Add(static_cast<int64_t>(bytes));
 }
 
-void Heap::FindUnseen(Arena& arena) {
+// What one thread finds out is true of what all have retired: whatever is given up stands behind a lock that was taken
+// by a locked instruction, before the epoch was read for it. So who comes in a later epoch sees that, or what came
+// after.
+void Heap::FindUnseen() {
   epochs_.Advance();
-  arena.unseen_before = epochs_.Oldest();
-  unseen_before_.store(arena.unseen_before, std::memory_order_release);
+  unseen_before_.store(epochs_.Oldest(), std::memory_order_release);
 }
 
 void Heap::ReclaimSome(Arena& arena) {
-  LearnUnseen(arena);
   if (IsOldestUnseen(arena)) {
     const HeapLock lock(mutex_);
     FreeRetired(arena, kFreedAtOnce);
     SyncSequence(arena);
   } else {
-    FindUnseen(arena);
+    FindUnseen();
   }
   arena.reclaim_at = arena.retired.size() + (IsOldestUnseen(arena) ? kFreedAtOnce / 2 : ReclaimBatch());
 }
 
 void Heap::Reclaim(Arena& arena) {
   if (!arena.retired.empty()) {
-    FindUnseen(arena);
+    FindUnseen();
     const HeapLock lock(mutex_);
     FreeRetired(arena, arena.retired.size());
     SyncSequence(arena);

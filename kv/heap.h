@@ -203,13 +203,9 @@ class Heap {
   // `is_record`: else it is space that holds anything.
   void FreeRecord(Arena& arena, Offset record, uint64_t bytes, bool is_record);
   bool IsOldestUnseen(const Arena& arena) const {
-    return !arena.retired.empty() && arena.retired.front().epoch < arena.unseen_before;
+    return !arena.retired.empty() && arena.retired.front().epoch < unseen_before_.load(std::memory_order_acquire);
   }
-  void FindUnseen(Arena& arena);  // needs no mutex, nor does the next
-  // What another thread has found out since is as good.
-  void LearnUnseen(Arena& arena) const {
-    arena.unseen_before = std::max(arena.unseen_before, unseen_before_.load(std::memory_order_acquire));
-  }
+  void FindUnseen();  // needs no mutex
   // The first so many, of those that nobody can see any more.
   void FreeRetired(Arena& arena, size_t most);
   void MarkRecordLocked(Offset record, uint64_t bytes);

@@ -20,9 +20,13 @@ size_t LazyMemory::MappedBytes() const { return bytes_ >= kHugePageBytes ? bytes
 
 void* LazyMemory::Map() {
   if (void* const first = first_.load(std::memory_order_acquire)) return first;
+  if (is_refused_.load(std::memory_order_relaxed)) return nullptr;  // each write asks
   size_t space = MappedBytes();
   void* const fresh = mmap(nullptr, space, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (fresh == MAP_FAILED) return nullptr;
+  if (fresh == MAP_FAILED) {
+    is_refused_.store(true, std::memory_order_relaxed);
+    return nullptr;
+  }
   void* first = fresh;
   if (bytes_ >= kHugePageBytes) {
     madvise(fresh, space, MADV_HUGEPAGE);

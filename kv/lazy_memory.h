@@ -17,7 +17,7 @@ class LazyMemory {
   LazyMemory(const LazyMemory&) = delete;
   LazyMemory& operator=(const LazyMemory&) = delete;
 
-  // Maps it, if nobody has. nullptr: it isn't to be had, or another thread is mapping it right now.
+  // Maps it, if nobody has. nullptr: it isn't to be had, and never will be; or another thread is mapping it right now.
   void* Map();
   // nullptr before anybody has mapped it.
   void* get() const { return first_.load(std::memory_order_relaxed); }
@@ -30,6 +30,7 @@ class LazyMemory {
   const size_t bytes_;
   std::atomic<void*> mapping_{nullptr};
   std::atomic<void*> first_{nullptr};  // in the mapping: aligned
+  std::atomic<bool> is_refused_{false};
 };
 
 }  // namespace sealkv::internal

@@ -42,6 +42,7 @@ inline bool SizesFit(std::string_view key, size_t value_bytes) {
   return key.size() <= kMaxKeyBytes && value_bytes <= kMaxValueBytes;
 }
 absl::Status SizeError(std::string_view key, size_t value_bytes);
+inline absl::Status KeyNotFound() { return absl::NotFoundError("no such key"); }
 
 class StoreImpl {
  public:

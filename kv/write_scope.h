@@ -11,9 +11,7 @@ namespace sealkv::internal {
 // A writer at work: in an epoch, and inside of the gate.
 class WriteScope {
  public:
-  using Kind = Gate::Kind;
-
-  explicit WriteScope(StoreImpl& store, Kind kind = Kind::kChanges)
+  explicit WriteScope(StoreImpl& store, Gate::Kind kind = Gate::Kind::kChanges)
       : store_(store), kind_(kind), guard_(store.epochs_), arena_(store.heap_.ArenaOf(guard_.slot())) {
     Enter();
   }
@@ -55,7 +53,7 @@ class WriteScope {
  private:
   void Enter() {
     is_inside_ = true;
-    while (!(kind_ == Kind::kChanges ? store_.gate_.TryEnter(arena_) : store_.gate_.TryEnterToPrepare(arena_)))
+    while (!(kind_ == Gate::Kind::kChanges ? store_.gate_.TryEnter(arena_) : store_.gate_.TryEnterToPrepare(arena_)))
       [[unlikely]] {
         guard_.Pause();
         store_.gate_.WaitUntilOpen();
@@ -64,7 +62,7 @@ class WriteScope {
   }
 
   StoreImpl& store_;
-  const Kind kind_;
+  const Gate::Kind kind_;
   EpochGuard guard_;
   Arena& arena_;
   bool is_inside_ = true;
