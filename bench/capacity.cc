@@ -8,15 +8,19 @@ namespace {
 
 constexpr double kMostBytes = 0x1p50;  // more is never there; and so it stays a number
 
-// Records that a benchmark leaves behind or adds, for each that the fill put.
-double RecordsWritten(const std::string& benchmark, const WorkloadOptions& options) {
-  if (benchmark == "overwrite") return 1;
+// For each record that the fill put.
+struct Written {
+  double records = 0;   // that a benchmark leaves behind or adds
+  double inserted = 0;  // of these: of new keys
+};
+Written WrittenBy(const std::string& benchmark, const WorkloadOptions& options) {
+  if (benchmark == "overwrite" || benchmark == "addcold") return {1, 0};
   const auto mix = MixOf(benchmark, options);
-  if (!mix.has_value()) return 0;
+  if (!mix.has_value()) return {};
   const uint64_t operations = options.reads > 0 ? options.reads : options.num;
   const uint64_t done = benchmark == "ycsb" && options.ycsb_operations > 0 ? options.ycsb_operations : operations;
-  return (mix->updates + mix->inserts + mix->read_modify_writes) * static_cast<double>(done) /
-         static_cast<double>(options.num);
+  const double times = static_cast<double>(done) / static_cast<double>(options.num);
+  return {(mix->updates + mix->inserts + mix->read_modify_writes) * times, mix->inserts * times};
 }
 
 }  // namespace
@@ -26,14 +30,14 @@ uint64_t CapacityFor(const Plan& plan) {
   const bool is_inline = data.key_kind == KeyKind::kU64 && data.value_bytes == sizeof(uint64_t);
   const auto key_bytes = static_cast<uint64_t>(std::ceil(MeanKeyBytes(data)));
   const uint64_t record_bytes = is_inline ? 0 : 24 + (key_bytes + 7) / 8 * 8 + (data.value_bytes + 7) / 8 * 8;
-  double written = 1;
-  double inserted = 0;
+  Written all{1, 1};
   for (const std::string& benchmark : plan.benchmarks) {
-    if (const auto mix = MixOf(benchmark, plan.workload); mix.has_value() && mix->inserts > 0) inserted += mix->inserts;
-    written += RecordsWritten(benchmark, plan.workload);
+    const Written written = WrittenBy(benchmark, plan.workload);
+    all.records += written.records;
+    all.inserted += written.inserted;
   }
-  const uint64_t node_bytes = (data.key_kind == KeyKind::kU64 ? 80 : 160) * (1 + inserted);
-  const double bytes_per_record = static_cast<double>(node_bytes) + static_cast<double>(record_bytes) * written;
+  const double node_bytes = data.key_kind == KeyKind::kU64 ? 80 : 160;
+  const double bytes_per_record = node_bytes * all.inserted + static_cast<double>(record_bytes) * all.records;
   const double bytes = static_cast<double>(plan.workload.num) * bytes_per_record * 1.25;
   return (uint64_t{64} << 20) + static_cast<uint64_t>(std::min(bytes, kMostBytes));
 }

@@ -1,6 +1,5 @@
 #include "bench/contents.h"
 
-#include <cstring>
 #include <string>
 
 #include "gtest/gtest.h"

@@ -152,7 +152,7 @@ class LmdbEngine : public Engine {
         if (txn_ != nullptr) Lmdb().txn_abort(txn_);
       }
       void Put(const Key& key, std::string_view value) override {
-        if (txn_ == nullptr) code_ = Lmdb().txn_begin(engine_.env_, nullptr, 0, &txn_);
+        if (txn_ == nullptr && code_ == MDB_SUCCESS) code_ = Lmdb().txn_begin(engine_.env_, nullptr, 0, &txn_);
         if (code_ == MDB_SUCCESS) code_ = engine_.PutIn(txn_, key.bytes, value);
       }
       absl::Status Write() override {
@@ -209,9 +209,10 @@ class LmdbEngine : public Engine {
  private:
   int OpenEnvironment(uint64_t capacity_bytes) {
     if (const int code = Lmdb().env_create(&env_); code != MDB_SUCCESS) return code;
-    // Address space, of which it takes what it needs: never the reason that it fails.
-    Lmdb().env_set_mapsize(env_, std::max<uint64_t>(capacity_bytes * 4, uint64_t{1} << 30));
-    Lmdb().env_set_maxreaders(env_, 2048);
+    // Address space, of which it takes what it needs; at most half of what a process has.
+    const uint64_t map_bytes = std::clamp<uint64_t>(capacity_bytes * 4, uint64_t{1} << 30, uint64_t{1} << 46);
+    if (const int code = Lmdb().env_set_mapsize(env_, map_bytes); code != MDB_SUCCESS) return code;
+    if (const int code = Lmdb().env_set_maxreaders(env_, 2048); code != MDB_SUCCESS) return code;
     // MDB_NOTLS: read transactions belong to `readers_`, which knows of threads itself.
     const unsigned flags = MDB_NOTLS | (is_durable_ ? 0 : MDB_WRITEMAP | MDB_NOSYNC);
     return Lmdb().env_open(env_, path_.c_str(), flags, 0644);

@@ -75,15 +75,21 @@ class Connection {
     return absl::OkStatus();
   }
 
+  // What can't be bound (a value beyond SQLite's limit) is the next step's error.
   void Bind(Statement which, int place, std::string_view bytes) {
     // SQLITE_STATIC: the bytes stay until the statement is through.
-    Sqlite().bind_blob(statements_[which], place, bytes.data(), static_cast<int>(bytes.size()), SQLITE_STATIC);
+    NoteBound(
+        Sqlite().bind_blob(statements_[which], place, bytes.data(), static_cast<int>(bytes.size()), SQLITE_STATIC));
   }
   void Bind(Statement which, int place, uint64_t number) {
-    Sqlite().bind_int64(statements_[which], place, static_cast<sqlite3_int64>(std::min<uint64_t>(number, INT64_MAX)));
+    NoteBound(Sqlite().bind_int64(statements_[which], place,
+                                  static_cast<sqlite3_int64>(std::min<uint64_t>(number, INT64_MAX))));
   }
   // SQLITE_ROW: there is another row, and its first column is the value. SQLITE_DONE: there is none. Else an error.
-  int Step(Statement which) { return Sqlite().step(statements_[which]); }
+  int Step(Statement which) {
+    const int bound = std::exchange(bound_, SQLITE_OK);
+    return bound == SQLITE_OK ? Sqlite().step(statements_[which]) : bound;
+  }
   std::string_view Value(Statement which) {
     const void* bytes = Sqlite().column_blob(statements_[which], 0);
     return {static_cast<const char*>(bytes), static_cast<size_t>(Sqlite().column_bytes(statements_[which], 0))};
@@ -103,6 +109,11 @@ class Connection {
   }
 
  private:
+  void NoteBound(int code) {
+    if (bound_ == SQLITE_OK) bound_ = code;
+  }
+
+  int bound_ = SQLITE_OK;  // by the first that failed since the last step
   sqlite3* db_ = nullptr;
   std::array<sqlite3_stmt*, kStatements> statements_{};
 };
@@ -165,17 +176,17 @@ class SqliteEngine : public Engine {
      public:
       explicit Batch(SqliteEngine& engine) : engine_(engine) {}
       void Put(const Key& key, std::string_view value) override {
+        if (!status_.ok()) return;
         if (connection_ == nullptr) {
           connection_ = engine_.ThreadsConnection();
-          if (connection_ == nullptr) return;
-          status_ = connection_->Execute(kBegin);
+          status_ = connection_ == nullptr ? engine_.open_error() : connection_->Execute(kBegin);
         }
         if (status_.ok()) status_ = PutBy(*connection_, key.bytes, value);
       }
       absl::Status Write() override {
         Connection* connection = std::exchange(connection_, nullptr);
-        if (connection == nullptr) return engine_.open_error();
-        return End(*connection, std::exchange(status_, absl::OkStatus()));
+        absl::Status status = std::exchange(status_, absl::OkStatus());
+        return connection == nullptr ? status : End(*connection, std::move(status));
       }
 
      private:

@@ -3,6 +3,7 @@
 #define SEALKV_BENCH_EXISTING_H_
 
 #include <cstdint>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "bench/data.h"
@@ -10,9 +11,9 @@
 
 namespace sealkv::bench {
 
-// Whether its keys are those of a fill in random order, rather than of fillseq. Asks for some of both, of `num`; if it
-// finds none, the former.
-absl::StatusOr<bool> HasRandomKeys(Engine& engine, const DataOptions& data, uint64_t num);
+// Whether its keys are those of a fill in random order, rather than of fillseq; nothing: it has neither. Asks for some
+// of both, of `num`.
+absl::StatusOr<std::optional<bool>> HasRandomKeys(Engine& engine, const DataOptions& data, uint64_t num);
 
 }  // namespace sealkv::bench
 

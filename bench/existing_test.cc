@@ -1,6 +1,7 @@
 #include "bench/existing.h"
 
 #include <memory>
+#include <optional>
 
 #include "bench/testing/forwarding_engine.h"
 #include "gtest/gtest.h"
@@ -23,20 +24,31 @@ std::unique_ptr<Engine> Filled(bool random_keys, uint64_t step) {
 TEST(Existing, TheOrderOfItsFillIsFound) {
   for (const bool random_keys : {false, true}) {
     const auto engine = Filled(random_keys, 1);
-    EXPECT_EQ(HasRandomKeys(*engine, {}, kRecords).value(), random_keys);
+    EXPECT_EQ(HasRandomKeys(*engine, {}, kRecords).value(), std::optional(random_keys));
   }
 }
 
 TEST(Existing, TheOrderIsFoundAfterMostWasDeleted) {
   for (const bool random_keys : {false, true}) {
     const auto engine = Filled(random_keys, 10);
-    EXPECT_EQ(HasRandomKeys(*engine, {}, kRecords).value(), random_keys);
+    EXPECT_EQ(HasRandomKeys(*engine, {}, kRecords).value(), std::optional(random_keys));
   }
 }
 
-TEST(Existing, AnEmptyStoreIsTakenForARandomFill) {
+TEST(Existing, AnEmptyStoreHasNeither) {
   const auto engine = MakeVolatileEngine("std_map", KeyKind::kU64, sizeof(uint64_t));
-  EXPECT_TRUE(HasRandomKeys(*engine, {}, kRecords).value());
+  EXPECT_EQ(HasRandomKeys(*engine, {}, kRecords).value(), std::nullopt);
+}
+
+TEST(Existing, TheOrderOfASmallStoreIsFoundByWhicheverRecordIsLeft) {
+  constexpr uint64_t kFew = 8;
+  for (uint64_t left = 0; left < kFew; ++left) {
+    const auto engine = MakeVolatileEngine("std_map", KeyKind::kU64, sizeof(uint64_t));
+    Data data({});
+    const uint64_t number = data.SequentialKey(left);
+    EXPECT_TRUE(engine->Put({number, data.key()}, data.ValueOf(number, 3)).ok());
+    EXPECT_EQ(HasRandomKeys(*engine, {}, kFew).value(), std::optional(false)) << left;
+  }
 }
 
 TEST(Existing, AReadErrorIsNoEmptyStore) {

@@ -54,6 +54,12 @@ TEST_F(KvbenchTest, EveryBenchmarkOfTwoEnginesAndTwoRuns) {
   }
 }
 
+TEST_F(KvbenchTest, WhatIsMeasuredTwiceIsShownTwice) {
+  const std::string output =
+      Run("--engines=btree_map --num=500 --benchmarks=fillrandom,overwrite,readrandom,overwrite");
+  EXPECT_TRUE(Contains(output, "\noverwrite #2")) << output;
+}
+
 TEST_F(KvbenchTest, ManyThreadsInsertAndReadOn) {
   Run("--engines=sealkv,lmdb-nosync --num=3000 --threads=3 --key_kind=ycsb --value_size=100 "
       "--benchmarks=ycsbload,ycsbd,ycsbe,ycsbd,readrandom,readseq,readmissing");
@@ -63,15 +69,18 @@ TEST_F(KvbenchTest, AnotherProcessFindsWhatWasKept) {
   Run("--engines=sealkv,lmdb,sqlite-nosync --num=500 --benchmarks=fillrandom --db=store --keep");
   Run("--engines=sealkv,lmdb,sqlite-nosync --num=500 --benchmarks=readrandom,ycsbd,readrandom,open,readseq --db=store "
       "--use_existing_db");
-  const std::string refusal = Run("--engines=btree_map,lmdb --benchmarks=fillrandom --db=store", 1);
-  EXPECT_TRUE(Contains(refusal, "store.lmdb exists")) << refusal;
+  const std::string refusal = Run("--engines=btree_map,sealkv --benchmarks=fillrandom --db=store", 1);
+  EXPECT_TRUE(Contains(refusal, "store exists")) << refusal;
 }
 
 TEST_F(KvbenchTest, AWrongReadEndsTheRun) {
   Run("--engines=sealkv,btree_map --num=500 --seed=1 --benchmarks=fillrandom --db=store --keep");
   const std::string other_seed =
       Run("--engines=sealkv --num=500 --seed=2 --benchmarks=readrandom --db=store --use_existing_db", 1);
-  EXPECT_TRUE(Contains(other_seed, "sealkv readrandom: store: none of the records")) << other_seed;
+  EXPECT_TRUE(Contains(other_seed, "store: none of the records")) << other_seed;
+  const std::string written =
+      Run("--engines=sealkv --num=500 --seed=2 --benchmarks=overwrite,ycsba --db=store --use_existing_db", 1);
+  EXPECT_TRUE(Contains(written, "store: none of the records")) << written;
   const std::string other_size =
       Run("--engines=sealkv --num=500 --seed=1 --value_size=9 --benchmarks=readrandom --db=store --use_existing_db", 1);
   EXPECT_TRUE(Contains(other_size, "sealkv readrandom: a wrong value was read")) << other_size;

@@ -1,8 +1,8 @@
 // kvbench: what the store costs on this machine, beside its peers, and beside volatile maps as yardsticks.
 #include <signal.h>
 
-#include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -62,6 +62,12 @@ absl::Status WriteAll(const std::string& text, std::optional<tools::Output>& out
   return output->Close();
 }
 
+// What wasn't written there isn't a result.
+absl::Status FlushTable() {
+  if (std::cout.flush()) return absl::OkStatus();
+  return absl::FailedPreconditionError("standard output can't be written, so the results are lost");
+}
+
 absl::Status Measure(const Plan& plan) {
   absl::StatusOr<std::optional<tools::Output>> csv = OpenOutput("--csv", plan.csv);
   if (!csv.ok()) return csv.status();
@@ -69,8 +75,9 @@ absl::Status Measure(const Plan& plan) {
   if (!json.ok()) return json.status();
   for (const std::string& remark : plan.remarks) std::cerr << "kvbench: " << remark << "\n";
   const DataOptions& data = plan.workload.data;
-  std::cout << absl::StrFormat("records %d, keys %.3g bytes, values %d bytes, threads %d; store %s\n",
-                               plan.workload.num, MeanKeyBytes(data), data.value_bytes, plan.workload.threads, plan.db);
+  std::cout << absl::StrFormat("records %d, keys %s bytes, values %d bytes, threads %d; store %s\n", plan.workload.num,
+                               absl::StrCat(std::round(MeanKeyBytes(data) * 10) / 10), data.value_bytes,
+                               plan.workload.threads, plan.db);
   std::vector<Limit> limits;
   if (plan.limits) {
     absl::StatusOr<std::vector<Limit>> measured = MeasureAndPrintLimits();
@@ -81,7 +88,8 @@ absl::Status Measure(const Plan& plan) {
   if (!outcome.ok()) return outcome.status();
   if (plan.repetitions > 1) std::cout << "\nmedians of " << plan.repetitions << " runs";
   std::cout << "\n" << Table(outcome->results, plan.against, limits) << "\n";
-  absl::Status status = WriteAll(Csv(plan, *outcome), *csv);
+  absl::Status status = FlushTable();
+  status.Update(WriteAll(Csv(plan, *outcome), *csv));
   status.Update(WriteAll(Json(plan, *outcome, limits), *json));
   return status;
 }
@@ -118,6 +126,8 @@ int main(int argc, char** argv) {
   absl::SetFlagsUsageConfig(usage);
   signal(SIGINT, OnInterrupt);
   signal(SIGTERM, OnInterrupt);
+  signal(SIGHUP, OnInterrupt);
+  signal(SIGPIPE, SIG_IGN);  // who reads the table has gone: the stores are still to be removed
   const absl::StatusOr<PropertyMap> properties = TakeProperties(&argc, argv);
   const absl::Status status =
       properties.ok() ? Run(absl::ParseCommandLine(argc, argv), *properties) : properties.status();

@@ -145,8 +145,9 @@ absl::Status Operations::AddHot(Share& share, uint64_t) {
 }
 
 absl::Status Operations::AddCold(Share& share, uint64_t i) {
-  share.bytes += 2 * sizeof(uint64_t);
-  return engine_.Increment(KeyOf(share, AnyRank(share, i)));
+  const Key key = KeyOf(share, AnyRank(share, i));
+  share.bytes += key.bytes.size() + sizeof(uint64_t);
+  return engine_.Increment(key);
 }
 
 absl::Status Operations::TouchSnapshot(Share&, uint64_t) { return engine_.TouchSnapshot(); }

@@ -71,6 +71,9 @@ absl::Status CheckTogether(const Plan& plan) {
     return absl::InvalidArgumentError(
         "--tier asks how durable a file is, and --db=memory has none: name a file by --db, or leave out --tier");
   }
+  if (plan.db == kInMemory && plan.keep) {
+    return absl::InvalidArgumentError("--keep leaves a store for later runs, and of --db=memory nothing stays");
+  }
   if (plan.db == kInMemory && (plan.engine.max_capacity_bytes > 0 || plan.engine.change_log_bytes > 0)) {
     return absl::InvalidArgumentError("--max_capacity and --change_log are of a store in a file: not --db=memory");
   }

@@ -10,7 +10,7 @@
 
 namespace sealkv::bench {
 
-// InvalidArgument: it isn't; the message lists them. `what`: of what kind they are.
+// InvalidArgument unless `name` is one of `names`, which the message lists. `what`: of what kind they are.
 absl::Status CheckIsOneOf(const std::vector<std::string>& names, const std::string& name, const char* what);
 
 // InvalidArgument: what is wrong with which flag. `plan.db` is as it was given.

@@ -52,6 +52,13 @@ TEST(PlanCheck, NumbersThatWouldWrapAreRefused) {
   ExpectRefused(plan, "--threads=1025: must be 1 to 1024");
 }
 
+TEST(PlanCheck, OfMemoryNothingIsKept) {
+  Plan plan = GoodPlan();
+  plan.db = "memory";
+  plan.keep = true;
+  ExpectRefused(plan, "--keep");
+}
+
 TEST(PlanCheck, ReadsNeedAFillBeforeThem) {
   for (const char* benchmark : {"readrandom", "readmissing", "readseq", "seekrandom", "overwrite", "deletemost",
                                 "deleterandom", "addcold", "readseqwhilewriting", "ycsba", "ycsb"}) {

@@ -51,8 +51,12 @@ std::string Table(const std::vector<Result>& results, std::string_view against, 
   std::map<std::pair<std::string, std::string>, double> ns;
   for (const Result& result : results) {
     AddOnce(engines, result.engine);
-    AddOnce(benchmarks, result.benchmark);
-    ns[{result.benchmark, result.engine}] = result.NsPerOperation();
+    std::string benchmark = result.benchmark;
+    for (int time = 2; ns.contains({benchmark, result.engine}); ++time) {
+      benchmark = absl::StrCat(result.benchmark, " #", time);
+    }
+    AddOnce(benchmarks, benchmark);
+    ns[{benchmark, result.engine}] = result.NsPerOperation();
   }
   const std::string yardstick_name(against);
   const int width = limits.empty() ? 24 : 32;

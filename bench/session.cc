@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "bench/existing.h"
 
 namespace sealkv::bench {
@@ -32,9 +33,15 @@ absl::StatusOr<std::string> Session::Open() {
 
 absl::Status Session::TakeOver() {
   const WorkloadOptions& workload = plan_.workload;
-  const absl::StatusOr<bool> has_random_keys = HasRandomKeys(*subject_.engine, workload.data, workload.num);
+  const auto has_random_keys = HasRandomKeys(*subject_.engine, workload.data, workload.num);
   if (!has_random_keys.ok()) return has_random_keys.status();
-  subject_.contents.TakeOver(workload.num, *has_random_keys, workload.data.value_bytes);
+  const auto& benchmarks = plan_.benchmarks;
+  if (!has_random_keys->has_value() && std::any_of(benchmarks.begin(), benchmarks.end(), NeedsRecords)) {
+    return absl::DataLossError(absl::StrCat(subject_.options.path,
+                                            ": none of the records that were asked for is there. Give the run the "
+                                            "--num, --seed, --key_kind and --key_size that the store was made with"));
+  }
+  subject_.contents.TakeOver(workload.num, has_random_keys->value_or(true), workload.data.value_bytes);
   return absl::OkStatus();
 }
 

@@ -137,15 +137,6 @@ TEST_F(WorkloadTest, AnExistingStoreWithAWrongValueIsNoticed) {
   EXPECT_EQ(Run("readrandom").status().message(), "a wrong value was read");
 }
 
-TEST_F(WorkloadTest, AnExistingStoreWithNoneOfTheRecordsIsNoticed) {
-  Use<ForwardingEngine>();
-  subject_.contents.TakeOver(options_.num, true, sizeof(uint64_t));
-  for (const char* workload : {"readrandom", "seekrandom", "readseq", "ycsbc"}) {
-    const absl::Status status = Run(workload).status();
-    EXPECT_TRUE(absl::IsDataLoss(status)) << workload << ": " << status;
-  }
-}
-
 TEST_F(WorkloadTest, WithoutBatchesPutsAreMadeOneByOne) {
   Use<ForwardingEngine>();
   options_.batch_size = 10;

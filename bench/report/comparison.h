@@ -2,7 +2,6 @@
 #ifndef SEALKV_BENCH_REPORT_COMPARISON_H_
 #define SEALKV_BENCH_REPORT_COMPARISON_H_
 
-#include <optional>
 #include <string>
 #include <vector>
 

@@ -1,4 +1,4 @@
-// An engine that does what another does: for tests that change one thing of it.
+// An engine whose operations on single keys, and scans, are those of another: for tests that change one thing of it.
 #ifndef SEALKV_BENCH_TESTING_FORWARDING_ENGINE_H_
 #define SEALKV_BENCH_TESTING_FORWARDING_ENGINE_H_
 
