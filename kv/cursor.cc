@@ -12,8 +12,6 @@ namespace sealkv::internal {
 namespace {
 
 constexpr size_t kUsualDepth = 8;
-constexpr unsigned kLeavesFromUncle = 4;     // so many before the end of a parent the next one is fetched
-constexpr uint64_t kMostBytesFetched = 512;  // of a record, ahead
 
 }  // namespace
 
@@ -36,7 +34,7 @@ Cursor::~Cursor() { Stop(); }
 
 void Cursor::Stop() {
   is_valid_ = false;
-  leaf_ahead_ = nullptr;
+  LookAheadNoMore();
   frames_.clear();
   if (slot_ != nullptr) Epochs::Exit(std::exchange(slot_, nullptr));
 }
@@ -71,8 +69,13 @@ void Cursor::SeekForPrev(std::string_view key_view) {
   Reach(Goal::kBefore, key);
 }
 
-void Cursor::NextFrom(Frame& frame) {
-  if (frame.is_at_entry()) PrefetchRecordAhead(static_cast<unsigned>(frame.position));
+void Cursor::NextFrom() {
+  Frame& frame = frames_.back();
+  if (frame.is_at_entry() && IsRecord(frame.kind())) [[likely]] {
+    FetchAhead(frame, Direction::kForward);
+    if (ReadRecord(frame.record()) == Result::kOk) [[likely]]
+      return;
+  }
   Result result = Settle(Direction::kForward);
   if (result == Result::kChanged) return Reach(Goal::kAfter, key_);
   if (result == Result::kOk && std::exchange(has_left_leaf_, false) && key_ <= anchor_) {
@@ -100,6 +103,7 @@ void Cursor::Reach(Goal goal, std::string_view key) {
   Result result;
   do {
     frames_.clear();
+    LookAheadNoMore();
     empty_steps_ = 0;
     Renew();
     result = TryReach(goal, anchor_);
@@ -117,7 +121,8 @@ Cursor::Result Cursor::TryReach(Goal goal, std::string_view key) {
     if (backward) frames_.back().position = static_cast<int>(frames_.back().node.count()) - 1;
     return Settle(backward ? Direction::kBackward : Direction::kForward);
   }
-  if (const Result result = DescendTo(key); result != Result::kOk) return result;
+  const Direction direction = goal == Goal::kBefore ? Direction::kBackward : Direction::kForward;
+  if (const Result result = DescendTo(key, direction); result != Result::kOk) return result;
   if (goal == Goal::kBefore) {
     frames_.back().position -= 1;
     return Settle(Direction::kBackward);
@@ -172,7 +177,6 @@ Cursor::Result Cursor::Push(const Node* node, bool is_layer_root, size_t depth) 
   }
   if (frame.level == 0) {
     if (!LeafAscends(frame)) return IsCurrent(frame) ? Fail(node, "entries out of order") : Result::kChanged;
-    PrefetchRecords(frame);
     if (leaves_read_ != nullptr) leaves_read_->push_back({node, frame.version});
   }
   return Result::kOk;
@@ -193,69 +197,6 @@ Cursor::Result Cursor::Observe(Frame& frame, const Frame* referrer) {
     observer_->OnRecord(prefix, record.bytes());
   }
   return Result::kOk;
-}
-
-// ---- what comes next
-
-const Node* Cursor::NextParent() const {
-  if (frames_.back().is_layer_root || frames_.size() < 2) return nullptr;
-  const Frame& above = frames_[frames_.size() - 2];
-  const auto next = static_cast<unsigned>(above.position) + 1;
-  return next < above.node.count() ? tree_.image().NodeAt(above.node.child(next)) : nullptr;
-}
-
-const Node* Cursor::ChildAhead(unsigned distance) const {
-  const Frame& parent = frames_.back();
-  const unsigned position = static_cast<unsigned>(parent.position) + distance;
-  if (position < parent.node.count()) return tree_.image().NodeAt(parent.node.child(position));
-  // As that is now.
-  const Node* const uncle = NextParent();
-  const Perm perm = uncle != nullptr ? uncle->perm() : Perm();
-  if (position - parent.node.count() >= perm.count()) return nullptr;
-  return tree_.image().NodeAt(uncle->child(perm.slot(position - parent.node.count())));
-}
-
-// By the time that they are read they are here. Returns the next one.
-const Node* Cursor::PrefetchLeavesAhead() const {
-  const Node* const ahead = ChildAhead(1);
-  for (const Node* next : {ahead, ChildAhead(2)}) {
-    if (next == nullptr) continue;
-    next->Prefetch();
-    if (!at_snapshot_) continue;
-    next == ahead ? snapshot_.versions->PrefetchImage(*next) : snapshot_.versions->PrefetchHistory(*next);
-  }
-  // What these are asked of, soon.
-  const Frame& parent = frames_.back();
-  if (static_cast<unsigned>(parent.position) + kLeavesFromUncle < parent.node.count()) return ahead;
-  if (const Node* const uncle = NextParent()) uncle->Prefetch();
-  return ahead;
-}
-
-void Cursor::PrefetchRecord(Kind kind, RecordRef record) const {
-  if (!IsRecord(kind)) return;
-  const char* const at = reinterpret_cast<const char*>(tree_.image().base()) + Raw(record.offset());
-  // By assembly: gcc would take this function for one without effect.
-  const uint64_t last = std::min(usual_record_bytes_, kMostBytesFetched) - 1;
-  for (uint64_t byte = 0; byte < last; byte += 64) asm volatile("prefetcht0 %0" : : "m"(at[byte]));
-  asm volatile("prefetcht0 %0" : : "m"(at[last]));
-}
-
-void Cursor::PrefetchRecords(const Frame& frame) {
-  const uint32_t fetched = frame.home == leaf_ahead_ ? fetched_ahead_ : 0;
-  leaf_ahead_ = nullptr;
-  fetched_ahead_ = 0;
-  for (unsigned i = 0; i < frame.node.count(); ++i) {
-    if ((fetched >> i & 1) == 0) PrefetchRecord(frame.node.kind(i), frame.node.record(i));
-  }
-}
-
-void Cursor::PrefetchRecordAhead(unsigned position) {
-  if (leaf_ahead_ == nullptr) return;
-  const Perm perm = leaf_ahead_->perm();
-  if (position >= perm.count()) return;
-  const unsigned slot = perm.slot(position);
-  PrefetchRecord(leaf_ahead_->kinds().kind(slot), leaf_ahead_->record(slot));
-  fetched_ahead_ |= 1u << position;
 }
 
 // By slice, then by kind; of entries that go on several may share a slice, and their keys ascend.
@@ -287,22 +228,19 @@ bool Cursor::LiesWithin(const Frame& frame) const {
   return true;
 }
 
-Cursor::Result Cursor::PushChild() {
+Cursor::Result Cursor::PushChild(Direction direction) {
   const Frame& parent = frames_.back();
   const Node* const child = tree_.image().NodeAt(parent.child());
   if (child != nullptr) child->Prefetch();
-  const Node* const ahead = parent.level == 1 ? PrefetchLeavesAhead() : nullptr;
+  if (parent.level == 1) PrefetchLeavesAhead(direction);
   if (!IsCurrent(parent)) return Result::kChanged;
   if (child == nullptr) return Fail(parent.home, "a reference to a node leads nowhere");
-  // What hangs from the next parent now may be newer than the snapshot, and then nothing keeps it.
-  const bool is_kept = !at_snapshot_ || static_cast<unsigned>(parent.position) + 1 < parent.node.count();
-  const Result result = Push(child, false, parent.depth);
-  leaf_ahead_ = is_kept ? ahead : nullptr;
-  return result;
+  return Push(child, false, parent.depth);
 }
 
-// Goes down to the first entry >= key: the topmost frame is a leaf then, its position perhaps one past its last entry.
-Cursor::Result Cursor::DescendTo(std::string_view key) {
+// Goes down to the first entry >= key, and will go on in the direction from there: the topmost frame is a leaf then,
+// its position perhaps one past its last entry.
+Cursor::Result Cursor::DescendTo(std::string_view key, Direction direction) {
   if (const Result result = Push(at_snapshot_ ? snapshot_.root(tree_.id()) : tree_.Root(), true, 0);
       result != Result::kOk)
     return result;
@@ -330,7 +268,7 @@ Cursor::Result Cursor::DescendTo(std::string_view key) {
     if (frame.level > 0) {
       if (frame.node.count() == 0) return Fail(frame.home, "an inner node without children");
       frame.position = static_cast<int>(frame.node.FindChild(SliceAt(key, frame.depth)));
-      if (const Result result = PushChild(); result != Result::kOk) return result;
+      if (const Result result = PushChild(direction); result != Result::kOk) return result;
       continue;
     }
     bool enters_layer = false;
@@ -370,9 +308,10 @@ Cursor::Result Cursor::Settle(Direction direction) {
       continue;
     }
     if (frame.level > 0) {
-      if (const Result result = PushChild(); result != Result::kOk) return result;
+      if (const Result result = PushChild(direction); result != Result::kOk) return result;
     } else {
       if (frame.kind() != Kind::kLayer) {
+        if (IsRecord(frame.kind())) FetchAhead(frame, direction);
         const Result result = ReadEntry();
         if (result != Result::kIsOver) {
           empty_steps_ = 0;
@@ -382,6 +321,7 @@ Cursor::Result Cursor::Settle(Direction direction) {
         continue;
       }
       const size_t depth = frame.depth + kSliceBytes;
+      LookAheadNoMore();
       const Result result = Push(tree_.image().NodeAt(frame.child()), true, depth);
       if (result != Result::kOk) return result;
     }
@@ -394,7 +334,7 @@ Cursor::Result Cursor::Settle(Direction direction) {
 
 // The topmost node is through: goes on in the one above, if that is still as it was.
 Cursor::Result Cursor::StepUp(Direction direction) {
-  if (frames_.back().is_layer_root) leaf_ahead_ = nullptr;  // it was the layer's
+  if (frames_.back().is_layer_root) LookAheadNoMore();  // it was the layer's
   frames_.pop_back();
   if (frames_.empty()) return Result::kEnd;
   if (is_valid_ && !has_left_leaf_) {
@@ -407,6 +347,7 @@ Cursor::Result Cursor::StepUp(Direction direction) {
     // so after `now` was read is retired no earlier than that.
     const uint64_t now = epochs_.current();
     if (!FramesAreCurrent()) return Result::kChanged;
+    LookAheadNoMore();
     epochs_.Refresh(slot_, now);
   }
   Frame& frame = frames_.back();

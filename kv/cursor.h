@@ -1,6 +1,6 @@
 // A position in the key order. A node is read once, into a copy in key order, when the cursor reaches it; records are
-// read where they lie. What comes next is fetched ahead: leaves, also those of the next parent, and the next leaf's
-// records while this one's are walked over.
+// read where they lie. What comes next is fetched ahead: leaves, also those of the next parent, and their records, a
+// few with each step (kv/cursor_ahead.cc).
 //
 // At a snapshot the copies are of the nodes as the snapshot sees them, and everything that they lead to stays for as
 // long as it is open. Without one the cursor moves optimistically: it shows each leaf as of one moment; where a node on
@@ -11,6 +11,7 @@
 #ifndef SEALKV_KV_CURSOR_H_
 #define SEALKV_KV_CURSOR_H_
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -72,7 +73,7 @@ class Cursor {
     if (frame.IsAtInlineValue()) [[likely]] {
       ShowInlineValue(frame);
     } else {
-      NextFrom(frame);
+      NextFrom();
     }
   }
   void Prev();
@@ -126,19 +127,28 @@ class Cursor {
   // Walks from the topmost frame in one direction to the nearest entry that is a key, and reads it.
   Result Settle(Direction direction);
   Result StepUp(Direction direction);
-  Result DescendTo(std::string_view key);
+  Result DescendTo(std::string_view key, Direction direction);
   // Adds a frame for the root, or for what the topmost frame leads to: a child or a layer's root.
   Result Push(const Node* node, bool is_layer_root, size_t depth);
-  Result PushChild();
+  Result PushChild(Direction direction);
   // For the observer, who is shown what the node holds.
   Result Observe(Frame& frame, const Frame* referrer);
   // Reads the node. False: it changed meanwhile.
   bool ReadNode(Frame& frame) const;
-  // The node that will be `distance` children behind the one at the position; nullptr if that isn't known.
-  const Node* ChildAhead(unsigned distance) const;
-  const Node* NextParent() const;
-  const Node* PrefetchLeavesAhead() const;
-  void NextFrom(Frame& frame);
+
+  // What comes next (kv/cursor_ahead.cc).
+  //
+  // The node that will be `distance` children further than the one at the position; nullptr if that isn't known.
+  const Node* ChildAhead(int distance, Direction direction);
+  const Node* NextParent(Direction direction) const;
+  void PrefetchLeavesAhead(Direction direction);
+  // The cursor is about to read the record at its position: has some of those fetched that come next.
+  void FetchAhead(const Frame& frame, Direction direction);
+  bool FetchNext(const Frame& frame);
+  void PrefetchRecord(Kind kind, RecordRef record) const;
+  void LookAheadNoMore();
+
+  void NextFrom();
   void ShowInlineValue(const Frame& frame) {
     const uint64_t key_bytes = __builtin_bswap64(frame.slice());
     __builtin_memcpy(inline_key_, &key_bytes, sizeof(inline_key_));
@@ -147,10 +157,6 @@ class Cursor {
     key_ = {inline_key_, sizeof(inline_key_)};
     value_ = {reinterpret_cast<const char*>(&word_value_), sizeof(word_value_)};
   }
-  // Start fetching records: those that this leaf leads to and that haven't been fetched; and one of the next leaf's.
-  void PrefetchRecords(const Frame& frame);
-  void PrefetchRecordAhead(unsigned position);
-  void PrefetchRecord(Kind kind, RecordRef record) const;
   bool LeafAscends(const Frame& frame) const;
   bool LiesWithin(const Frame& frame) const;
   Result ReadEntry();
@@ -173,8 +179,19 @@ class Cursor {
   std::vector<Frame> frames_;
   unsigned empty_steps_ = 0;
 
-  const Node* leaf_ahead_ = nullptr;
-  uint32_t fetched_ahead_ = 0;         // the positions there whose records have been fetched
+  // The leaves that come next; nullptr where that isn't known. They may change, or have changed since the snapshot: all
+  // of this is only to have the right things fetched.
+  std::array<const Node*, 2> leaves_ahead_{};
+  OrderedNode next_parent_;  // at a snapshot: as that sees it
+  const Node* next_parent_home_ = nullptr;
+  // Up to where records have been fetched: `count` from the cursor's position on.
+  struct Fetched {
+    const Node* leaf = nullptr;  // the cursor's, or one of those ahead; nullptr: nothing
+    int position = 0;            // there, of the next one to be fetched
+    int count = 0;
+  };
+  Fetched fetched_;
+  Direction fetched_in_ = Direction::kForward;
   uint64_t usual_record_bytes_ = 128;  // of the last record that was read
 
   bool is_valid_ = false;

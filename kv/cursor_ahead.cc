@@ -1,0 +1,116 @@
+// What comes next, fetched by the time that the cursor is there: leaves, two of them ahead, also across the end of
+// their parent; and the records that these lead to, ten of them ahead.
+#include <algorithm>
+#include <array>
+
+#include "kv/cursor.h"
+
+namespace sealkv::internal {
+namespace {
+
+constexpr int kLeavesFromUncle = 4;          // so many before the end of a parent the next one is fetched
+constexpr uint64_t kMostBytesFetched = 512;  // of a record, ahead
+constexpr int kFetchedAhead = 10;            // records: some 30 lines, about what a core can wait for at a time
+constexpr int kFetchedPerStep = 2;
+constexpr int kFetchedAtFirst = 4;
+
+}  // namespace
+
+const Node* Cursor::NextParent(Direction direction) const {
+  if (frames_.back().is_layer_root || frames_.size() < 2) return nullptr;
+  const Frame& above = frames_[frames_.size() - 2];
+  const int next = above.position + static_cast<int>(direction);
+  const bool is_there = 0 <= next && next < static_cast<int>(above.node.count());
+  return is_there ? tree_.image().NodeAt(above.node.child(static_cast<unsigned>(next))) : nullptr;
+}
+
+const Node* Cursor::ChildAhead(int distance, Direction direction) {
+  const bool is_forward = direction == Direction::kForward;
+  const Frame& parent = frames_.back();
+  int position = parent.position + distance * static_cast<int>(direction);
+  const auto count = static_cast<int>(parent.node.count());
+  if (0 <= position && position < count)
+    return tree_.image().NodeAt(parent.node.child(static_cast<unsigned>(position)));
+  const Node* const uncle = NextParent(direction);
+  if (uncle == nullptr) return nullptr;
+  const int beyond = is_forward ? position - count : -1 - position;
+  // What hangs from it now may be newer than the snapshot, and then nothing keeps it.
+  if (at_snapshot_ && next_parent_home_ != uncle) {
+    tree_.ReadAt(*uncle, snapshot_, &next_parent_);
+    next_parent_home_ = uncle;
+  }
+  const Perm perm = at_snapshot_ ? next_parent_.perm() : uncle->perm();
+  position = is_forward ? beyond : static_cast<int>(perm.count()) - 1 - beyond;
+  if (position < 0 || position >= static_cast<int>(perm.count())) return nullptr;
+  const auto at = static_cast<unsigned>(position);
+  return tree_.image().NodeAt(at_snapshot_ ? next_parent_.child(at) : uncle->child(perm.slot(at)));
+}
+
+// By the time that they are read they are here.
+void Cursor::PrefetchLeavesAhead(Direction direction) {
+  for (int i = 0; i < 2; ++i) {
+    const Node* const leaf = ChildAhead(i + 1, direction);
+    leaves_ahead_[static_cast<size_t>(i)] = leaf;
+    if (leaf == nullptr) continue;
+    leaf->Prefetch();
+    if (!at_snapshot_) continue;
+    i == 0 ? snapshot_.versions->PrefetchImage(*leaf) : snapshot_.versions->PrefetchHistory(*leaf);
+  }
+  // What these are asked of, soon.
+  const Frame& parent = frames_.back();
+  const int left =
+      direction == Direction::kForward ? static_cast<int>(parent.node.count()) - 1 - parent.position : parent.position;
+  if (left >= kLeavesFromUncle) return;
+  if (const Node* const uncle = NextParent(direction)) uncle->Prefetch();
+}
+
+void Cursor::LookAheadNoMore() {
+  leaves_ahead_ = {};
+  fetched_ = {};
+}
+
+void Cursor::PrefetchRecord(Kind kind, RecordRef record) const {
+  if (!IsRecord(kind)) return;
+  const char* const at = reinterpret_cast<const char*>(tree_.image().base()) + Raw(record.offset());
+  // By assembly: gcc would take this function for one without effect.
+  const uint64_t last = std::min(usual_record_bytes_, kMostBytesFetched) - 1;
+  for (uint64_t byte = 0; byte < last; byte += 64) asm volatile("prefetcht0 %0" : : "m"(at[byte]));
+  asm volatile("prefetcht0 %0" : : "m"(at[last]));
+}
+
+// A few with each step, and never many at once: whoever asks for more than the core can wait for at a time waits
+// himself.
+void Cursor::FetchAhead(const Frame& frame, Direction direction) {
+  int budget = kFetchedPerStep;
+  if (fetched_.count <= 0 || fetched_in_ != direction) {
+    fetched_ = {frame.home, frame.position, 0};
+    fetched_in_ = direction;
+    budget = kFetchedAtFirst;
+  }
+  for (; budget > 0 && fetched_.count < kFetchedAhead && FetchNext(frame); --budget) ++fetched_.count;
+  --fetched_.count;
+}
+
+bool Cursor::FetchNext(const Frame& frame) {
+  for (size_t hops = 0; hops <= leaves_ahead_.size(); ++hops) {
+    const Perm perm = fetched_.leaf->perm();
+    if (0 <= fetched_.position && fetched_.position < static_cast<int>(perm.count())) {
+      const unsigned slot = perm.slot(static_cast<unsigned>(fetched_.position));
+      PrefetchRecord(fetched_.leaf->kinds().kind(slot), fetched_.leaf->record(slot));
+      fetched_.position += static_cast<int>(fetched_in_);
+      return true;
+    }
+    const Node* next = nullptr;
+    if (fetched_.leaf == frame.home) {
+      next = leaves_ahead_[0];
+    } else if (fetched_.leaf == leaves_ahead_[0]) {
+      next = leaves_ahead_[1];
+    }
+    if (next == nullptr) return false;
+    fetched_.leaf = next;
+    fetched_.position = fetched_in_ == Direction::kForward ? 0 : static_cast<int>(next->perm().count()) - 1;
+  }
+  return false;
+}
+
+}  // namespace sealkv::internal
