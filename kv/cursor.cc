@@ -34,7 +34,7 @@ Cursor::~Cursor() { Stop(); }
 
 void Cursor::Stop() {
   is_valid_ = false;
-  LookAheadNoMore();
+  ahead_ = {};
   frames_.clear();
   if (slot_ != nullptr) Epochs::Exit(std::exchange(slot_, nullptr));
 }
@@ -103,7 +103,7 @@ void Cursor::Reach(Goal goal, std::string_view key) {
   Result result;
   do {
     frames_.clear();
-    LookAheadNoMore();
+    ahead_ = {};
     empty_steps_ = 0;
     Renew();
     result = TryReach(goal, anchor_);
@@ -262,6 +262,7 @@ Cursor::Result Cursor::DescendTo(std::string_view key, Direction direction) {
       if (order > 0) {
         frames_.pop_back();
         frames_.back().position += 1;
+        ahead_ = frames_.back().ahead;
         return Result::kOk;
       }
     }
@@ -275,6 +276,7 @@ Cursor::Result Cursor::DescendTo(std::string_view key, Direction direction) {
     if (const Result result = PositionInLeaf(key, &enters_layer); result != Result::kOk || !enters_layer) return result;
     const size_t depth = frame.depth + kSliceBytes;
     const Node* root = tree_.image().NodeAt(frame.child());
+    frame.ahead = std::exchange(ahead_, {});
     if (const Result result = Push(root, true, depth); result != Result::kOk) return result;
   }
 }
@@ -310,8 +312,8 @@ Cursor::Result Cursor::Settle(Direction direction) {
     if (frame.level > 0) {
       if (const Result result = PushChild(direction); result != Result::kOk) return result;
     } else {
+      if (frame.kind() != Kind::kInline) FetchAhead(frame, direction);
       if (frame.kind() != Kind::kLayer) {
-        if (IsRecord(frame.kind())) FetchAhead(frame, direction);
         const Result result = ReadEntry();
         if (result != Result::kIsOver) {
           empty_steps_ = 0;
@@ -321,7 +323,7 @@ Cursor::Result Cursor::Settle(Direction direction) {
         continue;
       }
       const size_t depth = frame.depth + kSliceBytes;
-      LookAheadNoMore();
+      frame.ahead = std::exchange(ahead_, {});
       const Result result = Push(tree_.image().NodeAt(frame.child()), true, depth);
       if (result != Result::kOk) return result;
     }
@@ -334,9 +336,10 @@ Cursor::Result Cursor::Settle(Direction direction) {
 
 // The topmost node is through: goes on in the one above, if that is still as it was.
 Cursor::Result Cursor::StepUp(Direction direction) {
-  if (frames_.back().is_layer_root) LookAheadNoMore();  // it was the layer's
+  const bool leaves_layer = frames_.back().is_layer_root;
   frames_.pop_back();
   if (frames_.empty()) return Result::kEnd;
+  if (leaves_layer) ahead_ = frames_.back().ahead;
   if (is_valid_ && !has_left_leaf_) {
     anchor_.assign(key_);
     key_ = anchor_;
@@ -347,7 +350,8 @@ Cursor::Result Cursor::StepUp(Direction direction) {
     // so after `now` was read is retired no earlier than that.
     const uint64_t now = epochs_.current();
     if (!FramesAreCurrent()) return Result::kChanged;
-    LookAheadNoMore();
+    ahead_ = {};
+    for (Frame& frame : frames_) frame.ahead = {};
     epochs_.Refresh(slot_, now);
   }
   Frame& frame = frames_.back();

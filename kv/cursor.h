@@ -99,6 +99,19 @@ class Cursor {
   // Where to go on when the way has changed.
   enum class Goal : uint8_t { kFirst, kLast, kAtOrAfter, kAfter, kBefore };
 
+  // What is known of what comes next in a layer. Leaves may change, or have changed since the snapshot: all of this is
+  // only to have the right things fetched.
+  struct Ahead {
+    std::array<const Node*, 2> leaves{};  // the next ones; nullptr where that isn't known
+    struct Fetched {
+      const Node* leaf = nullptr;  // the cursor's, or one of those; nullptr: nothing
+      int position = 0;            // there, of the next one to be fetched
+      int count = 0;               // so many are, from the cursor's position on
+    };
+    Fetched fetched;  // up to where what entries lead to has been fetched
+    Direction direction = Direction::kForward;
+  };
+
   struct Frame {
     Frame() {}  // and nothing is zeroed that is about to be read
     // Of the entry at the position, if there is one.
@@ -117,6 +130,7 @@ class Cursor {
     size_t depth = 0;  // bytes of the key before this layer's slices
     uint8_t level = 0;
     bool is_layer_root = false;
+    Ahead ahead;       // while the cursor is in one of its layers
     uint64_t low = 0;  // with an observer: the slices that the node covers
     uint64_t high = ~uint64_t{0};
   };
@@ -142,11 +156,10 @@ class Cursor {
   const Node* ChildAhead(int distance, Direction direction);
   const Node* NextParent(Direction direction) const;
   void PrefetchLeavesAhead(Direction direction);
-  // The cursor is about to read the record at its position: has some of those fetched that come next.
+  // The cursor is about to go where the entry at its position leads: has some of those fetched that come next.
   void FetchAhead(const Frame& frame, Direction direction);
   bool FetchNext(const Frame& frame);
   void PrefetchRecord(Kind kind, RecordRef record) const;
-  void LookAheadNoMore();
 
   void NextFrom();
   void ShowInlineValue(const Frame& frame) {
@@ -179,19 +192,9 @@ class Cursor {
   std::vector<Frame> frames_;
   unsigned empty_steps_ = 0;
 
-  // The leaves that come next; nullptr where that isn't known. They may change, or have changed since the snapshot: all
-  // of this is only to have the right things fetched.
-  std::array<const Node*, 2> leaves_ahead_{};
+  Ahead ahead_;              // of the topmost leaf
   OrderedNode next_parent_;  // at a snapshot: as that sees it
   const Node* next_parent_home_ = nullptr;
-  // Up to where records have been fetched: `count` from the cursor's position on.
-  struct Fetched {
-    const Node* leaf = nullptr;  // the cursor's, or one of those ahead; nullptr: nothing
-    int position = 0;            // there, of the next one to be fetched
-    int count = 0;
-  };
-  Fetched fetched_;
-  Direction fetched_in_ = Direction::kForward;
   uint64_t usual_record_bytes_ = 128;  // of the last record that was read
 
   bool is_valid_ = false;

@@ -50,7 +50,7 @@ const Node* Cursor::ChildAhead(int distance, Direction direction) {
 void Cursor::PrefetchLeavesAhead(Direction direction) {
   for (int i = 0; i < 2; ++i) {
     const Node* const leaf = ChildAhead(i + 1, direction);
-    leaves_ahead_[static_cast<size_t>(i)] = leaf;
+    ahead_.leaves[static_cast<size_t>(i)] = leaf;
     if (leaf == nullptr) continue;
     leaf->Prefetch();
     if (!at_snapshot_) continue;
@@ -62,11 +62,6 @@ void Cursor::PrefetchLeavesAhead(Direction direction) {
       direction == Direction::kForward ? static_cast<int>(parent.node.count()) - 1 - parent.position : parent.position;
   if (left >= kLeavesFromUncle) return;
   if (const Node* const uncle = NextParent(direction)) uncle->Prefetch();
-}
-
-void Cursor::LookAheadNoMore() {
-  leaves_ahead_ = {};
-  fetched_ = {};
 }
 
 void Cursor::PrefetchRecord(Kind kind, RecordRef record) const {
@@ -82,33 +77,39 @@ void Cursor::PrefetchRecord(Kind kind, RecordRef record) const {
 // himself.
 void Cursor::FetchAhead(const Frame& frame, Direction direction) {
   int budget = kFetchedPerStep;
-  if (fetched_.count <= 0 || fetched_in_ != direction) {
-    fetched_ = {frame.home, frame.position, 0};
-    fetched_in_ = direction;
+  if (ahead_.fetched.count <= 0 || ahead_.direction != direction) {
+    ahead_.fetched = {frame.home, frame.position, 0};
+    ahead_.direction = direction;
     budget = kFetchedAtFirst;
   }
-  for (; budget > 0 && fetched_.count < kFetchedAhead && FetchNext(frame); --budget) ++fetched_.count;
-  --fetched_.count;
+  for (; budget > 0 && ahead_.fetched.count < kFetchedAhead && FetchNext(frame); --budget) ++ahead_.fetched.count;
+  --ahead_.fetched.count;
 }
 
 bool Cursor::FetchNext(const Frame& frame) {
-  for (size_t hops = 0; hops <= leaves_ahead_.size(); ++hops) {
-    const Perm perm = fetched_.leaf->perm();
-    if (0 <= fetched_.position && fetched_.position < static_cast<int>(perm.count())) {
-      const unsigned slot = perm.slot(static_cast<unsigned>(fetched_.position));
-      PrefetchRecord(fetched_.leaf->kinds().kind(slot), fetched_.leaf->record(slot));
-      fetched_.position += static_cast<int>(fetched_in_);
+  for (size_t hops = 0; hops <= ahead_.leaves.size(); ++hops) {
+    const Perm perm = ahead_.fetched.leaf->perm();
+    if (0 <= ahead_.fetched.position && ahead_.fetched.position < static_cast<int>(perm.count())) {
+      const unsigned slot = perm.slot(static_cast<unsigned>(ahead_.fetched.position));
+      const Kind kind = ahead_.fetched.leaf->kinds().kind(slot);
+      if (kind == Kind::kLayer) {
+        const Node* const root = tree_.image().NodeAt(ahead_.fetched.leaf->child(slot));
+        if (root != nullptr) root->Prefetch();
+      } else {
+        PrefetchRecord(kind, ahead_.fetched.leaf->record(slot));
+      }
+      ahead_.fetched.position += static_cast<int>(ahead_.direction);
       return true;
     }
     const Node* next = nullptr;
-    if (fetched_.leaf == frame.home) {
-      next = leaves_ahead_[0];
-    } else if (fetched_.leaf == leaves_ahead_[0]) {
-      next = leaves_ahead_[1];
+    if (ahead_.fetched.leaf == frame.home) {
+      next = ahead_.leaves[0];
+    } else if (ahead_.fetched.leaf == ahead_.leaves[0]) {
+      next = ahead_.leaves[1];
     }
     if (next == nullptr) return false;
-    fetched_.leaf = next;
-    fetched_.position = fetched_in_ == Direction::kForward ? 0 : static_cast<int>(next->perm().count()) - 1;
+    ahead_.fetched.leaf = next;
+    ahead_.fetched.position = ahead_.direction == Direction::kForward ? 0 : static_cast<int>(next->perm().count()) - 1;
   }
   return false;
 }
