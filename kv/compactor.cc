@@ -83,13 +83,13 @@ bool Compactor::Done(const Share& share, bool go_on) {
   --work->shares;
   if (!go_on) work->is_walked = work->is_given_up = true;
   if (!work->is_walked || work->shares > 0) return false;
-  {
-    // What is still there then is there for a reason.
+  heap_.EndEmptying(share.segment, !work->is_given_up);
+  works_.erase(work);
+  // What was moved is freed in time, by whoever moved it; writers are held up for it only where there is nothing else.
+  if (share.are_nodes || heap_.is_reserve_taken()) {
     const ClosedGate closed(gate_);
     heap_.CollectArenas();
   }
-  heap_.EndEmptying(share.segment, !work->is_given_up);
-  works_.erase(work);
   return true;
 }
 

@@ -65,6 +65,7 @@ void Heap::CollectArenas() {
       PutBackNode(Offset{arena->fresh_node});
     }
   }
+  Settle();
 }
 
 // ---- nodes

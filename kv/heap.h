@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string_view>
 #include <unordered_map>
@@ -206,6 +207,7 @@ class Heap {
     return !arena.retired.empty() && arena.retired.front().epoch < unseen_before_.load(std::memory_order_acquire);
   }
   void FindUnseen();  // needs no mutex
+  void Settle();      // what could be freed has been
   // The first so many, of those that nobody can see any more.
   void FreeRetired(Arena& arena, size_t most);
   void MarkRecordLocked(Offset record, uint64_t bytes);
@@ -290,6 +292,7 @@ class Heap {
   std::atomic<uint64_t> unseen_before_{0};  // the epoch: nobody can see what anybody retired before it
   uint64_t leaving_from_ = ~uint64_t{0};    // Withhold
   uint64_t emptying_ = 0;                   // segments that are being emptied
+  std::set<uint64_t> settling_;             // those that were, and of which something is still to be freed
   int64_t freed_since_look_ = 0;            // bytes, since compaction last found nothing to gain
   std::atomic<uint64_t> releases_{0};
   std::atomic<uint32_t> shortage_{0};

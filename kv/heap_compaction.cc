@@ -224,7 +224,7 @@ std::vector<Offset> Heap::NodesInUse(uint64_t segment) {
   return nodes;
 }
 
-// What was moved is retired, and will be freed; what is still there when all was looked at is there for a reason, and
+// What was moved is retired, and will be freed. What is still there when that has happened is there for a reason, and
 // isn't looked at again before something in it has died.
 void Heap::EndEmptying(uint64_t segment, bool is_through) {
   const HeapLock lock(mutex_);
@@ -233,10 +233,19 @@ void Heap::EndEmptying(uint64_t segment, bool is_through) {
   --emptying_;
   NoteSegments();
   state.is_kept = is_through && state.live_bytes > 0;
-  state.kept_live_bytes = state.live_bytes;
+  state.kept_live_bytes = 0;
+  if (state.is_kept) settling_.insert(segment);
   state.kept_at_seconds = state.expiring != nullptr ? NowSeconds() : 0;
   state.was_emptied |= is_through;
   if (state.kind != SegmentKind::kNodes) ReleaseIfEmpty(segment);
+}
+
+void Heap::Settle() {
+  for (const uint64_t segment : settling_) {
+    SegmentState& state = segments_.state(segment);
+    if (state.is_kept) state.kept_live_bytes = state.live_bytes;
+  }
+  settling_.clear();
 }
 
 }  // namespace sealkv::internal

@@ -38,7 +38,7 @@ struct SegmentState {
   int64_t live_bytes;     // what the tree refers to, and what is retired but not yet freed; see Arena::appended_bytes
   bool is_being_emptied;  // nothing is appended, and it isn't released, until that is over
   bool is_kept;           // what lives in it could not be moved, the last time that was tried
-  int64_t kept_live_bytes;   // what that was
+  int64_t kept_live_bytes;   // what that was; 0 until what was moved has been freed
   bool has_prefix;           // a layer's prefix was placed there: it isn't moved
   uint32_t kept_at_seconds;  // when that was
   bool was_emptied;          // since it was taken, what could be was moved out of it
