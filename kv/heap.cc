@@ -466,7 +466,7 @@ void Heap::CountLiveness(uint64_t segment, Usage* usage) const {
   const uint64_t idle = image_.segment_bytes() - live;
   (are_nodes ? usage->node_bytes_idle : usage->record_bytes_idle) += idle;
   ++usage->segments_by_liveness[std::min<uint64_t>(live * 10 / image_.segment_bytes(), 9)];
-  usage->segments_kept += state.is_kept && state.live_bytes > 0;
+  usage->segments_kept += state.is_kept && state.live_bytes > 0 && !settling_.contains(segment);
 }
 
 Heap::Usage Heap::GetUsage() {

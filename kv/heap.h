@@ -111,6 +111,8 @@ class Heap {
   // EndEmptying. What was freed of a node segment before the next CollectArenas may be in use again.
   std::optional<Emptying> BeginEmptying(Thrift thrift);
   void EndEmptying(uint64_t segment, bool is_through);
+  // Whether of what was moved anything has yet to be freed, as far as that is known since the last CollectArenas.
+  bool IsSettling();
   std::vector<Offset> NodesInUse(uint64_t segment);
   // No more segments are free than it takes to finish what compaction has begun.
   bool is_reserve_taken() const { return is_reserve_taken_.load(std::memory_order_relaxed); }

@@ -240,10 +240,17 @@ void Heap::EndEmptying(uint64_t segment, bool is_through) {
   if (state.kind != SegmentKind::kNodes) ReleaseIfEmpty(segment);
 }
 
+bool Heap::IsSettling() {
+  const HeapLock lock(mutex_);
+  return !settling_.empty();
+}
+
 void Heap::Settle() {
   for (const uint64_t segment : settling_) {
     SegmentState& state = segments_.state(segment);
-    if (state.is_kept) state.kept_live_bytes = state.live_bytes;
+    if (!state.is_kept) continue;
+    state.is_kept = state.live_bytes > 0;
+    state.kept_live_bytes = state.live_bytes;
   }
   settling_.clear();
 }

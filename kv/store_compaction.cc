@@ -276,7 +276,9 @@ void StoreImpl::CompactInBackground(Heap::Thrift thrift) {
     has_emptied = true;
     GrowAhead();
   }
-  if (!has_emptied || closing_) return;
+  // What writers have emptied, too, when they have come to rest.
+  const bool is_left = has_emptied || (thrift == Heap::Thrift::kAtLeisure && heap_.IsSettling());
+  if (!is_left || closing_) return;
   // The rest of what was moved, and nodes' segments.
   const ClosedGate closed(gate_);
   ReleaseNodeSpace();
