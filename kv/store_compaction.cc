@@ -28,6 +28,9 @@ constexpr int kLeastSleeps = 20;
 constexpr int kMostSleeps = 1000;
 constexpr std::chrono::microseconds kSleep(100);
 constexpr std::chrono::milliseconds kUntilLeisure(200);
+// At leisure a fifth of the time: readers are not to notice.
+constexpr int kSharesBeforeRest = 64;  // about a millisecond
+constexpr std::chrono::milliseconds kRest(4);
 constexpr std::chrono::seconds kUntilMoreIsOver(10);
 
 void LetOthersRun(bool for_longer) {
@@ -256,17 +259,21 @@ void StoreImpl::RunInBackground() {
   while (compacts_in_background_ && !closing_) {
     GrowAhead();
     CompactInBackground(Heap::Thrift::kUsual);
-    if (bell_.Wait(kUntilLeisure)) continue;
-    CompactInBackground(Heap::Thrift::kAtLeisure);
+    bool has_rung = bell_.Wait(kUntilLeisure) || CompactInBackground(Heap::Thrift::kAtLeisure);
     // What has an expiry dies without anybody's doing.
-    while (heap_.may_expire() && !bell_.Wait(kUntilMoreIsOver)) CompactInBackground(Heap::Thrift::kAtLeisure);
-    if (!heap_.may_expire()) bell_.Wait();
+    while (!has_rung && heap_.may_expire()) {
+      has_rung = bell_.Wait(kUntilMoreIsOver) || CompactInBackground(Heap::Thrift::kAtLeisure);
+    }
+    if (!has_rung) bell_.Wait();
   }
 }
 
-void StoreImpl::CompactInBackground(Heap::Thrift thrift) {
+bool StoreImpl::CompactInBackground(Heap::Thrift thrift) {
+  const bool is_at_leisure = thrift == Heap::Thrift::kAtLeisure;
   bool has_emptied = false;
-  while (!closing_ && file_.persist().is_ok()) {
+  bool has_rung = false;
+  for (int shares = 1; !closing_ && !has_rung && file_.persist().is_ok(); ++shares) {
+    if (is_at_leisure && shares % kSharesBeforeRest == 0) has_rung = bell_.Wait(kRest);
     const Compacted compacted = CompactSome(thrift);
     if (compacted == Compacted::kNothing || compacted == Compacted::kNoSpace) {
       if (!compactor_.IsBusy()) break;
@@ -277,11 +284,12 @@ void StoreImpl::CompactInBackground(Heap::Thrift thrift) {
     GrowAhead();
   }
   // What writers have emptied, too, when they have come to rest.
-  const bool is_left = has_emptied || (thrift == Heap::Thrift::kAtLeisure && heap_.IsSettling());
-  if (!is_left || closing_) return;
+  const bool is_left = has_emptied || (is_at_leisure && heap_.IsSettling());
+  if (!is_left || closing_) return has_rung;
   // The rest of what was moved, and nodes' segments.
   const ClosedGate closed(gate_);
   ReleaseNodeSpace();
+  return has_rung;
 }
 
 }  // namespace sealkv::internal

@@ -253,7 +253,8 @@ class StoreImpl {
   void LookAfterSpace(size_t pairs);
   void WakeBackground();
   void RunInBackground();
-  void CompactInBackground(Heap::Thrift thrift);
+  // Until there is nothing to gain. Whether the bell has ended it sooner: at leisure it rests again and again.
+  bool CompactInBackground(Heap::Thrift thrift);
 
   void CountInTable(Stats& stats) const;
 
