@@ -70,6 +70,7 @@ void Cursor::SeekForPrev(std::string_view key_view) {
 }
 
 void Cursor::NextFrom() {
+  // Most steps stay inside of a leaf: what Settle does then, without its loop.
   Frame& frame = frames_.back();
   if (frame.is_at_entry() && IsRecord(frame.kind())) [[likely]] {
     FetchAhead(frame, Direction::kForward);
