@@ -36,9 +36,11 @@ const Node* Cursor::ChildAhead(int distance, Direction direction) {
   const int beyond = is_forward ? position - count : -1 - position;
   // What hangs from it now may be newer than the snapshot, and then nothing keeps it.
   if (at_snapshot_ && next_parent_home_ != uncle) {
+    if (uncle->lock().may_be_held()) return nullptr;  // it isn't worth waiting for
     tree_.ReadAt(*uncle, snapshot_, &next_parent_);
     next_parent_home_ = uncle;
   }
+  if (at_snapshot_ && (!next_parent_.perm().IsWellFormed() || next_parent_.level() != parent.level)) return nullptr;
   const Perm perm = at_snapshot_ ? next_parent_.perm() : uncle->perm();
   position = is_forward ? beyond : static_cast<int>(perm.count()) - 1 - beyond;
   if (position < 0 || position >= static_cast<int>(perm.count())) return nullptr;

@@ -246,7 +246,9 @@ class Heap {
   bool FitsBelow(uint64_t segment) const;
   bool IsLeaving(uint64_t segment) const { return segment >= leaving_from_; }
   // Nothing is to be placed there.
-  bool IsClosed(uint64_t segment) const { return segments_.state(segment).is_being_emptied || IsLeaving(segment); }
+  bool IsClosed(uint64_t segment) const {
+    return segments_.state(segment).is_being_emptied || settling_.contains(segment) || IsLeaving(segment);
+  }
   std::optional<uint64_t> FindLeavingSegment() const;
   // The arena appends to its segment no more.
   void LeaveAppendSegment(Arena& arena);

@@ -51,6 +51,7 @@ void Heap::ReleaseSegment(uint64_t segment) {
   ForgetExpiring(segments_.state(segment));
   if (segments_.state(segment).was_emptied) releases_.fetch_add(1, std::memory_order_release);
   segments_.Release(segment);
+  settling_.erase(segment);
   NoteSegments();
 }
 
@@ -225,7 +226,7 @@ std::vector<Offset> Heap::NodesInUse(uint64_t segment) {
 }
 
 // What was moved is retired, and will be freed. What is still there when that has happened is there for a reason, and
-// isn't looked at again before something in it has died.
+// isn't looked at again before something in it has died. Until that is known nothing is placed there.
 void Heap::EndEmptying(uint64_t segment, bool is_through) {
   const HeapLock lock(mutex_);
   SegmentState& state = segments_.state(segment);
