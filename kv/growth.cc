@@ -98,17 +98,17 @@ absl::Status Growth::Grow(uint64_t than_bytes, uint64_t record_bytes, const std:
   std::unique_lock<std::mutex> lock(mutex_);
   // Whoever waits goes on with the first part that is there, though others may be making the next one.
   wanted_.fetch_add(1, std::memory_order_relaxed);
-  changed_.wait(lock, [&] { return !is_growing_ || image_.size_bytes() > than_bytes; });
+  changed_.wait(lock, [&] { return work_ == Work::kNone || image_.size_bytes() > than_bytes; });
   wanted_.fetch_sub(1, std::memory_order_relaxed);
   changed_.notify_all();
   if (image_.size_bytes() > than_bytes) return absl::OkStatus();
   if (!last_.ok() && !IsForRecord(record_bytes) && std::chrono::steady_clock::now() < next_try_) return last_;
   if (!IsPossible()) return absl::ResourceExhaustedError("the store is as large as it may become");
-  is_growing_ = true;
+  work_ = Work::kGrows;
   lock.unlock();
   const absl::Status status = AddMostFitting(record_bytes, go_on);
   lock.lock();
-  is_growing_ = false;
+  work_ = Work::kNone;
   last_ = absl::IsCancelled(status) ? absl::OkStatus() : status;
   // That there is no space for one large record says nothing of others.
   delay_ = last_.ok() || IsForRecord(record_bytes) ? kUntilNextTry : std::min(2 * delay_, kMostUntilNextTry);
@@ -145,39 +145,69 @@ absl::Status Growth::NoReadersElsewhere() const {
                                              " has it open for reading. Close it there first."));
 }
 
-absl::Status Growth::Shrink(absl::FunctionRef<absl::Status(uint64_t first)> empty) {
-  {
-    std::unique_lock<std::mutex> lock(mutex_);
-    changed_.wait(lock, [&] { return !is_growing_ && !IsGrowthWanted(); });
-    is_growing_ = is_shrinking_ = true;
-  }
+void Growth::Begin(Work work) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait(lock, [&] { return work_ == Work::kNone && !IsGrowthWanted(); });
+  work_ = work;
+}
+
+void Growth::End() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  work_ = Work::kNone;
+  changed_.notify_all();
+}
+
+absl::Status Growth::Shrink(Empty empty) {
+  Begin(Work::kShrinks);
   absl::Status status = NoReadersElsewhere();
   while (status.ok() && parts() > 0) {
     const uint64_t first = PartOf(image_.superblock(), parts() - 1).at / image_.segment_bytes();
     if (!heap_.FitsBefore(first)) break;
-    status = empty(first);
+    if (const uint64_t run_length = heap_.MissingRunBefore(first); run_length > 0) {
+      const absl::StatusOr<bool> is_made = TryToMakeRun(run_length, first, empty);
+      status = is_made.status();
+      if (!status.ok() || !*is_made || heap_.MissingRunBefore(first) > 0) break;  // or others have taken it
+    }
+    status = empty({first, image_.segment_count()});
     if (status.ok()) status = RemoveLastPart();
     heap_.EndWithholding();
   }
-  const std::lock_guard<std::mutex> lock(mutex_);
-  is_growing_ = is_shrinking_ = false;
-  changed_.notify_all();
+  End();
   return status;
 }
 
-bool Growth::EndShrinking() {
+absl::StatusOr<bool> Growth::TryToMakeRun(uint64_t run_length, uint64_t end, Empty empty) {
+  const std::optional<SegmentRange> range = heap_.FindRunToEmpty(run_length, end);
+  if (!range.has_value()) return false;
+  const absl::Status status = empty(*range);
+  heap_.EndWithholding();
+  if (!status.ok()) return status;
+  return true;
+}
+
+bool Growth::MakeRun(uint64_t run_length, Empty empty) {
+  Begin(Work::kMakesRun);
+  const absl::StatusOr<bool> is_made = TryToMakeRun(run_length, image_.segment_count(), empty);
+  End();
+  return is_made.ok() && *is_made;
+}
+
+// Whoever wants a run waits for one that is made, rather than to end it: two would end each other's for ever.
+bool Growth::AwaitWithheld() {
   std::unique_lock<std::mutex> lock(mutex_);
-  if (!is_shrinking_) return false;
-  wanted_.fetch_add(1, std::memory_order_relaxed);
-  changed_.wait(lock, [&] { return !is_shrinking_; });
-  wanted_.fetch_sub(1, std::memory_order_relaxed);
+  const Work work = work_;
+  if (work != Work::kShrinks && work != Work::kMakesRun) return false;
+  const bool ends_it = work == Work::kShrinks;
+  wanted_.fetch_add(ends_it, std::memory_order_relaxed);
+  changed_.wait(lock, [&] { return work_ != work; });
+  wanted_.fetch_sub(ends_it, std::memory_order_relaxed);
   changed_.notify_all();
   return true;
 }
 
 bool Growth::IsShrinking() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return is_shrinking_;
+  return work_ == Work::kShrinks;
 }
 
 void Growth::Pace() const {

@@ -17,6 +17,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "daxfile/dax_file.h"
 #include "kv/heap.h"
 #include "kv/image.h"
@@ -38,13 +39,17 @@ class Growth {
   // without another try, for a second, and twice as long each time. Cost: the part's lines, of zeros; 1 line, 1 fence.
   absl::Status Grow(uint64_t than_bytes, uint64_t record_bytes, const std::function<bool()>& go_on);
 
-  // Makes the store smaller by whole parts, from the last one on, as long as `empty` empties the segments from `first`
-  // on: it returns OK when nothing lives there any more, nor anybody can be looking there. Ends, and Aborted, when
-  // somebody needs space (IsGrowthWanted). Unavailable: a process has the store open for reading: what it has mapped
-  // may be made anew. Cost: 1 line, 1 fence a part.
-  absl::Status Shrink(absl::FunctionRef<absl::Status(uint64_t first)> empty);
-  // For a writer who finds no space: what is withheld comes back. Whether there was anything to end.
-  bool EndShrinking();
+  // Withholds segments (Heap::Withhold), and returns OK when nothing lives there any more, nor anybody can be looking
+  // there. Ends, and Aborted, when somebody needs space (IsGrowthWanted).
+  using Empty = absl::FunctionRef<absl::Status(SegmentRange range)>;
+  // Makes the store smaller by whole parts, from the last one on, as long as `empty` empties them. Unavailable: a
+  // process has the store open for reading: what it has mapped may be made anew. Cost: 1 line, 1 fence a part.
+  absl::Status Shrink(Empty empty);
+  // Makes so many free segments in one piece. Whether it did; there may have been some already.
+  bool MakeRun(uint64_t run_length, Empty empty);
+  // For a writer who finds no space: what is withheld comes back, after a part was given up, at once, or the free
+  // segments in one piece were made. Whether there was anything to wait for.
+  bool AwaitWithheld();
   bool IsShrinking() const;
   bool IsGrowthWanted() const { return wanted_.load(std::memory_order_relaxed) > 0; }
 
@@ -63,7 +68,13 @@ class Growth {
   uint64_t SegmentsToAdd(uint64_t record_bytes) const;
   uint64_t RoundedSegments(uint64_t segments) const;
   absl::Status AddPart(uint64_t segments, const std::function<bool()>& go_on);
+  enum class Work : uint8_t { kNone, kGrows, kShrinks, kMakesRun };
+  // Nobody else makes the store larger or smaller until Work::kNone.
+  void Begin(Work work);
+  void End();
   absl::Status RemoveLastPart();
+  // False: there is no such place before `end`.
+  absl::StatusOr<bool> TryToMakeRun(uint64_t run_length, uint64_t end, Empty empty);
   absl::Status NoReadersElsewhere() const;
   absl::Status AddMostFitting(uint64_t record_bytes, const std::function<bool()>& go_on);
 
@@ -76,8 +87,7 @@ class Growth {
   std::atomic<uint64_t> least_free_{0};  // segments that writers should leave, for now
   mutable std::mutex mutex_;             // guards what follows
   std::condition_variable changed_;
-  bool is_growing_ = false;
-  bool is_shrinking_ = false;  // and is_growing_
+  Work work_ = Work::kNone;
   absl::Status last_;
   static constexpr std::chrono::seconds kUntilNextTry{1};
   std::chrono::seconds delay_{kUntilNextTry};

@@ -153,9 +153,15 @@ class Heap {
 
   // Whether what lives from a segment on has room before it, and some is left to go on with.
   bool FitsBefore(uint64_t segment);
+  // How many free segments in one piece a value that reaches behind the segment needs, if there is no such piece before
+  // it; else 0.
+  uint64_t MissingRunBefore(uint64_t segment);
+  // Where such a piece is made by moving least; all of it is before `end`. Nothing: there is one already, or none can
+  // be made: there has to be room elsewhere for what lives there, and it has to be such as can be moved anywhere.
+  std::optional<SegmentRange> FindRunToEmpty(uint64_t run_length, uint64_t end);
   // The gate is closed. Nothing is placed there any more, until EndWithholding; what lives there may be moved
-  // (Thrift::kLeaving). FitsBefore is so.
-  void Withhold(uint64_t first);
+  // (Thrift::kLeaving), if it has room elsewhere. It becomes free, but isn't taken, until then.
+  void Withhold(SegmentRange range);
   void EndWithholding();
   // Nothing is left there; see ReleaseEmptyNodeSegments for segments of nodes.
   bool AreAllWithheldFree();
@@ -244,12 +250,17 @@ class Heap {
   bool HasRoomFor(uint64_t segment) const;
   std::optional<uint64_t> FindSegmentToEmpty(int64_t most_live, bool takes_large) const;
   bool FitsBelow(uint64_t segment) const;
-  bool IsLeaving(uint64_t segment) const { return segment >= leaving_from_; }
+  bool IsLeaving(uint64_t segment) const { return leaving_.Contains(segment); }
   // Nothing is to be placed there.
   bool IsClosed(uint64_t segment) const {
     return segments_.state(segment).is_being_emptied || settling_.contains(segment) || IsLeaving(segment);
   }
   std::optional<uint64_t> FindLeavingSegment() const;
+  bool LeavesFrom(uint64_t segment) const;
+  // What is moved to make the segment free; nothing: it can't be.
+  std::optional<int64_t> BytesToMove(uint64_t segment) const;
+  // Whether so much finds a place in so many free segments.
+  bool FitsInto(uint64_t free_segments, int64_t bytes) const;
   // The arena appends to its segment no more.
   void LeaveAppendSegment(Arena& arena);
   void SyncSequence(Arena& arena);
@@ -294,7 +305,7 @@ class Heap {
   std::unordered_map<uint64_t, MarkBits> marks_;
 
   std::atomic<uint64_t> unseen_before_{0};  // the epoch: nobody can see what anybody retired before it
-  uint64_t leaving_from_ = ~uint64_t{0};    // Withhold
+  SegmentRange leaving_;                    // Withhold
   uint64_t emptying_ = 0;                   // segments that are being emptied
   std::set<uint64_t> settling_;             // those that were, and of which something is still to be freed
   int64_t freed_since_look_ = 0;            // bytes, since compaction last found nothing to gain

@@ -17,8 +17,8 @@ constexpr uint64_t kDeadPercentToCompact = 30;
 
 // An eighth: as much as the next part will have, which is then made while this is used up.
 uint64_t Heap::FreeBeforeGrowth() const {
-  const uint64_t count = std::min(segments_.count(), leaving_from_);
-  return std::max<uint64_t>((count - image_.header_segments()) / 8, FewSegments());
+  const uint64_t count = segments_.count() - image_.header_segments() - leaving_.count();
+  return std::max<uint64_t>(count / 8, FewSegments());
 }
 
 bool Heap::IsMostlyAlive() {
@@ -49,41 +49,101 @@ bool Heap::FitsBefore(uint64_t segment) {
   const HeapLock lock(mutex_);
   if (!space_is_known_) return false;
   uint64_t free_before = 0;
-  uint64_t run = 0;
-  uint64_t longest_run = 0;    // of free ones
-  uint64_t longest_large = 0;  // that reaches behind
   int64_t live_behind = 0;
   for (uint64_t each = image_.header_segments(); each < segments_.count(); ++each) {
     const SegmentState& state = segments_.state(each);
     if (each < segment) {
-      const bool is_free = state.origin == SegmentState::Origin::kFree;
-      free_before += is_free;
-      run = is_free ? run + 1 : 0;
-      longest_run = std::max(longest_run, run);
+      free_before += state.origin == SegmentState::Origin::kFree;
     } else {
       live_behind += std::max<int64_t>(state.live_bytes, 0);
     }
+  }
+  // Without making growth due again.
+  const uint64_t left_free = (segment - image_.header_segments()) / 8 + FewSegments();
+  return free_before >= left_free && FitsInto(free_before - left_free, live_behind);
+}
+
+// With a tenth more, for what doesn't fit into the ends of segments.
+bool Heap::FitsInto(uint64_t free_segments, int64_t bytes) const {
+  return free_segments >= static_cast<uint64_t>(bytes) * 11 / 10 / image_.segment_bytes() + 2;
+}
+
+uint64_t Heap::MissingRunBefore(uint64_t segment) {
+  const HeapLock lock(mutex_);
+  uint64_t run = 0;
+  uint64_t longest_run = 0;    // of free ones
+  uint64_t longest_large = 0;  // that reaches behind
+  for (uint64_t each = image_.header_segments(); each < segments_.count(); ++each) {
+    const SegmentState& state = segments_.state(each);
+    run = each < segment && state.origin == SegmentState::Origin::kFree ? run + 1 : 0;
+    longest_run = std::max(longest_run, run);
     if (state.kind == SegmentKind::kLarge && each + state.run_length > segment) {
       longest_large = std::max<uint64_t>(longest_large, state.run_length);
     }
   }
-  if (longest_large > longest_run) return false;
-  // With a tenth more, for what doesn't fit into the ends of segments. And without making it due again.
-  const uint64_t needed = static_cast<uint64_t>(live_behind) * 11 / 10 / image_.segment_bytes() + 2;
-  return free_before >= needed + (segment - image_.header_segments()) / 8 + FewSegments();
+  return longest_large > longest_run ? longest_large : 0;
 }
 
-void Heap::Withhold(uint64_t first) {
+std::optional<int64_t> Heap::BytesToMove(uint64_t segment) const {
+  const SegmentState& state = segments_.state(segment);
+  if (state.origin == SegmentState::Origin::kFree) return 0;
+  const bool is_movable =
+      state.kind == SegmentKind::kNodes || (state.kind == SegmentKind::kRecords && !state.has_prefix);
+  if (state.origin != SegmentState::Origin::kCounted || !is_movable) return std::nullopt;
+  return std::max<int64_t>(state.live_bytes, 0);
+}
+
+std::optional<SegmentRange> Heap::FindRunToEmpty(uint64_t run_length, uint64_t end) {
   const HeapLock lock(mutex_);
-  leaving_from_ = first;
-  segments_.Withhold(first);
+  if (!space_is_known_) return std::nullopt;
+  std::optional<SegmentRange> found;
+  int64_t least = 0;
+  uint64_t free_in_found = 0;
+  uint64_t free_before_end = 0;
+  uint64_t first = image_.header_segments();
+  // Of [first, each]:
+  int64_t bytes = 0;
+  uint64_t free = 0;
+  const auto is_free = [this](uint64_t segment) {
+    return segments_.state(segment).origin == SegmentState::Origin::kFree;
+  };
+  for (uint64_t each = first; each < end; ++each) {
+    free_before_end += is_free(each);
+    const std::optional<int64_t> bytes_to_move = BytesToMove(each);
+    if (!bytes_to_move.has_value()) {
+      first = each + 1;
+      bytes = 0;
+      free = 0;
+      continue;
+    }
+    bytes += *bytes_to_move;
+    free += is_free(each);
+    if (each + 1 - first < run_length) continue;
+    if (free == run_length) return std::nullopt;
+    if (!found.has_value() || bytes < least) {
+      found = SegmentRange{first, each + 1};
+      least = bytes;
+      free_in_found = free;
+    }
+    bytes -= *BytesToMove(first);
+    free -= is_free(first);
+    ++first;
+  }
+  if (found.has_value() && !FitsInto(free_before_end - free_in_found, least)) return std::nullopt;
+  return found;
+}
+
+void Heap::Withhold(SegmentRange range) {
+  const HeapLock lock(mutex_);
+  leaving_ = range;
+  segments_.Withhold(range);
   if (fresh_node_ < fresh_node_end_ && IsLeaving(image_.SegmentOf(Offset{fresh_node_}))) {
     const uint64_t segment = image_.SegmentOf(Offset{fresh_node_});
     for (; fresh_node_ < fresh_node_end_; fresh_node_ += kNodeBytes) free_nodes_.Put(segment, Offset{fresh_node_});
   }
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
     SegmentState& state = segments_.state(segment);
-    if (segment + state.run_length > first) state.is_kept = false;  // it may have been for another time's reason
+    if (LeavesFrom(segment)) state.is_kept = false;  // it may have been for another time's reason
   }
   NoteSegments();
 }
@@ -91,7 +151,7 @@ void Heap::Withhold(uint64_t first) {
 void Heap::EndWithholding() {
   const HeapLock lock(mutex_);
   segments_.EndWithholding();
-  leaving_from_ = ~uint64_t{0};
+  leaving_ = {};
   NoteSegments();
 }
 
@@ -106,19 +166,24 @@ void Heap::RemoveWithheld(absl::FunctionRef<void()> make_them_go) {
   make_them_go();
 }
 
-// One that reaches behind where it should end, however full it is.
+// One that is withheld, or begins a large record that reaches there, however full it is. The largest first, before
+// others take what it needs in one piece.
 std::optional<uint64_t> Heap::FindLeavingSegment() const {
   if (segments_.free_count() <= emptying_ + 1) return std::nullopt;
+  std::optional<uint64_t> found;
   for (uint64_t segment = image_.header_segments(); segment < segments_.count(); ++segment) {
     const SegmentState& state = segments_.state(segment);
-    const bool reaches = IsLeaving(segment) || (state.kind == SegmentKind::kLarge && state.run_length > 0 &&
-                                                IsLeaving(segment + state.run_length - 1));
-    if (reaches && state.origin == SegmentState::Origin::kCounted && !state.is_owned && !state.is_being_emptied &&
-        !state.is_kept && state.live_bytes > 0) {
-      return segment;
-    }
+    const bool is_candidate = LeavesFrom(segment) && state.origin == SegmentState::Origin::kCounted &&
+                              !state.is_owned && !state.is_being_emptied && !state.is_kept && state.live_bytes > 0;
+    if (is_candidate && (!found.has_value() || state.run_length > segments_.state(*found).run_length)) found = segment;
   }
-  return std::nullopt;
+  return found;
+}
+
+bool Heap::LeavesFrom(uint64_t segment) const {
+  const SegmentState& state = segments_.state(segment);
+  return IsLeaving(segment) ||
+         (state.kind == SegmentKind::kLarge && state.run_length > 0 && IsLeaving(segment + state.run_length - 1));
 }
 
 }  // namespace sealkv::internal

@@ -477,7 +477,8 @@ class Store {
   absl::Status Grow();
 
   // Makes the store smaller, now: compacts it (Compact), and then, from the last part on, moves what lives there to the
-  // front and removes the file, as long as an eighth of what is left stays free. Others read and write meanwhile.
+  // front and removes the file, as long as an eighth of what is left stays free. For a large value it moves what lies
+  // between free segments, if that makes room in one piece. Others read and write meanwhile.
   // Unavailable: a process has the store open for reading. FailedPrecondition: what a snapshot, an iterator or a pinned
   // value may look at, or a layer's prefix, or a large value for which there is no other place, lies in the last part.
   // Aborted: writers needed the space. In each case what was removed until then is, and nothing else has happened. The

@@ -97,7 +97,7 @@ void Segments::Release(uint64_t segment) {
   persist_.Flush(word);
   persist_.Fence();
   for (uint32_t i = 0; i < run_length; ++i) {
-    const bool is_withheld = segment + i >= withheld_from_;
+    const bool is_withheld = withheld_.Contains(segment + i);
     state(segment + i) = {is_withheld ? SegmentState::Origin::kWithheld : SegmentState::Origin::kFree,
                           SegmentKind::kFree,
                           1,
@@ -112,9 +112,9 @@ void Segments::Release(uint64_t segment) {
   }
 }
 
-void Segments::Withhold(uint64_t first) {
-  withheld_from_ = first;
-  for (uint64_t segment = first; segment < count(); ++segment) {
+void Segments::Withhold(SegmentRange range) {
+  withheld_ = range;
+  for (uint64_t segment = range.first; segment < range.end; ++segment) {
     if (state(segment).origin != SegmentState::Origin::kFree) continue;
     state(segment).origin = SegmentState::Origin::kWithheld;
     --free_count_;
@@ -122,25 +122,28 @@ void Segments::Withhold(uint64_t first) {
 }
 
 void Segments::EndWithholding() {
-  for (uint64_t segment = withheld_from_; segment < count(); ++segment) {
+  std::vector<uint64_t> released;
+  for (uint64_t segment = withheld_.first; segment < withheld_.end; ++segment) {
     if (state(segment).origin != SegmentState::Origin::kWithheld) continue;
     state(segment).origin = SegmentState::Origin::kFree;
-    released_.push_back(segment);
+    released.push_back(segment);
     ++free_count_;
   }
-  withheld_from_ = ~uint64_t{0};
+  released_.insert(released_.begin(), released.begin(), released.end());  // the last is taken first
+  withheld_ = {};
 }
 
 bool Segments::AreAllWithheld() const {
-  for (uint64_t segment = withheld_from_; segment < count(); ++segment) {
+  for (uint64_t segment = withheld_.first; segment < withheld_.end; ++segment) {
     if (state(segment).origin != SegmentState::Origin::kWithheld) return false;
   }
   return true;
 }
 
 void Segments::ForgetWithheld() {
-  for (uint64_t segment = withheld_from_; segment < scanned_; ++segment) state(segment) = {};
-  scanned_ = withheld_from_;
+  for (uint64_t segment = withheld_.first; segment < scanned_; ++segment) state(segment) = {};
+  scanned_ = withheld_.first;
+  withheld_ = {};
 }
 
 }  // namespace sealkv::internal

@@ -45,6 +45,14 @@ struct SegmentState {
   Expiring* expiring;        // what of it has an expiry; nullptr: nothing
 };
 
+// [first, end)
+struct SegmentRange {
+  uint64_t first = 0;
+  uint64_t end = 0;
+  bool Contains(uint64_t segment) const { return first <= segment && segment < end; }
+  uint64_t count() const { return end - first; }
+};
+
 class Segments {
  public:
   Segments(const Image& image, daxfile::Persist& persist);
@@ -60,12 +68,12 @@ class Segments {
   SegmentState& state(uint64_t segment) { return states_.get()[segment]; }
   const SegmentState& state(uint64_t segment) const { return states_.get()[segment]; }
 
-  // Free segments from `first` on aren't given away any more, nor those that become free; and are again. All segments
-  // were scanned.
-  void Withhold(uint64_t first);
+  // The free segments of the range aren't given away any more, nor those that become free; and are again, after all
+  // others. All segments were scanned.
+  void Withhold(SegmentRange range);
   void EndWithholding();
   bool AreAllWithheld() const;
-  // Those that were withheld are gone: the image is as small as that.
+  // Those that were withheld, the last ones, are gone: the image is as small as that.
   void ForgetWithheld();
 
   // Looks at all words of the table that weren't looked at yet. Linear in their number; only the background pass, a
@@ -91,7 +99,7 @@ class Segments {
   std::unique_ptr<SegmentState[], Free> states_;
   uint64_t scanned_;  // segments before this one are scanned
   uint64_t free_count_ = 0;
-  uint64_t withheld_from_ = ~uint64_t{0};
+  SegmentRange withheld_;
   std::vector<uint64_t> released_;  // hints: some may have been taken again
 };
 

@@ -196,14 +196,19 @@ absl::Status StoreImpl::Compact() {
 
 absl::Status StoreImpl::Shrink() {
   if (absl::Status status = Compact(); !status.ok()) return status;
-  return growth_.Shrink([this](uint64_t first) { return EmptyFrom(first); });
+  return growth_.Shrink([this](SegmentRange range) { return Empty(range); });
 }
 
-absl::Status StoreImpl::EmptyFrom(uint64_t first) {
+bool StoreImpl::MakeRun(uint64_t bytes) {
+  const uint64_t run_length = (bytes + image_.segment_bytes() - 1) / image_.segment_bytes();
+  return growth_.MakeRun(run_length, [this](SegmentRange range) { return Empty(range); });
+}
+
+absl::Status StoreImpl::Empty(SegmentRange range) {
   {
     const ClosedGate closed(gate_);
     heap_.CollectArenas();
-    heap_.Withhold(first);
+    heap_.Withhold(range);
   }
   // What was moved is free when calls that may be looking at it have ended, and then there is room for more. A pinned
   // value or an iterator may stay.
@@ -225,7 +230,7 @@ absl::Status StoreImpl::EmptyFrom(uint64_t first) {
     LetOthersRun(idle > kYieldsPerStep);
   }
   return absl::FailedPreconditionError(
-      "not made smaller: in the last part lies what can't be moved now: a snapshot, an iterator or a pinned value may "
+      "not made smaller: in the way lies what can't be moved now: a snapshot, an iterator or a pinned value may "
       "look at it, or a load is under way; or it is a layer's prefix, which is never moved, or a large value for which "
       "there is no room in one piece");
 }

@@ -228,7 +228,9 @@ class StoreImpl {
   bool FindSpace(uint64_t* most_usable, uint64_t bytes);
   bool GrowForSpace(uint64_t* most_usable, uint64_t bytes);
   void GrowAhead();
-  absl::Status EmptyFrom(uint64_t first);
+  absl::Status Empty(SegmentRange range);
+  // So many bytes of free segments in one piece, where enough are free, but apart.
+  bool MakeRun(uint64_t bytes);
   // Says of no space why there is no more.
   absl::Status WithGrowthError(const absl::Status& status) const;
   bool HasMoreSpace(uint64_t* most_usable);

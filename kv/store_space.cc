@@ -52,15 +52,17 @@ bool StoreImpl::FindSpace(uint64_t* most_usable, uint64_t bytes) {
   }
   if (HasMoreSpace(most_usable)) return true;
   // A large record needs a run of segments, which compaction isn't after.
-  const bool grows_first = bytes > image_.segment_bytes() / 2 || heap_.IsMostlyAlive();
+  const bool is_large = bytes > image_.segment_bytes() / 2;
+  const bool grows_first = is_large || heap_.IsMostlyAlive();
   if (grows_first && GrowForSpace(most_usable, bytes)) return true;
+  if (is_large && MakeRun(bytes)) return true;
   if (CompactForSpace(most_usable)) return true;
   return !grows_first && GrowForSpace(most_usable, bytes);
 }
 
 // This write waits until the part is there. The store's thread is ahead of most.
 bool StoreImpl::GrowForSpace(uint64_t* most_usable, uint64_t bytes) {
-  if (growth_.EndShrinking()) return true;
+  if (growth_.AwaitWithheld()) return true;
   if (!growth_.IsPossible()) return false;
   writes_that_grew_.fetch_add(1, std::memory_order_relaxed);
   if (!growth_.Grow(image_.size_bytes(), bytes, nullptr).ok()) return false;

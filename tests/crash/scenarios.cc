@@ -275,6 +275,12 @@ void AddSpace(std::vector<Scenario>* all) {
                   .setup = std::move(layers),
                   .operations = {Compact(), Put("a prefix of twenty-four a bytes, x", 1)},
                   .happened = LayerRootsMoved});
+  // Every second segment keeps a record, so what is larger than the free ones between has no place.
+  all->push_back({.kind = "a run made for a large record",
+                  .setup = PutBehind("a", letters, 900) + PutBehind("b", "abcdefgh", 900) +
+                           DeleteBehind("a", "bcdefghjklmnoprstuvwxz") + DeleteBehind("b", "acdefgh"),
+                  .operations = {PutLarge("d", 9), Put("e", 6)},
+                  .happened = RecordsMoved});
   // What was deleted but not yet given back is found by the background pass.
   all->push_back({.kind = "segments released by the background pass",
                   .setup = full + Operations{Delete("b"), Delete("d")},
