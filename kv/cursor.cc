@@ -9,16 +9,8 @@
 #include "kv/search.h"
 
 namespace sealkv::internal {
-namespace {
-
-constexpr size_t kUsualDepth = 8;
-
-}  // namespace
-
 Cursor::Cursor(const Tree& tree, Epochs& epochs, WalkObserver* observer)
-    : tree_(tree), epochs_(epochs), observer_(observer), at_snapshot_(false), seconds_(NowSeconds()) {
-  frames_.reserve(kUsualDepth);
-}
+    : tree_(tree), epochs_(epochs), observer_(observer), at_snapshot_(false), seconds_(NowSeconds()) {}
 
 Cursor::Cursor(const Tree& tree, Epochs& epochs, const SnapshotView& snapshot)
     : tree_(tree),
@@ -26,9 +18,7 @@ Cursor::Cursor(const Tree& tree, Epochs& epochs, const SnapshotView& snapshot)
       observer_(nullptr),
       at_snapshot_(true),
       snapshot_(snapshot),
-      seconds_(snapshot.seconds) {
-  frames_.reserve(kUsualDepth);
-}
+      seconds_(snapshot.seconds) {}
 
 Cursor::~Cursor() { Stop(); }
 
@@ -233,7 +223,7 @@ Cursor::Result Cursor::PushChild(Direction direction) {
   const Frame& parent = frames_.back();
   const Node* const child = tree_.image().NodeAt(parent.child());
   if (child != nullptr) child->Prefetch();
-  if (parent.level == 1) PrefetchLeavesAhead(direction);
+  if (parent.level == 1 && child != nullptr) PrefetchLeavesAhead(child, direction);
   if (!IsCurrent(parent)) return Result::kChanged;
   if (child == nullptr) return Fail(parent.home, "a reference to a node leads nowhere");
   return Push(child, false, parent.depth);

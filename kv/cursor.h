@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "kv/epoch.h"
 #include "kv/tree.h"
@@ -102,7 +103,9 @@ class Cursor {
   // What is known of what comes next in a layer. Leaves may change, or have changed since the snapshot: all of this is
   // only to have the right things fetched.
   struct Ahead {
-    std::array<const Node*, 2> leaves{};  // the next ones; nullptr where that isn't known
+    static constexpr unsigned kMostLeaves = 4;
+    std::array<const Node*, kMostLeaves> leaves{};  // the next ones, as many as are known
+    unsigned leaf_count = 0;
     struct Fetched {
       const Node* leaf = nullptr;  // the cursor's, or one of those; nullptr: nothing
       int position = 0;            // there, of the next one to be fetched
@@ -155,10 +158,12 @@ class Cursor {
   // The node that will be `distance` children further than the one at the position; nullptr if that isn't known.
   const Node* ChildAhead(int distance, Direction direction);
   const Node* NextParent(Direction direction) const;
-  void PrefetchLeavesAhead(Direction direction);
+  // Those that come after `leaf`, which is about to be entered.
+  void PrefetchLeavesAhead(const Node* leaf, Direction direction);
   // The cursor is about to go where the entry at its position leads: has some of those fetched that come next.
   void FetchAhead(const Frame& frame, Direction direction);
   bool FetchNext(const Frame& frame);
+  const Node* LeafAfter(const Node* leaf, const Frame& frame) const;
   void PrefetchRecord(Kind kind, RecordRef record) const;
 
   void NextFrom();
@@ -189,7 +194,9 @@ class Cursor {
   uint32_t seconds_;
   std::vector<LeafRead>* leaves_read_ = nullptr;
   EpochSlot* slot_ = nullptr;
-  std::vector<Frame> frames_;
+  // As deep as most trees are: whoever makes many cursors isn't to ask for memory each time.
+  static constexpr size_t kUsualDepth = 8;
+  absl::InlinedVector<Frame, kUsualDepth> frames_;
   unsigned empty_steps_ = 0;
 
   Ahead ahead_;              // of the topmost leaf

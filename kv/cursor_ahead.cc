@@ -1,4 +1,4 @@
-// What comes next, fetched by the time that the cursor is there: leaves, two of them ahead, also across the end of
+// What comes next, fetched by the time that the cursor is there: leaves, four of them ahead, also across the end of
 // their parent; and the records that these lead to, ten of them ahead.
 #include <algorithm>
 #include <array>
@@ -8,7 +8,9 @@
 namespace sealkv::internal {
 namespace {
 
-constexpr int kLeavesFromUncle = 4;          // so many before the end of a parent the next one is fetched
+constexpr int kLeavesPerStep = 2;
+constexpr unsigned kMostLeavesWithRecords = 2;
+constexpr int kLeavesFromUncle = 6;          // so many before the end of a parent the next one is fetched
 constexpr uint64_t kMostBytesFetched = 512;  // of a record, ahead
 constexpr int kFetchedAhead = 10;            // records: some 30 lines, about what a core can wait for at a time
 constexpr int kFetchedPerStep = 2;
@@ -48,16 +50,21 @@ const Node* Cursor::ChildAhead(int distance, Direction direction) {
   return tree_.image().NodeAt(at_snapshot_ ? next_parent_.child(at) : uncle->child(perm.slot(at)));
 }
 
-// By the time that they are read they are here.
-void Cursor::PrefetchLeavesAhead(Direction direction) {
-  for (int i = 0; i < 2; ++i) {
-    const Node* const leaf = ChildAhead(i + 1, direction);
-    ahead_.leaves[static_cast<size_t>(i)] = leaf;
-    if (leaf == nullptr) continue;
-    leaf->Prefetch();
-    if (!at_snapshot_) continue;
-    i == 0 ? snapshot_.versions->PrefetchImage(*leaf) : snapshot_.versions->PrefetchHistory(*leaf);
+// By the time that they are read they are here. At first two: whoever wants a few records only isn't to pay for more.
+void Cursor::PrefetchLeavesAhead(const Node* leaf, Direction direction) {
+  const bool goes_on = ahead_.leaf_count > 0 && ahead_.leaves[0] == leaf;
+  if (goes_on) std::copy(ahead_.leaves.begin() + 1, ahead_.leaves.end(), ahead_.leaves.begin());
+  ahead_.leaf_count = goes_on ? ahead_.leaf_count - 1 : 0;
+  // Where records are fetched, too, more would be in their way.
+  const unsigned most = ahead_.fetched.leaf == nullptr ? Ahead::kMostLeaves : kMostLeavesWithRecords;
+  for (int budget = kLeavesPerStep; budget > 0 && ahead_.leaf_count < most; --budget) {
+    const Node* const next = ChildAhead(static_cast<int>(ahead_.leaf_count) + 1, direction);
+    if (next == nullptr) break;
+    ahead_.leaves[ahead_.leaf_count++] = next;
+    next->Prefetch();
+    if (at_snapshot_) snapshot_.versions->PrefetchHistory(*next);
   }
+  if (at_snapshot_ && ahead_.leaf_count > 0) snapshot_.versions->PrefetchImage(*ahead_.leaves[0]);
   // What these are asked of, soon.
   const Frame& parent = frames_.back();
   const int left =
@@ -88,8 +95,16 @@ void Cursor::FetchAhead(const Frame& frame, Direction direction) {
   --ahead_.fetched.count;
 }
 
+const Node* Cursor::LeafAfter(const Node* leaf, const Frame& frame) const {
+  if (leaf == frame.home) return ahead_.leaf_count > 0 ? ahead_.leaves[0] : nullptr;
+  for (unsigned i = 0; i + 1 < ahead_.leaf_count; ++i) {
+    if (leaf == ahead_.leaves[i]) return ahead_.leaves[i + 1];
+  }
+  return nullptr;
+}
+
 bool Cursor::FetchNext(const Frame& frame) {
-  for (size_t hops = 0; hops <= ahead_.leaves.size(); ++hops) {
+  for (unsigned hops = 0; hops <= ahead_.leaf_count; ++hops) {
     const Perm perm = ahead_.fetched.leaf->perm();
     if (0 <= ahead_.fetched.position && ahead_.fetched.position < static_cast<int>(perm.count())) {
       const unsigned slot = perm.slot(static_cast<unsigned>(ahead_.fetched.position));
@@ -103,12 +118,7 @@ bool Cursor::FetchNext(const Frame& frame) {
       ahead_.fetched.position += static_cast<int>(ahead_.direction);
       return true;
     }
-    const Node* next = nullptr;
-    if (ahead_.fetched.leaf == frame.home) {
-      next = ahead_.leaves[0];
-    } else if (ahead_.fetched.leaf == ahead_.leaves[0]) {
-      next = ahead_.leaves[1];
-    }
+    const Node* const next = LeafAfter(ahead_.fetched.leaf, frame);
     if (next == nullptr) return false;
     ahead_.fetched.leaf = next;
     ahead_.fetched.position = ahead_.direction == Direction::kForward ? 0 : static_cast<int>(next->perm().count()) - 1;

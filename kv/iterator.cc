@@ -1,6 +1,8 @@
 #include "kv/iterator.h"
 
 #include <algorithm>
+#include <array>
+#include <new>
 #include <tuple>
 #include <utility>
 
@@ -15,7 +17,42 @@ std::optional<std::string> AfterPrefix(std::string prefix) {
   return prefix;
 }
 
+// Of iterators that are gone.
+class SpareMemory {
+ public:
+  ~SpareMemory() {
+    while (void* const memory = Take()) ::operator delete(memory, kAlignment);
+    is_over_ = true;
+  }
+  // nullptr: there is none.
+  void* Take() { return count_ > 0 ? blocks_[--count_] : nullptr; }
+  // Whether there is room for it.
+  bool Keep(void* memory) {
+    if (is_over_ || count_ == blocks_.size()) return false;
+    blocks_[count_++] = memory;
+    return true;
+  }
+
+  static constexpr std::align_val_t kAlignment{alignof(RangeIterator)};
+
+ private:
+  std::array<void*, 2> blocks_{};
+  size_t count_ = 0;
+  static thread_local bool is_over_;  // an iterator may outlive its thread's objects
+};
+constinit thread_local bool SpareMemory::is_over_ = false;
+constinit thread_local SpareMemory spare_memory;
+
 }  // namespace
+
+void* RangeIterator::operator new(size_t bytes, std::align_val_t alignment) {
+  void* const memory = spare_memory.Take();
+  return memory != nullptr ? memory : ::operator new(bytes, alignment);
+}
+
+void RangeIterator::operator delete(void* memory, std::align_val_t alignment) {
+  if (!spare_memory.Keep(memory)) ::operator delete(memory, alignment);
+}
 
 std::pair<std::string, std::optional<std::string>> BoundsOf(Range range) {
   std::string lower = std::max(std::move(range.lower).value_or(std::string()), range.prefix);

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,10 +19,14 @@ namespace sealkv::internal {
 // The keys that a range allows: from the first on, to before the second, if there is one.
 std::pair<std::string, std::optional<std::string>> BoundsOf(Range range);
 
-class RangeIterator : public Iterator {
+class RangeIterator final : public Iterator {
  public:
   // Without a snapshot it shows each leaf as it finds it: for a store that this process doesn't write.
   RangeIterator(const Tree& tree, Epochs& epochs, Range range, std::shared_ptr<const OpenSnapshot> snapshot);
+
+  // A few kilobytes, for as long as a short scan takes: a thread keeps those of the last ones.
+  static void* operator new(size_t bytes, std::align_val_t alignment);
+  static void operator delete(void* memory, std::align_val_t alignment);
 
   void SeekToFirst() override;
   void SeekToLast() override;

@@ -1,7 +1,10 @@
 #include "kv/versions.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 #include <new>
@@ -13,6 +16,13 @@ namespace sealkv::internal {
 namespace {
 
 using Lock = std::lock_guard<WriterLock>;
+
+// To a few milliseconds: enough for an age, and asked for with each snapshot.
+std::chrono::nanoseconds CoarseNow() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
 
 void SetVersioned(Node& node) {
   std::atomic_ref<uint64_t>(node.words[Node::kLockWord])
@@ -144,7 +154,7 @@ Versions::Snapshot Versions::Open(absl::FunctionRef<void()> wait_for_changes,
   {
     const Lock lock(mutex_);
     number = Now().clock() + 1;
-    open_.push_back({number, std::chrono::steady_clock::now()});
+    open_.push_back({number, CoarseNow()});
     newest_open_.store(number, std::memory_order_release);
     // With the locked instruction of a change, between saying that it is under way and reading the time: either it
     // reads this, or we see that it is under way.
@@ -257,7 +267,7 @@ Versions::Usage Versions::GetUsage() const {
     const Lock lock(mutex_);
     usage.snapshots_open = open_.size();
     if (!open_.empty()) {
-      const std::chrono::duration<double> age = std::chrono::steady_clock::now() - open_.front().opened_at;
+      const std::chrono::duration<double> age = CoarseNow() - open_.front().opened_at;
       usage.oldest_age_seconds = age.count();
     }
   }

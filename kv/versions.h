@@ -170,7 +170,7 @@ class Versions {
   };
   struct OpenSnapshot {
     uint64_t number;
-    std::chrono::steady_clock::time_point opened_at;
+    std::chrono::nanoseconds opened_at;  // CoarseNow
   };
   struct OldRoot {
     RootId id;

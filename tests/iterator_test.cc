@@ -1,6 +1,8 @@
 // What the model test doesn't ask of an iterator.
 #include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "kv/sealkv.h"
@@ -30,6 +32,32 @@ TEST(IteratorTest, SeeksToAKeyOfItsOwn) {
     ASSERT_TRUE(at->Valid());
     EXPECT_EQ(at->key(), key_of(1));
   }
+}
+
+// Their memory is kept by threads for the next ones.
+TEST(IteratorTest, GoFromThreadToThread) {
+  testing::MemoryStore store(1 << 20);
+  ASSERT_OK(store.Format());
+  for (uint64_t i = 0; i < 100; ++i) ASSERT_OK(store->Put(U64Key(i), testing::WordValue(i)));
+  std::vector<std::unique_ptr<Iterator>> all;
+  const auto make = [&] {
+    for (uint64_t i = 0; i < 5; ++i) {
+      all.push_back(store->NewIterator());
+      all.back()->Seek(U64Key(all.size()));
+    }
+  };
+  make();
+  std::thread([&] {
+    all.resize(2);
+    make();
+  }).join();
+  for (size_t i = 2; i < all.size(); ++i) {
+    ASSERT_TRUE(all[i]->Valid());
+    EXPECT_EQ(all[i]->key(), U64Key(i + 1));
+  }
+  all.resize(1);
+  make();
+  for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i]->key(), U64Key(i + 1));
 }
 
 }  // namespace
