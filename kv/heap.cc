@@ -341,10 +341,25 @@ void Heap::ReclaimSome(Arena& arena) {
     const HeapLock lock(mutex_);
     FreeRetired(arena, kFreedAtOnce);
     SyncSequence(arena);
+  } else if (MayWaitForUnseen(arena)) {
+    is_unseen_wanted_.store(true, std::memory_order_relaxed);
+    arena.reclaim_at = arena.retired.size() + kFreedAtOnce;
+    return;
   } else {
     FindUnseen();
   }
   arena.reclaim_at = arena.retired.size() + (IsOldestUnseen(arena) ? kFreedAtOnce / 2 : ReclaimBatch());
+}
+
+bool Heap::MayWaitForUnseen(const Arena& arena) {
+  return is_found_elsewhere_.load(std::memory_order_relaxed) && arena.retired.size() < kMostBatches * ReclaimBatch();
+}
+
+bool Heap::FindUnseenIfWanted() {
+  if (!is_unseen_wanted_.load(std::memory_order_relaxed)) return false;
+  is_unseen_wanted_.store(false, std::memory_order_relaxed);
+  FindUnseen();
+  return true;
 }
 
 void Heap::Reclaim(Arena& arena) {

@@ -78,6 +78,11 @@ class Heap {
   // Frees a few objects that the arena has retired, of those that nobody can see any more; if none is known to be such,
   // finds out which are: so no write has to wait for much of this. The caller has refreshed his own epoch.
   void ReclaimSome(Arena& arena);
+  // Between these, whoever calls them finds out for writers what nobody can see any more, by FindUnseenIfWanted, again
+  // and again: it takes longer than a write.
+  void BeginFindingUnseen() { is_found_elsewhere_.store(true, std::memory_order_relaxed); }
+  void EndFindingUnseen() { is_found_elsewhere_.store(false, std::memory_order_relaxed); }
+  bool FindUnseenIfWanted();  // whether it was
   // Frees all that the arena has retired and nobody can see any more. The caller has refreshed his own epoch, if he
   // can.
   void Reclaim(Arena& arena);
@@ -215,7 +220,9 @@ class Heap {
     return !arena.retired.empty() && arena.retired.front().epoch < unseen_before_.load(std::memory_order_acquire);
   }
   void FindUnseen();  // needs no mutex
-  void Settle();      // what could be freed has been
+  // Whether somebody else will.
+  bool MayWaitForUnseen(const Arena& arena);
+  void Settle();  // what could be freed has been
   // The first so many, of those that nobody can see any more.
   void FreeRetired(Arena& arena, size_t most);
   void MarkRecordLocked(Offset record, uint64_t bytes);
@@ -278,6 +285,8 @@ class Heap {
   // for another core may have to be interrupted. (More at a time made whoever collects all of it with the gate closed
   // hold writers up for longer, and p99.9 no better.)
   size_t ReclaimBatch() const { return std::clamp<size_t>(image_.segment_bytes() / 2048, 64, 2048); }
+  // With so many times as much retired a writer no longer waits for somebody else to find out.
+  static constexpr size_t kMostBatches = 4;
   // So many are freed at once, after half as many were retired.
   static constexpr size_t kFreedAtOnce = 32;
   static constexpr uint64_t kNoSegment = Arena::kNoSegment;
@@ -304,6 +313,8 @@ class Heap {
   bool finish_is_due_ = false;  // all is marked, but a reader of another process is there from before the open
   std::unordered_map<uint64_t, MarkBits> marks_;
 
+  std::atomic<bool> is_found_elsewhere_{false};
+  std::atomic<bool> is_unseen_wanted_{false};
   std::atomic<uint64_t> unseen_before_{0};  // the epoch: nobody can see what anybody retired before it
   SegmentRange leaving_;                    // Withhold
   uint64_t emptying_ = 0;                   // segments that are being emptied

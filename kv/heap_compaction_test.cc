@@ -99,5 +99,33 @@ TEST_F(HeapCompactionTest, WhatCouldNotBeMovedIsLeftAloneUntilSomethingOfItDies)
   EXPECT_EQ(again->segment, segment);
 }
 
+// While somebody else finds out what nobody can see any more, a writer asks for it and goes on; but not for ever.
+TEST_F(HeapCompactionTest, AWriterWaitsForWhatIsFoundOutElsewhere) {
+  const auto retire_until_due = [&] {
+    while (!Heap::IsReclaimDue(*writer_)) Retire(*writer_, Append(*writer_, "dead"));
+    return writer_->retired.size();
+  };
+  EXPECT_FALSE(heap_->FindUnseenIfWanted());
+  heap_->BeginFindingUnseen();
+  const size_t batch = retire_until_due();
+  heap_->ReclaimSome(*writer_);
+  EXPECT_EQ(writer_->retired.size(), batch) << "nothing is known yet";
+  EXPECT_TRUE(heap_->FindUnseenIfWanted());
+  EXPECT_FALSE(heap_->FindUnseenIfWanted());
+  const size_t asked_again = retire_until_due();
+  EXPECT_LT(asked_again, 2 * batch);
+  heap_->ReclaimSome(*writer_);
+  EXPECT_LT(writer_->retired.size(), asked_again);
+
+  // Nobody answers.
+  size_t retired = 0;
+  for (int i = 0; i < 1000 && writer_->retired.size() >= retired; ++i) {
+    retired = retire_until_due();
+    heap_->ReclaimSome(*writer_);
+  }
+  EXPECT_LT(writer_->retired.size(), retired);
+  EXPECT_LT(retired, 10 * batch);
+}
+
 }  // namespace
 }  // namespace sealkv::internal

@@ -277,7 +277,9 @@ bool StoreImpl::CompactInBackground(Heap::Thrift thrift) {
   const bool is_at_leisure = thrift == Heap::Thrift::kAtLeisure;
   bool has_emptied = false;
   bool has_rung = false;
+  heap_.BeginFindingUnseen();
   for (int shares = 1; !closing_ && !has_rung && file_.persist().is_ok(); ++shares) {
+    heap_.FindUnseenIfWanted();
     if (is_at_leisure && shares % kSharesBeforeRest == 0) has_rung = bell_.Wait(kRest);
     const Compacted compacted = CompactSome(thrift);
     if (compacted == Compacted::kNothing || compacted == Compacted::kNoSpace) {
@@ -288,6 +290,7 @@ bool StoreImpl::CompactInBackground(Heap::Thrift thrift) {
     has_emptied = true;
     GrowAhead();
   }
+  heap_.EndFindingUnseen();
   // What writers have emptied, too, when they have come to rest.
   const bool is_left = has_emptied || (is_at_leisure && heap_.IsSettling());
   if (!is_left || closing_) return has_rung;
