@@ -96,13 +96,17 @@ absl::Status Growth::AddMostFitting(uint64_t record_bytes, const std::function<b
 
 absl::Status Growth::Grow(uint64_t than_bytes, uint64_t record_bytes, const std::function<bool()>& go_on) {
   std::unique_lock<std::mutex> lock(mutex_);
+  const auto is_too_early = [&] {
+    return !last_.ok() && !IsForRecord(record_bytes) && std::chrono::steady_clock::now() < next_try_;
+  };
+  if (is_too_early()) return last_;
   // Whoever waits goes on with the first part that is there, though others may be making the next one.
   wanted_.fetch_add(1, std::memory_order_relaxed);
   changed_.wait(lock, [&] { return work_ == Work::kNone || image_.size_bytes() > than_bytes; });
   wanted_.fetch_sub(1, std::memory_order_relaxed);
   changed_.notify_all();
   if (image_.size_bytes() > than_bytes) return absl::OkStatus();
-  if (!last_.ok() && !IsForRecord(record_bytes) && std::chrono::steady_clock::now() < next_try_) return last_;
+  if (is_too_early()) return last_;
   if (!IsPossible()) return absl::ResourceExhaustedError("the store is as large as it may become");
   work_ = Work::kGrows;
   lock.unlock();
@@ -154,6 +158,7 @@ void Growth::Begin(Work work) {
 void Growth::End() {
   const std::lock_guard<std::mutex> lock(mutex_);
   work_ = Work::kNone;
+  works_done_.fetch_add(1, std::memory_order_release);
   changed_.notify_all();
 }
 
@@ -195,19 +200,19 @@ bool Growth::MakeRun(uint64_t run_length, Empty empty) {
 // Whoever wants a run waits for one that is made, rather than to end it: two would end each other's for ever.
 bool Growth::AwaitWithheld() {
   std::unique_lock<std::mutex> lock(mutex_);
-  const Work work = work_;
-  if (work != Work::kShrinks && work != Work::kMakesRun) return false;
-  const bool ends_it = work == Work::kShrinks;
+  if (work_ != Work::kShrinks && work_ != Work::kMakesRun) return false;
+  const bool ends_it = work_ == Work::kShrinks;
+  const uint64_t works_done = this->works_done();
   wanted_.fetch_add(ends_it, std::memory_order_relaxed);
-  changed_.wait(lock, [&] { return work_ != work; });
+  changed_.wait(lock, [&] { return this->works_done() != works_done; });
   wanted_.fetch_sub(ends_it, std::memory_order_relaxed);
   changed_.notify_all();
   return true;
 }
 
-bool Growth::IsShrinking() const {
+bool Growth::IsWithholding() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return work_ == Work::kShrinks;
+  return work_ == Work::kShrinks || work_ == Work::kMakesRun;
 }
 
 void Growth::Pace() const {

@@ -45,12 +45,14 @@ class Growth {
   // Makes the store smaller by whole parts, from the last one on, as long as `empty` empties them. Unavailable: a
   // process has the store open for reading: what it has mapped may be made anew. Cost: 1 line, 1 fence a part.
   absl::Status Shrink(Empty empty);
-  // Makes so many free segments in one piece. Whether it did; there may have been some already.
+  // Makes so many free segments in one piece, if there aren't any. Whether there are.
   bool MakeRun(uint64_t run_length, Empty empty);
+  // How often that, or Shrink, has ended: what was withheld may be had since.
+  uint64_t works_done() const { return works_done_.load(std::memory_order_acquire); }
   // For a writer who finds no space: what is withheld comes back, after a part was given up, at once, or the free
   // segments in one piece were made. Whether there was anything to wait for.
   bool AwaitWithheld();
-  bool IsShrinking() const;
+  bool IsWithholding() const;
   bool IsGrowthWanted() const { return wanted_.load(std::memory_order_relaxed) > 0; }
 
   // For a writer who has found space: waits, if more of that has gone than has been made of the part under way. So
@@ -88,6 +90,7 @@ class Growth {
   mutable std::mutex mutex_;             // guards what follows
   std::condition_variable changed_;
   Work work_ = Work::kNone;
+  std::atomic<uint64_t> works_done_{0};  // changed under the mutex
   absl::Status last_;
   static constexpr std::chrono::seconds kUntilNextTry{1};
   std::chrono::seconds delay_{kUntilNextTry};

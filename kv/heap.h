@@ -161,8 +161,8 @@ class Heap {
   // How many free segments in one piece a value that reaches behind the segment needs, if there is no such piece before
   // it; else 0.
   uint64_t MissingRunBefore(uint64_t segment);
-  // Where such a piece is made by moving least; all of it is before `end`. Nothing: there is one already, or none can
-  // be made: there has to be room elsewhere for what lives there, and it has to be such as can be moved anywhere.
+  // Where such a piece is made by moving least, nothing perhaps; all of it is before `end`. Nothing: none can be made:
+  // there has to be room elsewhere for what lives there, and it has to be such as can be moved anywhere.
   std::optional<SegmentRange> FindRunToEmpty(uint64_t run_length, uint64_t end);
   // The gate is closed. Nothing is placed there any more, until EndWithholding; what lives there may be moved
   // (Thrift::kLeaving), if it has room elsewhere. It becomes free, but isn't taken, until then.

@@ -17,7 +17,8 @@ constexpr uint64_t kDeadPercentToCompact = 30;
 
 // An eighth: as much as the next part will have, which is then made while this is used up.
 uint64_t Heap::FreeBeforeGrowth() const {
-  const uint64_t count = segments_.count() - image_.header_segments() - leaving_.count();
+  const uint64_t all = segments_.count() - image_.header_segments();
+  const uint64_t count = all - std::min(all, leaving_.count());
   return std::max<uint64_t>(count / 8, FewSegments());
 }
 
@@ -89,7 +90,7 @@ std::optional<int64_t> Heap::BytesToMove(uint64_t segment) const {
   if (state.origin == SegmentState::Origin::kFree) return 0;
   const bool is_movable =
       state.kind == SegmentKind::kNodes || (state.kind == SegmentKind::kRecords && !state.has_prefix);
-  if (state.origin != SegmentState::Origin::kCounted || !is_movable) return std::nullopt;
+  if (state.origin != SegmentState::Origin::kCounted || !is_movable || state.is_kept) return std::nullopt;
   return std::max<int64_t>(state.live_bytes, 0);
 }
 
@@ -119,7 +120,7 @@ std::optional<SegmentRange> Heap::FindRunToEmpty(uint64_t run_length, uint64_t e
     bytes += *bytes_to_move;
     free += is_free(each);
     if (each + 1 - first < run_length) continue;
-    if (free == run_length) return std::nullopt;
+    if (free == run_length) return SegmentRange{first, each + 1};
     if (!found.has_value() || bytes < least) {
       found = SegmentRange{first, each + 1};
       least = bytes;

@@ -25,7 +25,7 @@ class SpareMemory {
     is_over_ = true;
   }
   // nullptr: there is none.
-  void* Take() { return count_ > 0 ? blocks_[--count_] : nullptr; }
+  void* Take() { return !is_over_ && count_ > 0 ? blocks_[--count_] : nullptr; }
   // Whether there is room for it.
   bool Keep(void* memory) {
     if (is_over_ || count_ == blocks_.size()) return false;

@@ -119,6 +119,10 @@ void Segments::Withhold(SegmentRange range) {
     state(segment).origin = SegmentState::Origin::kWithheld;
     --free_count_;
   }
+  released_.clear();
+  for (uint64_t segment = count(); segment-- > image_.header_segments();) {
+    if (state(segment).origin == SegmentState::Origin::kFree) released_.push_back(segment);
+  }
 }
 
 void Segments::EndWithholding() {

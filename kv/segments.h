@@ -100,7 +100,8 @@ class Segments {
   uint64_t scanned_;  // segments before this one are scanned
   uint64_t free_count_ = 0;
   SegmentRange withheld_;
-  std::vector<uint64_t> released_;  // hints: some may have been taken again
+  // Hints: some may have been taken again; others that are free may be missing, but not after Withhold.
+  std::vector<uint64_t> released_;
 };
 
 }  // namespace sealkv::internal

@@ -117,16 +117,20 @@ absl::Status StoreImpl::ChangeKeys(Change& change, std::span<const KeyChange> li
 }
 
 // The log's record is about as large as all the others.
-StoreImpl::BatchSize StoreImpl::SizeOf(const KeyChanges& changes, bool keeps_log) {
+StoreImpl::BatchSize StoreImpl::SizeOf(const KeyChanges& changes) const {
   BatchSize size{.frees_space = true};
   uint64_t all_bytes = 0;
   for (const KeyChange& change : changes.list()) {
     const uint64_t bytes = RecordBytes(change.key.size(), change.value.size());
     size.bytes = std::max(size.bytes, bytes);
+    size.run_bytes += RunBytes(bytes);
     size.frees_space &= change.kind == KeyChange::Kind::kDelete;
     all_bytes += bytes;
   }
-  if (keeps_log) size.bytes = all_bytes;
+  if (keeps_log()) {
+    size.bytes = all_bytes;
+    size.run_bytes += RunBytes(all_bytes);
+  }
   return size;
 }
 
@@ -134,7 +138,7 @@ absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* vali
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) BeginBackgroundPass();
   return RunBatch(
-      changes.list().size(), [&] { return SizeOf(changes, keeps_log()); },
+      changes.list().size(), [&] { return SizeOf(changes); },
       [&](Arena& arena, const Node** blocker) { return TryWriteBatch(arena, changes, validation, blocker); });
 }
 
@@ -143,21 +147,21 @@ absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* vali
 absl::Status StoreImpl::RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> size, BatchAttempt attempt) {
   bool has_dropped_log = false;
   Means means = Means::kUsual;
-  for (uint64_t most_usable = 0;;) {
+  for (SpaceSought sought = SeekSpace();;) {
     const absl::Status status = RunBatchInSpace(attempt, means);
     LookAfterSpaceIfDue(pairs);
     if (!absl::IsResourceExhausted(status)) return status;
     if (!file_.persist().is_ok()) return file_.persist().status();
     // There may be space that isn't known yet, or that others hold.
-    if (FindSpace(&most_usable, size().bytes)) continue;
-    const bool may_help = keeps_log() && size().bytes <= most_usable + GetLogStats().bytes;
+    if (FindSpace(&sought, {size().bytes, size().run_bytes})) continue;
+    const bool may_help = keeps_log() && size().bytes <= sought.most_usable + GetLogStats().bytes;
     if (may_help && !std::exchange(has_dropped_log, true)) {
       DropLog();
-      most_usable = 0;
+      sought = SeekSpace();
     } else if (keeps_log() && size().frees_space && means != Means::kSilent) {
       means = means == Means::kUsual ? Means::kReserve : Means::kSilent;
       if (means == Means::kSilent) DropLog();  // what others have added since, too
-      most_usable = 0;
+      sought = SeekSpace();
     } else {
       return WithGrowthError(status);
     }

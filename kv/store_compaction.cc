@@ -23,6 +23,7 @@ constexpr size_t kObjectsAtOnce = 8;
 constexpr size_t kObjectsPerWrite = 3;
 constexpr int kYieldsPerStep = 64;
 constexpr int kMostTries = 3;
+constexpr uint64_t kLeastSegmentsInEmpty = 256;
 constexpr int kMostWaitsForNode = 8;
 constexpr int kLeastSleeps = 20;
 constexpr int kMostSleeps = 1000;
@@ -199,8 +200,17 @@ absl::Status StoreImpl::Shrink() {
   return growth_.Shrink([this](SegmentRange range) { return Empty(range); });
 }
 
+uint64_t StoreImpl::RunBytes(uint64_t record_bytes) const {
+  const uint64_t segment_bytes = image_.segment_bytes();
+  return record_bytes > segment_bytes / 2 ? (record_bytes + segment_bytes - 1) / segment_bytes * segment_bytes : 0;
+}
+
 bool StoreImpl::MakeRun(uint64_t bytes) {
-  const uint64_t run_length = (bytes + image_.segment_bytes() - 1) / image_.segment_bytes();
+  // Of what somebody may look at for long nothing is free after it was moved: then that would only take space.
+  if (versions_.Now().has_snapshots()) return false;
+  epochs_.Advance();
+  if (epochs_.Oldest() < epochs_.current() && !epochs_.IsHeldBackByCalls()) return false;
+  const uint64_t run_length = bytes / image_.segment_bytes();
   return growth_.MakeRun(run_length, [this](SegmentRange range) { return Empty(range); });
 }
 
@@ -210,14 +220,18 @@ absl::Status StoreImpl::Empty(SegmentRange range) {
     heap_.CollectArenas();
     heap_.Withhold(range);
   }
+  // Others compact meanwhile, for ever perhaps.
+  uint64_t segments_left = 4 * range.count() + kLeastSegmentsInEmpty;
   // What was moved is free when calls that may be looking at it have ended, and then there is room for more. A pinned
   // value or an iterator may stay.
   for (int idle = 0; idle < kYieldsPerStep + kMostSleeps; ++idle) {
     Compacted compacted;
     while ((compacted = CompactSome(Heap::Thrift::kLeaving)) == Compacted::kShare || compacted == Compacted::kSegment) {
       idle = 0;
+      if (compacted == Compacted::kSegment && --segments_left == 0) break;
       if (growth_.IsGrowthWanted()) break;
     }
+    if (segments_left == 0) break;
     if (growth_.IsGrowthWanted()) return absl::AbortedError("not made smaller: writers needed the space");
     if (!file_.persist().is_ok()) return file_.persist().status();
     {

@@ -147,12 +147,14 @@ absl::Status StoreImpl::Write(std::string_view key, uint64_t bytes, Operation op
     BeginBackgroundPass();
   if (keeps_log()) [[unlikely]]
     return WriteLogged(key, bytes, operation);
-  for (uint64_t most_usable = 0;;) {
+  for (SpaceSought sought = SeekSpace();;) {
     const absl::Status status = WriteInSpace(tree_, key, operation);
     LookAfterSpaceIfDue(1);
     if (status.ok()) return file_.persist().status();
     // There may be space that isn't known yet, or that others hold, or that is dead.
-    if (!absl::IsResourceExhausted(status) || !FindSpace(&most_usable, bytes)) return WithGrowthError(status);
+    if (!absl::IsResourceExhausted(status) || !FindSpace(&sought, {bytes, RunBytes(bytes)})) {
+      return WithGrowthError(status);
+    }
   }
 }
 

@@ -162,9 +162,10 @@ class StoreImpl {
   // `size` is asked there only.
   struct BatchSize {
     uint64_t bytes = 0;  // of its largest record
+    uint64_t run_bytes = 0;
     bool frees_space = false;
   };
-  static BatchSize SizeOf(const KeyChanges& changes, bool keeps_log);
+  BatchSize SizeOf(const KeyChanges& changes) const;
   absl::Status RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> size, BatchAttempt attempt);
   // What it may use beside free space.
   enum class Means : uint8_t {
@@ -223,10 +224,22 @@ class StoreImpl {
   void BeginBackgroundPass();
   bool StepBackgroundPass();  // true: through
   void RunBackgroundPass();
-  // For somebody who found no space for a record, or several, of `bytes`: makes some. `most_usable`: 0 at first. False:
-  // there is no more than there was.
-  bool FindSpace(uint64_t* most_usable, uint64_t bytes);
-  bool GrowForSpace(uint64_t* most_usable, uint64_t bytes);
+  struct SpaceWanted {
+    uint64_t bytes = 0;      // of the largest record
+    uint64_t run_bytes = 0;  // of all that need segments in one piece
+  };
+  // What somebody who found no space has had, and tried, from attempt to attempt.
+  struct SpaceSought {
+    uint64_t most_usable = 0;
+    int tries_left = 3;  // where what was made for this one may go to others
+    uint64_t works_done = 0;
+  };
+  SpaceSought SeekSpace() const { return {.works_done = growth_.works_done()}; }
+  // How much a record needs in one piece, if it doesn't lie in a segment beside others.
+  uint64_t RunBytes(uint64_t record_bytes) const;
+  // For somebody who found no space: makes some. False: there is no more than there was.
+  bool FindSpace(SpaceSought* sought, const SpaceWanted& wanted);
+  bool GrowForSpace(SpaceSought* sought, const SpaceWanted& wanted);
   void GrowAhead();
   absl::Status Empty(SegmentRange range);
   // So many bytes of free segments in one piece, where enough are free, but apart.

@@ -60,7 +60,7 @@ absl::StatusOr<bool> Fill(Pairs& pairs, absl::FunctionRef<bool(std::string_view*
 
 // One step, again while there may be space for it, or others are in the way.
 absl::Status StoreImpl::InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step) {
-  uint64_t most_usable = 0;
+  SpaceSought sought = SeekSpace();
   for (;;) {
     absl::Status status;
     {
@@ -69,7 +69,7 @@ absl::Status StoreImpl::InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step)
       scope.ReclaimIfDue();
     }
     if (IsRestart(status)) continue;
-    if (absl::IsResourceExhausted(status) && FindSpace(&most_usable, 0)) continue;
+    if (absl::IsResourceExhausted(status) && FindSpace(&sought, {})) continue;
     return WithGrowthError(status);
   }
 }

@@ -43,11 +43,12 @@ absl::Status IsGone(uint64_t since, uint64_t first) {
 
 absl::Status StoreImpl::WriteLogged(std::string_view key, uint64_t bytes, Operation operation) {
   const bool frees_space = bytes == 0;
+  const uint64_t record_run_bytes = RunBytes(bytes);
   bytes += sizeof(LogHeader) + sizeof(LoggedOperation) + RecordBytes(sizeof(uint64_t), key.size());
   return RunBatch(
       1,
       [&] {
-        return BatchSize{bytes, frees_space};
+        return BatchSize{bytes, record_run_bytes + RunBytes(bytes), frees_space};
       },
       [&](Arena& arena, const Node** blocker) { return TryWriteLogged(arena, key, operation, blocker); });
 }
@@ -297,7 +298,7 @@ absl::Status StoreImpl::ApplyLogged(const CommittedChange& change) {
                     operation.value, 0, ExpiryOf(operation.expiry)});
   }
   return RunBatch(
-      changes.list().size(), [&] { return SizeOf(changes, /*keeps_log=*/true); },
+      changes.list().size(), [&] { return SizeOf(changes); },
       [&](Arena& arena, const Node** blocker) {
         return TryWriteBatch(arena, changes, nullptr, blocker, change.number);
       });

@@ -45,28 +45,33 @@ bool StoreImpl::StepBackgroundPass() {
 
 // Each time there must be more than there ever was before: what an attempt that failed has written is dead, and to gain
 // that again is no progress.
-bool StoreImpl::FindSpace(uint64_t* most_usable, uint64_t bytes) {
+bool StoreImpl::FindSpace(SpaceSought* sought, const SpaceWanted& wanted) {
   if (!marker_.is_done()) {
     while (!StepBackgroundPass()) continue;
     return true;
   }
-  if (HasMoreSpace(most_usable)) return true;
+  if (HasMoreSpace(&sought->most_usable)) return true;
   // A large record needs a run of segments, which compaction isn't after.
-  const bool is_large = bytes > image_.segment_bytes() / 2;
-  const bool grows_first = is_large || heap_.IsMostlyAlive();
-  if (grows_first && GrowForSpace(most_usable, bytes)) return true;
-  if (is_large && MakeRun(bytes)) return true;
-  if (CompactForSpace(most_usable)) return true;
-  return !grows_first && GrowForSpace(most_usable, bytes);
+  const bool grows_first = wanted.run_bytes > 0 || heap_.IsMostlyAlive();
+  if (grows_first && GrowForSpace(sought, wanted)) return true;
+  if (wanted.run_bytes > 0 && sought->tries_left > 0) {
+    if (MakeRun(wanted.run_bytes)) return sought->tries_left-- > 0;
+    sought->works_done = growth_.works_done();  // that was this one
+  }
+  if (CompactForSpace(&sought->most_usable)) return true;
+  if (!grows_first && GrowForSpace(sought, wanted)) return true;
+  // What others had withheld may be there since.
+  const uint64_t works_done = growth_.works_done();
+  return works_done != std::exchange(sought->works_done, works_done) && sought->tries_left-- > 0;
 }
 
 // This write waits until the part is there. The store's thread is ahead of most.
-bool StoreImpl::GrowForSpace(uint64_t* most_usable, uint64_t bytes) {
+bool StoreImpl::GrowForSpace(SpaceSought* sought, const SpaceWanted& wanted) {
   if (growth_.AwaitWithheld()) return true;
   if (!growth_.IsPossible()) return false;
   writes_that_grew_.fetch_add(1, std::memory_order_relaxed);
-  if (!growth_.Grow(image_.size_bytes(), bytes, nullptr).ok()) return false;
-  HasMoreSpace(most_usable);
+  if (!growth_.Grow(image_.size_bytes(), wanted.bytes, nullptr).ok()) return false;
+  HasMoreSpace(&sought->most_usable);
   return true;  // though others may have used it up: it can't grow for ever
 }
 
@@ -84,7 +89,7 @@ absl::Status StoreImpl::Grow() {
 
 void StoreImpl::GrowAhead() {
   if (!growth_.IsPossible()) return;
-  while (!closing_ && !growth_.IsShrinking() && heap_.WantsGrowth()) {
+  while (!closing_ && !growth_.IsWithholding() && heap_.WantsGrowth()) {
     const uint64_t size_bytes = image_.size_bytes();
     if (!growth_.Grow(size_bytes, 0, [this] { return !closing_.load(); }).ok()) return;
   }

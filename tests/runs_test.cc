@@ -101,6 +101,49 @@ TEST(RunsTest, SeveralWantOneAtOnce) {
   EXPECT_TRUE(testing::IsClean(store.memory().span()));
 }
 
+// Together they need as much in one piece as one after the other.
+TEST(RunsTest, OneIsMadeForSeveralValuesOfABatch) {
+  MemoryStore store(4 << 20);
+  ASSERT_OK(store.Format());
+  const uint64_t keys = FillAndThin(store, 3'600'000, 20);
+  ASSERT_OK(store->Compact());
+  const Stats stats = store->GetStats();
+  const std::string large(stats.segments_free * stats.segment_bytes * 3 / 8, 'L');
+  WriteBatch batch;
+  for (const char* key : {"large 1", "large 2"}) batch.Put(key, large);
+  batch.Put("small", "a value");
+  ASSERT_OK(store->Write(batch));
+  EXPECT_EQ(*store->Get("large 1"), large);
+  EXPECT_EQ(*store->Get("large 2"), large);
+  ExpectEach(store, keys, 20);
+  EXPECT_TRUE(testing::IsClean(store.memory().span()));
+}
+
+// What was moved would be there twice, for as long as somebody may look at it: it isn't tried then.
+TEST(RunsTest, NoneIsMadeUnderAReaderWhoStays) {
+  MemoryStore store(4 << 20);
+  ASSERT_OK(store.Format());
+  const uint64_t keys = FillAndThin(store, 3'600'000, 20);
+  ASSERT_OK(store->Compact());
+  const Stats stats = store->GetStats();
+  const std::string large(stats.segments_free * stats.segment_bytes * 3 / 4, 'L');
+  {
+    const absl::StatusOr<PinnedValue> pinned = store->GetPinned(KeyOf(0));
+    ASSERT_OK(pinned);
+    EXPECT_TRUE(absl::IsResourceExhausted(store->Put("large", large)));
+    EXPECT_GE(store->GetStats().segments_free + 3, stats.segments_free);
+  }
+  {
+    const absl::StatusOr<Snapshot> snapshot = store->OpenSnapshot();
+    ASSERT_OK(snapshot);
+    EXPECT_TRUE(absl::IsResourceExhausted(store->Put("large", large)));
+    EXPECT_GE(store->GetStats().segments_free + 3, stats.segments_free);
+  }
+  ASSERT_OK(store->Put("large", large));
+  ExpectEach(store, keys, 20);
+  EXPECT_TRUE(testing::IsClean(store.memory().span()));
+}
+
 // Then nothing has changed.
 TEST(RunsTest, NotWhereThereIsntSpaceForIt) {
   MemoryStore store(2 << 20);
