@@ -235,20 +235,22 @@ class StoreImpl {
     uint64_t works_done = 0;
   };
   SpaceSought SeekSpace() const { return {.works_done = growth_.works_done()}; }
-  // How much a record needs in one piece, if it doesn't lie in a segment beside others.
-  uint64_t RunBytes(uint64_t record_bytes) const;
   // For somebody who found no space: makes some. False: there is no more than there was.
   bool FindSpace(SpaceSought* sought, const SpaceWanted& wanted);
   bool GrowForSpace(SpaceSought* sought, const SpaceWanted& wanted);
   void GrowAhead();
-  absl::Status Empty(SegmentRange range);
-  // So many bytes of free segments in one piece, where enough are free, but apart.
-  bool MakeRun(uint64_t bytes);
   // Says of no space why there is no more.
   absl::Status WithGrowthError(const absl::Status& status) const;
   bool HasMoreSpace(uint64_t* most_usable);
   // Makes segments of nothing but free nodes usable for anything. Whether there were any. The gate is closed.
   bool ReleaseNodeSpace();
+
+  // Segments in one piece (kv/store_runs.cc). How much of that a record needs, if it doesn't lie beside others.
+  uint64_t RunBytes(uint64_t record_bytes) const;
+  // Makes so many bytes of them, where enough are free, but apart. Whether they are there.
+  bool MakeRun(uint64_t bytes);
+  // For Growth.
+  absl::Status Empty(SegmentRange range);
 
   // Compaction (kv/store_compaction.cc).
   enum class Compacted : uint8_t { kNothing, kShare, kSegment, kNoSpace };

@@ -8,15 +8,14 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "kv/let_others_run.h"
 #include "kv/quiet_thread.h"
 #include "kv/store_impl.h"
-#include "kv/wait.h"
 
 namespace sealkv::internal {
 namespace {
 
 constexpr unsigned kEntriesPerStep = 256;
-constexpr int kYieldsPerStep = 64;
 
 }  // namespace
 
@@ -113,7 +112,7 @@ bool StoreImpl::ReleaseNodeSpace() {
   // stay: then not now.
   bool nobody_reads = false;
   for (int i = 0; i < kYieldsPerStep && !nobody_reads; ++i) {
-    if (i > 0 && !WaitInTest()) sched_yield();
+    if (i > 0) LetOthersRun(/*for_longer=*/false);
     nobody_reads = epochs_.Oldest() >= epochs_.current();
     if (!nobody_reads && !epochs_.IsHeldBackByCalls()) break;
   }
