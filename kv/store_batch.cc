@@ -16,6 +16,7 @@ namespace sealkv::internal {
 namespace {
 
 constexpr size_t kAtOnce = 8;
+constexpr int kMostLogDrops = 64;
 
 bool IsWordPut(const KeyChange& change) {
   return change.kind == KeyChange::Kind::kPut && change.key.size() == kSliceBytes &&
@@ -145,7 +146,7 @@ absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* vali
 // A log gives way to what is written; and what only erases may use what is kept back for compaction, and leave what it
 // erases out of the log: that may be longer than any space which is left in one piece.
 absl::Status StoreImpl::RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> size, BatchAttempt attempt) {
-  bool has_dropped_log = false;
+  int drops_left = kMostLogDrops;
   Means means = Means::kUsual;
   for (SpaceSought sought = SeekSpace();;) {
     const absl::Status status = RunBatchInSpace(attempt, means);
@@ -154,8 +155,12 @@ absl::Status StoreImpl::RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> si
     if (!file_.persist().is_ok()) return file_.persist().status();
     // There may be space that isn't known yet, or that others hold.
     if (FindSpace(&sought, {size().bytes, size().run_bytes})) continue;
-    const bool may_help = keeps_log() && size().bytes <= sought.most_usable + GetLogStats().bytes;
-    if (may_help && !std::exchange(has_dropped_log, true)) {
+    const LogStats log = keeps_log() ? GetLogStats() : LogStats{};
+    const bool may_help = keeps_log() && size().bytes <= sought.most_usable + log.bytes;
+    // More than once, if others have taken what the log left, and logged that.
+    const bool is_first_drop = drops_left == kMostLogDrops;
+    if (may_help && drops_left > 0 && (is_first_drop || log.first_change < log.last_change)) {
+      --drops_left;
       DropLog();
       sought = SeekSpace();
     } else if (keeps_log() && size().frees_space && means != Means::kSilent) {
