@@ -9,6 +9,7 @@
 #include "kv/search.h"
 
 namespace sealkv::internal {
+
 Cursor::Cursor(const Tree& tree, Epochs& epochs, WalkObserver* observer)
     : tree_(tree), epochs_(epochs), observer_(observer), at_snapshot_(false), seconds_(NowSeconds()) {}
 

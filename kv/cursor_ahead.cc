@@ -1,5 +1,5 @@
-// What comes next, fetched by the time that the cursor is there: leaves, four of them ahead, also across the end of
-// their parent; and the records that these lead to, ten of them ahead.
+// What comes next, fetched by the time that the cursor is there: leaves, four of them ahead (two, where they lead to
+// records), also across the end of their parent; and those records, ten of them ahead.
 #include <algorithm>
 #include <array>
 

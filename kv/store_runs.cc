@@ -7,7 +7,7 @@ namespace sealkv::internal {
 namespace {
 
 constexpr int kLeastSleeps = 20;
-constexpr uint64_t kLeastSegmentsEmptied = 256;
+constexpr uint64_t kSegmentsOfOthers = 256;  // that these may empty meanwhile, beside three times as many as wanted
 
 }  // namespace
 
@@ -37,7 +37,7 @@ absl::Status StoreImpl::Empty(SegmentRange range) {
     heap_.Withhold(range);
   }
   // Others compact meanwhile, for ever perhaps.
-  uint64_t segments_left = 4 * range.count() + kLeastSegmentsEmptied;
+  uint64_t segments_left = 4 * range.count() + kSegmentsOfOthers;
   // What was moved is free when calls that may be looking at it have ended, and then there is room for more. A pinned
   // value or an iterator may stay.
   for (int idle = 0; idle < kYieldsPerStep + kMostSleeps; ++idle) {
