@@ -26,7 +26,7 @@ Cursor::~Cursor() { Stop(); }
 void Cursor::Stop() {
   is_valid_ = false;
   ahead_ = {};
-  frames_.clear();
+  DropFrames();
   if (slot_ != nullptr) Epochs::Exit(std::exchange(slot_, nullptr));
 }
 
@@ -62,7 +62,7 @@ void Cursor::SeekForPrev(std::string_view key_view) {
 
 void Cursor::NextFrom() {
   // Most steps stay inside of a leaf: what Settle does then, without its loop.
-  Frame& frame = frames_.back();
+  Frame& frame = top();
   if (frame.is_at_entry() && IsRecord(frame.kind())) [[likely]] {
     FetchAhead(frame, Direction::kForward);
     if (ReadRecord(frame.record()) == Result::kOk) [[likely]]
@@ -71,17 +71,17 @@ void Cursor::NextFrom() {
   Result result = Settle(Direction::kForward);
   if (result == Result::kChanged) return Reach(Goal::kAfter, key_);
   if (result == Result::kOk && std::exchange(has_left_leaf_, false) && key_ <= anchor_) {
-    result = Fail(frames_.back().home, "keys out of order");
+    result = Fail(top().home, "keys out of order");
   }
   if (result != Result::kOk) Stop();
 }
 
 void Cursor::Prev() {
-  frames_.back().position -= 1;
+  top().position -= 1;
   Result result = Settle(Direction::kBackward);
   if (result == Result::kChanged) return Reach(Goal::kBefore, key_);
   if (result == Result::kOk && std::exchange(has_left_leaf_, false) && key_ >= anchor_) {
-    result = Fail(frames_.back().home, "keys out of order");
+    result = Fail(top().home, "keys out of order");
   }
   if (result != Result::kOk) Stop();
 }
@@ -94,7 +94,7 @@ void Cursor::Reach(Goal goal, std::string_view key) {
   has_left_leaf_ = false;
   Result result;
   do {
-    frames_.clear();
+    DropFrames();
     ahead_ = {};
     empty_steps_ = 0;
     Renew();
@@ -110,18 +110,18 @@ Cursor::Result Cursor::TryReach(Goal goal, std::string_view key) {
         result != Result::kOk)
       return result;
     const bool backward = goal == Goal::kLast;
-    if (backward) frames_.back().position = static_cast<int>(frames_.back().node.count()) - 1;
+    if (backward) top().position = static_cast<int>(top().node.count()) - 1;
     return Settle(backward ? Direction::kBackward : Direction::kForward);
   }
   const Direction direction = goal == Goal::kBefore ? Direction::kBackward : Direction::kForward;
   if (const Result result = DescendTo(key, direction); result != Result::kOk) return result;
   if (goal == Goal::kBefore) {
-    frames_.back().position -= 1;
+    top().position -= 1;
     return Settle(Direction::kBackward);
   }
   Result result = Settle(Direction::kForward);
   if (goal == Goal::kAfter && result == Result::kOk && key_ == key) {
-    frames_.back().position += 1;
+    top().position += 1;
     result = Settle(Direction::kForward);
   }
   return result;
@@ -141,7 +141,7 @@ bool Cursor::ReadNode(Frame& frame) const {
 Cursor::Result Cursor::Push(const Node* node, bool is_layer_root, size_t depth) {
   if (node == nullptr) return Fail(tree_.image().base(), "a reference to a node leads nowhere");
   node->Prefetch();
-  Frame& frame = frames_.emplace_back();
+  Frame& frame = AddFrame();
   const Frame* const referrer = frames_.size() > 1 ? &frame - 1 : nullptr;
   frame.home = node;
   if (!at_snapshot_) {
@@ -221,7 +221,7 @@ bool Cursor::LiesWithin(const Frame& frame) const {
 }
 
 Cursor::Result Cursor::PushChild(Direction direction) {
-  const Frame& parent = frames_.back();
+  const Frame& parent = top();
   const Node* const child = tree_.image().NodeAt(parent.child());
   if (child != nullptr) child->Prefetch();
   if (parent.level == 1 && child != nullptr) PrefetchLeavesAhead(child, direction);
@@ -237,7 +237,7 @@ Cursor::Result Cursor::DescendTo(std::string_view key, Direction direction) {
       result != Result::kOk)
     return result;
   for (;;) {
-    Frame& frame = frames_.back();
+    Frame& frame = top();
     if (frame.is_layer_root && frame.depth > 0) {
       char inline_bytes[8];
       const absl::StatusOr<std::string_view> prefix =
@@ -252,9 +252,9 @@ Cursor::Result Cursor::DescendTo(std::string_view key, Direction direction) {
       // All keys of the layer share the prefix and go on: they come after a key that is smaller, or that ends in it.
       if (order < 0 || (order == 0 && rest.size() == prefix->size())) return Result::kOk;
       if (order > 0) {
-        frames_.pop_back();
-        frames_.back().position += 1;
-        ahead_ = frames_.back().ahead;
+        DropFrame();
+        top().position += 1;
+        ahead_ = top().ahead;
         return Result::kOk;
       }
     }
@@ -274,7 +274,7 @@ Cursor::Result Cursor::DescendTo(std::string_view key, Direction direction) {
 }
 
 Cursor::Result Cursor::PositionInLeaf(std::string_view key, bool* enters_layer) {
-  Frame& frame = frames_.back();
+  Frame& frame = top();
   const unsigned rank = KindRank(KindAt(key, frame.depth));
   const SliceRange range = frame.node.FindSlice(SliceAt(key, frame.depth));
   unsigned position = range.begin;
@@ -296,7 +296,7 @@ Cursor::Result Cursor::PositionInLeaf(std::string_view key, bool* enters_layer) 
 
 Cursor::Result Cursor::Settle(Direction direction) {
   for (;;) {
-    Frame& frame = frames_.back();
+    Frame& frame = top();
     if (!frame.is_at_entry()) {
       if (const Result result = StepUp(direction); result != Result::kOk) return result;
       continue;
@@ -319,7 +319,7 @@ Cursor::Result Cursor::Settle(Direction direction) {
       const Result result = Push(tree_.image().NodeAt(frame.child()), true, depth);
       if (result != Result::kOk) return result;
     }
-    Frame& entered = frames_.back();
+    Frame& entered = top();
     if (direction == Direction::kBackward) entered.position = static_cast<int>(entered.node.count()) - 1;
     // A damaged tree may share empty nodes in ways that no walk would end in.
     if (++empty_steps_ > tree_.image().size_bytes() / kNodeBytes) return Fail(entered.home, "nodes without end");
@@ -328,10 +328,10 @@ Cursor::Result Cursor::Settle(Direction direction) {
 
 // The topmost node is through: goes on in the one above, if that is still as it was.
 Cursor::Result Cursor::StepUp(Direction direction) {
-  const bool leaves_layer = frames_.back().is_layer_root;
-  frames_.pop_back();
+  const bool leaves_layer = top().is_layer_root;
+  DropFrame();
   if (frames_.empty()) return Result::kEnd;
-  if (leaves_layer) ahead_ = frames_.back().ahead;
+  if (leaves_layer) ahead_ = top().ahead;
   if (is_valid_ && !has_left_leaf_) {
     anchor_.assign(key_);
     key_ = anchor_;
@@ -346,7 +346,7 @@ Cursor::Result Cursor::StepUp(Direction direction) {
     for (Frame& frame : frames_) frame.ahead = {};
     epochs_.Refresh(slot_, now);
   }
-  Frame& frame = frames_.back();
+  Frame& frame = top();
   if (!IsCurrent(frame)) return Result::kChanged;
   frame.position += static_cast<int>(direction);
   return Result::kOk;
@@ -357,7 +357,7 @@ bool Cursor::FramesAreCurrent() const {
 }
 
 Cursor::Result Cursor::ReadEntry() {
-  const Frame& frame = frames_.back();
+  const Frame& frame = top();
   const Kind kind = frame.kind();
   if (IsRecord(kind)) return ReadRecord(frame.record());
   if (kind != Kind::kInline) return Fail(frame.home, "an entry of unknown kind");
@@ -366,7 +366,7 @@ Cursor::Result Cursor::ReadEntry() {
 }
 
 absl::Status Cursor::CheckRecord() {
-  const Frame& frame = frames_.back();
+  const Frame& frame = top();
   if (!IsRecord(frame.kind())) return absl::OkStatus();
   const RecordView record = tree_.image().RecordAt(frame.record().offset());
   if (!record.is_null() && record.ChecksumHolds()) return absl::OkStatus();
@@ -375,7 +375,7 @@ absl::Status Cursor::CheckRecord() {
 }
 
 Cursor::Result Cursor::ReadRecord(RecordRef ref) {
-  const Frame& frame = frames_.back();
+  const Frame& frame = top();
   const RecordView record = tree_.image().RecordAt(ref.offset());
   if (record.is_null()) return Fail(frame.home, "a reference to a record leads nowhere");
   // A record that another entry should lead to would make the walk jump, and whoever pages through a store go in

@@ -69,7 +69,7 @@ class Cursor {
   void SeekForPrev(std::string_view key);  // last <= key
   void SeekBefore(std::string_view key);   // last < key
   void Next() {
-    Frame& frame = frames_.back();
+    Frame& frame = top();
     frame.position += 1;
     if (frame.IsAtInlineValue()) [[likely]] {
       ShowInlineValue(frame);
@@ -86,7 +86,7 @@ class Cursor {
   // Each leaf that is read from now on is added to the list. Not at a snapshot.
   void NoteLeaves(std::vector<LeafRead>* leaves) { leaves_read_ = leaves; }
   EntryIdentity identity() const {
-    const Frame& frame = frames_.back();
+    const Frame& frame = top();
     return IdentityOf(frame.kind(), frame.ref());
   }
   std::string_view key() const { return key_; }
@@ -139,6 +139,17 @@ class Cursor {
   };
   enum class Result : uint8_t { kOk, kEnd, kChanged, kFailed, kIsOver };
 
+  Frame& top() const { return *top_; }
+  Frame& AddFrame() { return *(top_ = &frames_.emplace_back()); }
+  void DropFrame() {
+    frames_.pop_back();
+    top_ = frames_.empty() ? nullptr : &frames_.back();
+  }
+  void DropFrames() {
+    frames_.clear();
+    top_ = nullptr;
+  }
+
   void Reach(Goal goal, std::string_view key);
   Result TryReach(Goal goal, std::string_view key);
   // Walks from the topmost frame in one direction to the nearest entry that is a key, and reads it.
@@ -162,9 +173,11 @@ class Cursor {
   void PrefetchLeavesAhead(const Node* leaf, Direction direction);
   // The cursor is about to go where the entry at its position leads: has some of those fetched that come next.
   void FetchAhead(const Frame& frame, Direction direction);
-  bool FetchNext(const Frame& frame);
+  void BeginFetching(const Frame& frame, Direction direction);
+  bool FindUpcoming(const Frame& frame);
+  bool IsUpcoming(int position) const { return static_cast<unsigned>(position) < upcoming_.count(); }
   const Node* LeafAfter(const Node* leaf, const Frame& frame) const;
-  void PrefetchRecord(Kind kind, RecordRef record) const;
+  void PrefetchRecord(RecordRef record) const;
 
   void NextFrom();
   void ShowInlineValue(const Frame& frame) {
@@ -197,9 +210,12 @@ class Cursor {
   // As deep as most trees are: whoever makes many cursors isn't to ask for memory each time.
   static constexpr size_t kUsualDepth = 8;
   absl::InlinedVector<Frame, kUsualDepth> frames_;
+  Frame* top_ = nullptr;  // the last of them
   unsigned empty_steps_ = 0;
 
-  Ahead ahead_;              // of the topmost leaf
+  Ahead ahead_;           // of the topmost leaf
+  OrderedNode upcoming_;  // the leaf `ahead_.fetched` is in, as it was when fetching got there
+  const Node* upcoming_home_ = nullptr;
   OrderedNode next_parent_;  // at a snapshot: as that sees it
   const Node* next_parent_home_ = nullptr;
   uint64_t usual_record_bytes_ = 128;  // of the last record that was read

@@ -19,7 +19,7 @@ constexpr int kFetchedAtFirst = 4;
 }  // namespace
 
 const Node* Cursor::NextParent(Direction direction) const {
-  if (frames_.back().is_layer_root || frames_.size() < 2) return nullptr;
+  if (top().is_layer_root || frames_.size() < 2) return nullptr;
   const Frame& above = frames_[frames_.size() - 2];
   const int next = above.position + static_cast<int>(direction);
   const bool is_there = 0 <= next && next < static_cast<int>(above.node.count());
@@ -28,7 +28,7 @@ const Node* Cursor::NextParent(Direction direction) const {
 
 const Node* Cursor::ChildAhead(int distance, Direction direction) {
   const bool is_forward = direction == Direction::kForward;
-  const Frame& parent = frames_.back();
+  const Frame& parent = top();
   int position = parent.position + distance * static_cast<int>(direction);
   const auto count = static_cast<int>(parent.node.count());
   if (0 <= position && position < count)
@@ -66,17 +66,17 @@ void Cursor::PrefetchLeavesAhead(const Node* leaf, Direction direction) {
   }
   if (at_snapshot_ && ahead_.leaf_count > 0) snapshot_.versions->PrefetchImage(*ahead_.leaves[0]);
   // What these are asked of, soon.
-  const Frame& parent = frames_.back();
+  const Frame& parent = top();
   const int left =
       direction == Direction::kForward ? static_cast<int>(parent.node.count()) - 1 - parent.position : parent.position;
   if (left >= kLeavesFromUncle) return;
   if (const Node* const uncle = NextParent(direction)) uncle->Prefetch();
 }
 
-void Cursor::PrefetchRecord(Kind kind, RecordRef record) const {
-  if (!IsRecord(kind)) return;
+void Cursor::PrefetchRecord(RecordRef record) const {
   const char* const at = reinterpret_cast<const char*>(tree_.image().base()) + Raw(record.offset());
-  // By assembly: gcc would take this function for one without effect.
+  // As often for all records of a size, wherever they lie: that the CPU can foretell. By assembly: gcc would take this
+  // function for one without effect.
   const uint64_t last = std::min(usual_record_bytes_, kMostBytesFetched) - 1;
   for (uint64_t byte = 0; byte < last; byte += 64) asm volatile("prefetcht0 %0" : : "m"(at[byte]));
   asm volatile("prefetcht0 %0" : : "m"(at[last]));
@@ -86,13 +86,31 @@ void Cursor::PrefetchRecord(Kind kind, RecordRef record) const {
 // himself.
 void Cursor::FetchAhead(const Frame& frame, Direction direction) {
   int budget = kFetchedPerStep;
-  if (ahead_.fetched.count <= 0 || ahead_.direction != direction) {
-    ahead_.fetched = {frame.home, frame.position, 0};
-    ahead_.direction = direction;
+  if (ahead_.fetched.count <= 0 || ahead_.direction != direction) [[unlikely]] {
+    BeginFetching(frame, direction);
     budget = kFetchedAtFirst;
   }
-  for (; budget > 0 && ahead_.fetched.count < kFetchedAhead && FetchNext(frame); --budget) ++ahead_.fetched.count;
-  --ahead_.fetched.count;
+  Ahead::Fetched& fetched = ahead_.fetched;
+  for (; budget > 0 && fetched.count < kFetchedAhead; --budget, ++fetched.count) {
+    if (!IsUpcoming(fetched.position) || fetched.leaf != upcoming_home_) [[unlikely]] {
+      if (!FindUpcoming(frame)) break;
+    }
+    const auto position = static_cast<unsigned>(fetched.position);
+    fetched.position += static_cast<int>(direction);
+    const Kind kind = upcoming_.kind(position);
+    if (IsRecord(kind)) [[likely]] {
+      PrefetchRecord(upcoming_.record(position));
+    } else if (kind == Kind::kLayer) {
+      if (const Node* const root = tree_.image().NodeAt(upcoming_.child(position))) root->Prefetch();
+    }
+  }
+  --fetched.count;
+}
+
+void Cursor::BeginFetching(const Frame& frame, Direction direction) {
+  ahead_.fetched = {frame.home, frame.position, 0};
+  ahead_.direction = direction;
+  upcoming_home_ = nullptr;
 }
 
 const Node* Cursor::LeafAfter(const Node* leaf, const Frame& frame) const {
@@ -103,25 +121,19 @@ const Node* Cursor::LeafAfter(const Node* leaf, const Frame& frame) const {
   return nullptr;
 }
 
-bool Cursor::FetchNext(const Frame& frame) {
+// Reads the leaf that the next entry to be fetched is in. False: it isn't known yet.
+bool Cursor::FindUpcoming(const Frame& frame) {
+  Ahead::Fetched& fetched = ahead_.fetched;
   for (unsigned hops = 0; hops <= ahead_.leaf_count; ++hops) {
-    const Perm perm = ahead_.fetched.leaf->perm();
-    if (0 <= ahead_.fetched.position && ahead_.fetched.position < static_cast<int>(perm.count())) {
-      const unsigned slot = perm.slot(static_cast<unsigned>(ahead_.fetched.position));
-      const Kind kind = ahead_.fetched.leaf->kinds().kind(slot);
-      if (kind == Kind::kLayer) {
-        const Node* const root = tree_.image().NodeAt(ahead_.fetched.leaf->child(slot));
-        if (root != nullptr) root->Prefetch();
-      } else {
-        PrefetchRecord(kind, ahead_.fetched.leaf->record(slot));
-      }
-      ahead_.fetched.position += static_cast<int>(ahead_.direction);
-      return true;
+    if (fetched.leaf != upcoming_home_) {
+      upcoming_.Read(*fetched.leaf);
+      upcoming_home_ = fetched.leaf;
     }
-    const Node* const next = LeafAfter(ahead_.fetched.leaf, frame);
+    if (IsUpcoming(fetched.position)) return true;
+    const Node* const next = LeafAfter(fetched.leaf, frame);
     if (next == nullptr) return false;
-    ahead_.fetched.leaf = next;
-    ahead_.fetched.position = ahead_.direction == Direction::kForward ? 0 : static_cast<int>(next->perm().count()) - 1;
+    fetched.leaf = next;
+    fetched.position = ahead_.direction == Direction::kForward ? 0 : static_cast<int>(next->perm().count()) - 1;
   }
   return false;
 }

@@ -114,12 +114,13 @@ class Image {
   // A null view if no record can be at this offset. The checksum is not looked at.
   RecordView RecordAt(Offset offset) const {
     const uint64_t at = Raw(offset);
-    if (at % 8 != 0 || at < header_bytes_ || !Reaches(at + sizeof(RecordHeader) - 1) || !Reaches(at)) [[unlikely]]
+    if (at % 8 != 0 || at < header_bytes_) [[unlikely]]
       return RecordView();
     const RecordView record(base_ + at);
-    if (!Reaches(at + record.bytes() - 1)) [[unlikely]]
-      return RecordView();
-    return record;
+    const uint64_t size = size_bytes();
+    if (at < size && size - at >= sizeof(RecordHeader) && size - at >= record.bytes()) [[likely]]
+      return record;
+    return ReachesRecord(at) ? record : RecordView();
   }
 
   Offset OffsetOf(const void* address) const {
@@ -127,6 +128,9 @@ class Image {
   }
 
  private:
+  bool ReachesRecord(uint64_t at) const {
+    return Reaches(at) && Reaches(at + sizeof(RecordHeader) - 1) && Reaches(at + RecordView(base_ + at).bytes() - 1);
+  }
   bool Reaches(uint64_t at) const {
     if (at < size_bytes()) [[likely]]
       return true;

@@ -451,9 +451,9 @@ TEST_F(ReadersTest, AnIdleReaderHoldsNothing) {
 
 // Where one read follows the other its epoch is shown a little longer than it is read in.
 TEST_F(ReadersTest, ABusyReaderThatBecomesIdleSoonHoldsNothing) {
-  const std::unique_ptr<Store> store = Create(8 << 20);
-  ASSERT_OK(store->Put("key", "value"));
+  // Threads will run in it, so it begins before there are any here: ThreadSanitizer wants that.
   OtherProcess reader([this](Line& line) {
+    line.Await();
     const std::unique_ptr<Store> reading = MustOpen(path_, Reading());
     for (int round = 0; round < 3; ++round) {
       for (int i = 0; i < 10'000; ++i) EXPECT_IN_PROCESS(reading->Get("key").ok());
@@ -461,6 +461,9 @@ TEST_F(ReadersTest, ABusyReaderThatBecomesIdleSoonHoldsNothing) {
       line.Await();
     }
   });
+  const std::unique_ptr<Store> store = Create(8 << 20);
+  ASSERT_OK(store->Put("key", "value"));
+  reader.line().Say('o');
   for (int round = 0; round < 3; ++round) {
     ASSERT_EQ(reader.line().Await(), 'r');
     uint64_t retired;
@@ -476,9 +479,8 @@ TEST_F(ReadersTest, ABusyReaderThatBecomesIdleSoonHoldsNothing) {
 
 // A reader that never pauses must not hold back what was retired long ago.
 TEST_F(ReadersTest, ReadersThatNeverPauseLetAWriterUseItsSpaceAgain) {
-  const std::unique_ptr<Store> store = Create(1 << 20);
-  ASSERT_OK(store->Put("key", "value"));
-  OtherProcess reader([this](Line& line) {
+  OtherProcess reader([this](Line& line) {  // with threads, so before there are any here
+    line.Await();
     const std::unique_ptr<Store> reading = MustOpen(path_, Reading());
     std::vector<std::thread> threads;
     std::atomic<bool> is_enough = false;
@@ -492,6 +494,9 @@ TEST_F(ReadersTest, ReadersThatNeverPauseLetAWriterUseItsSpaceAgain) {
     is_enough = true;
     for (std::thread& thread : threads) thread.join();
   });
+  const std::unique_ptr<Store> store = Create(1 << 20);
+  ASSERT_OK(store->Put("key", "value"));
+  reader.line().Say('o');
   ASSERT_EQ(reader.line().Await(), 'r');
   // Some ten times what the store holds. A writer may come to find no space for the moment that a mark stays.
   for (int i = 0; i < 50'000; ++i) {
