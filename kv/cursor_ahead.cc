@@ -85,13 +85,15 @@ void Cursor::PrefetchRecord(RecordRef record) const {
 // A few with each step, and never many at once: whoever asks for more than the core can wait for at a time waits
 // himself.
 void Cursor::FetchAhead(const Frame& frame, Direction direction) {
+  Ahead::Fetched& fetched = ahead_.fetched;
+  const bool goes_on = fetched.count > 0 && ahead_.direction == direction;
+  if (goes_on && fetched.count-- >= kFetchedAhead) return;
   int budget = kFetchedPerStep;
-  if (ahead_.fetched.count <= 0 || ahead_.direction != direction) [[unlikely]] {
+  if (!goes_on) [[unlikely]] {
     BeginFetching(frame, direction);
     budget = kFetchedAtFirst;
   }
-  Ahead::Fetched& fetched = ahead_.fetched;
-  for (; budget > 0 && fetched.count < kFetchedAhead; --budget, ++fetched.count) {
+  for (; budget > 0; --budget, ++fetched.count) {
     if (!IsUpcoming(fetched.position) || fetched.leaf != upcoming_home_) [[unlikely]] {
       if (!FindUpcoming(frame)) break;
     }
@@ -104,11 +106,10 @@ void Cursor::FetchAhead(const Frame& frame, Direction direction) {
       if (const Node* const root = tree_.image().NodeAt(upcoming_.child(position))) root->Prefetch();
     }
   }
-  --fetched.count;
 }
 
 void Cursor::BeginFetching(const Frame& frame, Direction direction) {
-  ahead_.fetched = {frame.home, frame.position, 0};
+  ahead_.fetched = {frame.home, frame.position, -1};
   ahead_.direction = direction;
   upcoming_home_ = nullptr;
 }
