@@ -6,12 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
-#include "absl/container/btree_map.h"
 #include "kv/change_log.h"
 #include "kv/lanes.h"
 #include "kv/node.h"
+#include "kv/node_index.h"
 #include "kv/superblock.h"
 
 namespace sealkv::internal {
@@ -30,12 +31,9 @@ class BatchState {
 
   // Those that the change holds, one after the other, are noted when one of them is looked for.
   size_t noted() const { return noted_; }
-  void NoteHeld(const Node* home) { index_of_[home] = noted_++; }
+  void NoteHeld(Offset home) { index_of_.Insert(home, noted_++); }
   // Its place among them.
-  const uint32_t* FindHeld(const Node* home) const {
-    const auto found = index_of_.find(home);
-    return found != index_of_.end() ? &found->second : nullptr;
-  }
+  const uint32_t* FindHeld(Offset home) const { return index_of_.Find(home); }
 
   // Of the nodes that have no copy: what is to be stored. What became void meanwhile is at offset 0.
   std::vector<RedoWord>& words() { return words_; }
@@ -52,6 +50,13 @@ class BatchState {
   Node* root(RootId id) const { return roots_[static_cast<size_t>(id)]; }
   void set_root(RootId id, Node* home) { roots_[static_cast<size_t>(id)] = home; }
 
+  // The leaf that it has deleted from last, if few entries are left there, and a key of those.
+  struct SparseLeaf {
+    const Node* leaf = nullptr;
+    std::string_view key;
+  };
+  SparseLeaf& sparse() { return sparse_; }
+
   // What the batch changes, if a log is kept (kv/change_log.h).
   LogEntry& log_entry() { return log_entry_; }
 
@@ -61,12 +66,12 @@ class BatchState {
   Lanes& lanes_;
   std::vector<std::unique_ptr<Node[]>> copies_;
   size_t used_ = 0;
-  // Ordered, not hashed: what a lookup does must not depend on addresses, or the tests' schedules don't replay.
-  absl::btree_map<const Node*, uint32_t> index_of_;
+  NodeIndex index_of_;
   uint32_t noted_ = 0;
   std::vector<RedoWord> words_;
   std::vector<HintOffer> hint_offers_;
   std::array<Node*, kRoots> roots_{};
+  SparseLeaf sparse_;
   LogEntry log_entry_;
 };
 

@@ -36,8 +36,12 @@ void Change::Reserve(size_t nodes) {
 }
 
 const uint32_t* Change::IndexOfHeld(const Node* home) const {
-  while (batch_->noted() < held_.size()) batch_->NoteHeld(held_[batch_->noted()].home);
-  return batch_->FindHeld(home);
+  // Nobody's: most that it is asked of.
+  if (home->lock().is_free(context_.locks.generation())) return nullptr;
+  while (batch_->noted() < held_.size()) {
+    batch_->NoteHeld(context_.image.OffsetOf(held_[batch_->noted()].home));
+  }
+  return batch_->FindHeld(context_.image.OffsetOf(home));
 }
 
 Node* Change::FindHeldInBatch(const Node* home) const {

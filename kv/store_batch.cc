@@ -38,15 +38,24 @@ absl::Status StoreImpl::ChangeKey(Change& change, const KeyChange& to) {
       if (is_repeated) change.LogDelete(to.key);
       return absl::OkStatus();
     }
+    const Node* const leaf = location.leaf().home;
     const bool is_sparse = Tree::IsSparse(location.leaf().perm.Remove(location.leaf().position));
-    const absl::Status status = EraseAt(change, location, to.key);
-    if (status.ok() && is_sparse) RebalanceInBatch(tree_, change, to.key);
-    return status;
+    if (absl::Status status = EraseAt(change, location, to.key); !status.ok()) return status;
+    LeaveSparse(change, leaf);
+    if (is_sparse) change.batch()->sparse() = {leaf, to.key};
+    return absl::OkStatus();
   }
   if (!is_found) return PutAt(change, location, to.key, Tree::BytesOf(to.delta));
   uint64_t* const word = tree_.ValueWord(location);
   if (word == nullptr) return absl::FailedPreconditionError("Add needs a value of 8 bytes");
   return StoreWordAt(change, location, to.key, word, Node::Load(*word) + to.delta);
+}
+
+// A leaf is rebalanced when the batch is through with it: often more of it is deleted, or all.
+void StoreImpl::LeaveSparse(Change& change, const Node* next_leaf) {
+  BatchState::SparseLeaf& sparse = change.batch()->sparse();
+  if (sparse.leaf == nullptr || sparse.leaf == next_leaf) return;
+  RebalanceInBatch(tree_, change, std::exchange(sparse, {}).key);
 }
 
 void StoreImpl::RebalanceInBatch(Tree& tree, Change& change, std::string_view key) {
@@ -65,6 +74,7 @@ absl::Status StoreImpl::TryWriteBatch(Arena& arena, const KeyChanges& changes, V
   for (size_t i = 0; i < list.size() && status.ok(); i += kAtOnce) {
     status = ChangeKeys(change, std::span(list).subspan(i));
   }
+  LeaveSparse(change, nullptr);
   if (status.ok() && validation != nullptr) status = validation->Compare(change);
   if (status.ok() && keeps_log()) status = AppendToLog(change);
   if (status.ok()) {
@@ -91,7 +101,10 @@ absl::Status StoreImpl::ChangeKeys(Change& change, std::span<const KeyChange> li
     for (size_t i = from; i < std::min(from + kAtOnce, list.size()); ++i) tree_.PrefetchHint(list[i].key);
   };
   const auto prefetch_leaves = [&](size_t from) {
-    for (size_t i = from; i < std::min(from + kAtOnce, list.size()); ++i) tree_.PrefetchLeaf(list[i].key);
+    for (size_t i = from; i < std::min(from + kAtOnce, list.size()); ++i) {
+      tree_.PrefetchLeaf(list[i].key);
+      __builtin_prefetch(list[i].key.data());  // in a record, if a range is deleted
+    }
   };
   prefetch_hints(2 * kAtOnce);
   prefetch_leaves(kAtOnce);
@@ -228,14 +241,20 @@ absl::Status StoreImpl::DeleteRangeOnce(const KeyRange& range, const OpenSnapsho
   std::optional<ReadSet> reads;
   MakeReadSet(snapshot.view(), &reads);
   reads->AddRange(range);
-  std::deque<std::string> keys;
+  // Most keys stay where they are: the snapshot keeps their records. One without a record is kept here.
+  std::deque<std::array<char, kSliceBytes>> inline_keys;
   KeyChanges changes;
   Cursor cursor(tree_, epochs_, snapshot.view());
   for (cursor.Seek(range.from); cursor.Valid() && range.Contains(cursor.key()); cursor.Next()) {
-    changes.Append({keys.emplace_back(cursor.key()), KeyChange::Kind::kDelete, {}});
+    std::string_view key = cursor.key();
+    if (cursor.identity().is_inline) {
+      auto& bytes = inline_keys.emplace_back();
+      key = {bytes.data(), key.copy(bytes.data(), bytes.size())};
+    }
+    changes.Append({key, KeyChange::Kind::kDelete, {}});
   }
   if (!cursor.status().ok()) return cursor.status();
-  if (keys.empty()) return absl::OkStatus();
+  if (changes.list().empty()) return absl::OkStatus();
   if (alone == nullptr) return WriteChanges(changes, &*reads);
   const Node* blocker = nullptr;
   return TryWriteBatch(*alone, changes, &*reads, &blocker);

@@ -193,6 +193,7 @@ class StoreImpl {
   absl::Status DeleteRangeOnce(const KeyRange& range, const OpenSnapshot& snapshot, Arena* alone);
   void OfferHints(BatchState& batch);
   static void RebalanceInBatch(Tree& tree, Change& change, std::string_view key);
+  void LeaveSparse(Change& change, const Node* next_leaf);
 
   // Of the log. Whoever adds to it, or erases, holds its lock, from before he enters the gate; nothing, if there is no
   // log.

@@ -148,5 +148,35 @@ TEST_P(BatchModelTest, DoesWhatTheModelDoes) {
 INSTANTIATE_TEST_SUITE_P(Shapes, BatchModelTest, ::testing::ValuesIn(testing::AllKeyShapes()),
                          [](const auto& info) { return std::string(info.param.name); });
 
+// Nodes are merged when a batch is through with them, not with each key: what is left lies in three times as many as it
+// needs, at most.
+TEST(BatchTest, DeletesLeaveATreeAsSmallAsWhatIsLeft) {
+  const auto put = [](Store& store, uint64_t number) { return store.Put(U64Key(number), WordValue(number)); };
+  constexpr uint64_t kCount = 5000;
+  constexpr uint64_t kKeptEach = 25;
+  MemoryStore store(4 << 20);
+  MemoryStore fresh(4 << 20);
+  ASSERT_OK(store.Format());
+  ASSERT_OK(fresh.Format());
+  for (uint64_t number = 0; number < kCount; ++number) ASSERT_OK(put(*store, number));
+  WriteBatch few_stay;
+  for (uint64_t number = 0; number < kCount; ++number) {
+    if (number % kKeptEach != 0) few_stay.Delete(U64Key(number));
+  }
+  ASSERT_OK(store->Write(few_stay));
+  ASSERT_OK(store->DeleteRange({.lower = U64Key(1000), .upper = U64Key(4000)}));
+  size_t left = 0;
+  for (uint64_t number = 0; number < kCount; number += kKeptEach) {
+    const bool is_left = number < 1000 || number >= 4000;
+    EXPECT_EQ(*store->Exists(U64Key(number)), is_left) << number;
+    if (!is_left) continue;
+    ASSERT_OK(put(*fresh, number));
+    ++left;
+  }
+  for (Store* each : {&*store, &*fresh}) ASSERT_OK(each->WaitUntilSpaceIsKnown());
+  EXPECT_TRUE(testing::IsClean(store.memory().span()));
+  EXPECT_LE(store->GetStats().node_bytes_used, 3 * fresh->GetStats().node_bytes_used) << left << " keys";
+}
+
 }  // namespace
 }  // namespace sealkv

@@ -236,8 +236,9 @@ void AddOthers(std::vector<Scenario>* all) {
                   .happened = SomeLeavesWent,
                   .redo = Redo::kIs});
   all->push_back({.kind = "range deleted, with layers",
-                  .setup = PutNumbers(1, 20) + PutBehind("8 bytes:8 bytes:8 bytes:", "abcdef") + PutBehind("z", "ab"),
-                  .operations = {DeleteRange(U64Key(15), "zb")},
+                  .setup = PutNumbers(1, 40) + PutBehind("8 bytes:8 bytes:8 bytes:", "abcdef") +
+                           PutBehind("z", "abcdefghijklmnopqrstuvwxyz"),
+                  .operations = {DeleteRange(U64Key(25), "zk")},
                   .happened = LayerRemoved,
                   .redo = Redo::kIs});
   all->push_back({.kind = "transaction",
