@@ -1,6 +1,9 @@
 // Trees that refer to a node twice, or to another record than they should: every walk ends, and says what is wrong.
 #include <cstdio>
+#include <cstring>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "kv/cursor.h"
@@ -44,6 +47,21 @@ class DamagedTreeTest : public ::testing::Test {
   void LetTwoReferencesLeadToOneLeaf() {
     Node* const parent = LowestParent();
     parent->ref_word(parent->perm().slot(2)) = parent->ref_word(parent->perm().slot(1));
+  }
+
+  // Of the whole tree.
+  static std::set<uint64_t> NodesOf(const Image& image) {
+    std::set<uint64_t> nodes;
+    std::vector<Offset> left = {Offset{image.superblock().root}};
+    while (!left.empty()) {
+      const Node& node = *image.NodeAt(left.back());
+      nodes.insert(Raw(left.back()));
+      left.pop_back();
+      for (unsigned i = 0; node.level() > 0 && i < node.perm().count(); ++i) {
+        left.push_back(node.child(node.perm().slot(i)));
+      }
+    }
+    return nodes;
   }
 
   // The i-th entry's reference word. Ascending puts fill each leaf with 14 keys, each inner node with 14 children.
@@ -117,6 +135,37 @@ TEST_F(DamagedTreeTest, ACursorWithoutASnapshotIsToldOfANodeThatWasReplaced) {
   EXPECT_TRUE(absl::IsDataLoss(at.status())) << at.status();
   for (at.SeekToLast(); at.Valid();) at.Prev();
   EXPECT_TRUE(absl::IsDataLoss(at.status())) << at.status();
+}
+
+// A free node that the tree refers to is taken by a transaction which has read it, and makes sure now that it is as it
+// was: at its snapshot it waited for that node, which it held itself.
+TEST_F(DamagedTreeTest, ATransactionDoesNotWaitForANodeOfItsOwn) {
+  const auto transact = [](Store& store) {
+    const std::unique_ptr<Transaction> transaction = *store.Begin();
+    const std::unique_ptr<Iterator> at = transaction->NewIterator();
+    for (at->SeekToFirst(); at->Valid();) at->Next();
+    EXPECT_OK(at->status());
+    EXPECT_OK(transaction->Put(KeyOf(15) + "a", "splits the full leaf of keys 14 to 27"));
+    return transaction->Commit();
+  };
+  std::set<uint64_t> made;
+  {
+    testing::MemoryStore other(1 << 20);
+    std::memcpy(other.memory().data(), store_.memory().data(), store_.memory().size());
+    ASSERT_OK(other.Open());
+    ASSERT_OK(transact(*other));
+    other.Close();
+    const daxfile::DaxFile file = daxfile::DaxFile::OverMemory(other.memory().span());
+    made = NodesOf(*OpenImage(file));
+  }
+  for (const uint64_t node : NodesOf(image_)) made.erase(node);
+  ASSERT_FALSE(made.empty());
+  Node* const parent = LowestParent();
+  Node& taken = *image_.NodeAt(Offset{*made.begin()});
+  std::memcpy(&taken, ChildOf(parent, 2), sizeof(Node));
+  parent->ref_word(parent->perm().slot(2)) = *made.begin();
+  ASSERT_OK(store_.Open());
+  EXPECT_TRUE(absl::IsDataLoss(transact(*store_)));
 }
 
 // ---- at a snapshot: by nodes as they are, and, behind a write, by copies of what they were

@@ -98,13 +98,15 @@ absl::StatusOr<Tree::LeafStep> Tree::Find(const Descent& descent, std::string_vi
 
 // ---- at a snapshot
 
-// What a snapshot sees isn't given up while it is open, so no epoch is needed on the way.
+// What a snapshot sees isn't given up while it is open, so no epoch is needed on the way; nor does it change any more
+// once it was replaced. (What stands as replaced, and wasn't, is a node of the thread's own batch, which a damaged tree
+// leads to: see WaitUntilStable.)
 void Tree::ReadAt(const Node& node, const SnapshotView& at, Node* content) const {
   for (;;) {
     const LockWord version = StableVersion(node);
     if (version.is_versioned(generation_) && at.versions->Find(node, at.number, content)) return;
     CopyNode(node, content);
-    if (IsUnchanged(node, version)) return;
+    if (IsUnchanged(node, version) || IsObsolete(version)) return;
   }
 }
 
@@ -116,7 +118,7 @@ void Tree::ReadAt(const Node& node, const SnapshotView& at, OrderedNode* content
       return content->Read(image);
     }
     content->Read(node);
-    if (IsUnchanged(node, version)) return;
+    if (IsUnchanged(node, version) || IsObsolete(version)) return;
   }
 }
 
