@@ -36,8 +36,6 @@ void Change::Reserve(size_t nodes) {
 }
 
 const uint32_t* Change::IndexOfHeld(const Node* home) const {
-  // Nobody's: most that it is asked of.
-  if (home->lock().is_free(context_.locks.generation())) return nullptr;
   while (batch_->noted() < held_.size()) {
     batch_->NoteHeld(context_.image.OffsetOf(held_[batch_->noted()].home));
   }
@@ -45,6 +43,8 @@ const uint32_t* Change::IndexOfHeld(const Node* home) const {
 }
 
 Node* Change::FindHeldInBatch(const Node* home) const {
+  // Nobody's: most that it is asked of.
+  if (home->lock().is_free(context_.locks.generation())) return nullptr;
   const uint32_t* const index = IndexOfHeld(home);
   if (index == nullptr) return nullptr;
   Held& held = held_[*index];
@@ -91,7 +91,7 @@ bool Change::IsMadeByThisThread(const Node* home) {
 }
 
 bool Change::IsLeftBehind(const Node* home) const {
-  if (batch_ == nullptr) return false;
+  if (batch_ == nullptr || home->lock().is_free(context_.locks.generation())) return false;
   const uint32_t* const index = IndexOfHeld(home);
   return index != nullptr && (held_[*index].is_replaced || held_[*index].is_narrowed);
 }

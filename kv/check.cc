@@ -19,11 +19,11 @@ void CheckZeros(const Image& image, Findings& findings) {
   const Superblock& superblock = image.superblock();
   std::vector<std::span<const uint64_t>> all = {superblock.zero_1, superblock.zero_2, superblock.zero_3,
                                                 superblock.zero_4};
-  if ((superblock.features_incompatible & Superblock::kGrows) == 0) {
+  if (!superblock.Has(Superblock::kGrows)) {
     all.emplace_back(&superblock.most_segments, 2);
     all.emplace_back(superblock.parts);
   }
-  if ((superblock.features_incompatible & Superblock::kKeepsLog) == 0) {
+  if (!superblock.Has(Superblock::kKeepsLog)) {
     all.emplace_back(&superblock.log_root, 1 + sizeof(LogTerms) / sizeof(uint64_t));
   }
   all.emplace_back(image.segment_words() + image.segment_count(), image.most_segments() - image.segment_count());
@@ -53,7 +53,7 @@ CheckReport Check(const Image& image, const CheckOptions& options) {
   CheckLanes(image, findings);
   CheckSegments segments(image, findings);
   TreeWalk(image, segments, findings).Run();
-  const bool keeps_log = (image.superblock().features_incompatible & Superblock::kKeepsLog) != 0;
+  const bool keeps_log = image.superblock().Has(Superblock::kKeepsLog);
   if (keeps_log && !findings.report().was_stopped) {
     TreeWalk(image, segments, findings, nullptr, RootId::kLog).Run();
   }

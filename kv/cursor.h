@@ -208,7 +208,7 @@ class Cursor {
   std::vector<LeafRead>* leaves_read_ = nullptr;
   EpochSlot* slot_ = nullptr;
   // As deep as most trees are: whoever makes many cursors isn't to ask for memory each time.
-  static constexpr size_t kUsualDepth = 8;
+  static constexpr size_t kUsualDepth = 16;
   absl::InlinedVector<Frame, kUsualDepth> frames_;
   Frame* top_ = nullptr;  // the last of them
   unsigned empty_steps_ = 0;

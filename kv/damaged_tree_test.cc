@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "gtest/gtest.h"
 #include "kv/cursor.h"
 #include "kv/recovery.h"
@@ -62,6 +63,17 @@ class DamagedTreeTest : public ::testing::Test {
       }
     }
     return nodes;
+  }
+
+  // What can be learned of a copy of the store, after something was done with it.
+  template <typename Learn>
+  auto WithACopy(absl::FunctionRef<absl::Status(Store&)> action, Learn learn) {
+    testing::MemoryStore copy(store_.memory().size());
+    std::memcpy(copy.memory().data(), store_.memory().data(), store_.memory().size());
+    EXPECT_OK(copy.Open());
+    EXPECT_OK(action(*copy));
+    copy.Close();
+    return learn(copy.memory());
   }
 
   // The i-th entry's reference word. Ascending puts fill each leaf with 14 keys, each inner node with 14 children.
@@ -148,16 +160,10 @@ TEST_F(DamagedTreeTest, ATransactionDoesNotWaitForANodeOfItsOwn) {
     EXPECT_OK(transaction->Put(KeyOf(15) + "a", "splits the full leaf of keys 14 to 27"));
     return transaction->Commit();
   };
-  std::set<uint64_t> made;
-  {
-    testing::MemoryStore other(1 << 20);
-    std::memcpy(other.memory().data(), store_.memory().data(), store_.memory().size());
-    ASSERT_OK(other.Open());
-    ASSERT_OK(transact(*other));
-    other.Close();
-    const daxfile::DaxFile file = daxfile::DaxFile::OverMemory(other.memory().span());
-    made = NodesOf(*OpenImage(file));
-  }
+  std::set<uint64_t> made = WithACopy(transact, [](const testing::Memory& memory) {
+    const daxfile::DaxFile file = daxfile::DaxFile::OverMemory(memory.span());
+    return NodesOf(*OpenImage(file));
+  });
   for (const uint64_t node : NodesOf(image_)) made.erase(node);
   ASSERT_FALSE(made.empty());
   Node* const parent = LowestParent();
@@ -166,6 +172,29 @@ TEST_F(DamagedTreeTest, ATransactionDoesNotWaitForANodeOfItsOwn) {
   parent->ref_word(parent->perm().slot(2)) = *made.begin();
   ASSERT_OK(store_.Open());
   EXPECT_TRUE(absl::IsDataLoss(transact(*store_)));
+}
+
+// A node of the tree that lies, in fact, where the batch's own record comes to lie: that overwrites the lock word. So
+// the batch took it for one that it doesn't hold, in the middle of replacing it.
+TEST_F(DamagedTreeTest, ABatchMayOverwriteANodeThatItHolds) {
+  const std::string value(700, 'v');
+  const auto write = [&](Store& store) {
+    WriteBatch batch;
+    batch.Put(KeyOf(15) + "a", value);
+    return store.Write(batch);
+  };
+  const size_t at = WithACopy(write, [&](const testing::Memory& memory) {
+    return std::string_view(reinterpret_cast<const char*>(memory.data()), memory.size()).find(value);
+  });
+  ASSERT_NE(at, std::string_view::npos);
+  Node* const parent = LowestParent();
+  const Offset inside{(at + kNodeBytes - 1) / kNodeBytes * kNodeBytes};
+  std::memcpy(image_.NodeAt(inside), ChildOf(parent, 1), sizeof(Node));
+  parent->ref_word(parent->perm().slot(1)) = Raw(inside);
+  ASSERT_OK(store_.Open());
+  // Whatever it makes of this.
+  const absl::Status status = write(*store_);
+  EXPECT_TRUE(status.ok() || absl::IsDataLoss(status)) << status;
 }
 
 // ---- at a snapshot: by nodes as they are, and, behind a write, by copies of what they were

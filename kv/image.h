@@ -61,7 +61,7 @@ class Image {
     Geometry geometry{0, uint64_t{superblock.header_segments} << superblock.segment_bytes_log2,
                       superblock.segment_bytes_log2, 0};
     uint64_t segments = superblock.segment_count;
-    if ((superblock.features_incompatible & Superblock::kGrows) != 0) {
+    if (superblock.Has(Superblock::kGrows)) {
       geometry.most_segments = superblock.most_segments;
       for (uint64_t i = 0; i < PartCount(superblock); ++i) segments += PartWordAt(superblock, i).segments();
     }

@@ -78,7 +78,7 @@ void WriteEmptyTree(daxfile::Persist& persist, std::byte* base, const Superblock
   std::vector<uint64_t> header(kSuperblockWords + std::max(superblock.segment_count, superblock.most_segments));
   std::memcpy(header.data(), &superblock, sizeof(superblock));
   std::fill_n(header.begin(), kIdentityWords, 0);
-  const bool keeps_log = (superblock.features_incompatible & Superblock::kKeepsLog) != 0;
+  const bool keeps_log = superblock.Has(Superblock::kKeepsLog);
   const uint64_t log_root = root + kNodeBytes;
   header[RootWordOffset(RootId::kKeys) / sizeof(uint64_t)] = root;
   header[RootWordOffset(RootId::kLog) / sizeof(uint64_t)] = keeps_log ? log_root : 0;
@@ -105,7 +105,7 @@ void CommitIdentity(daxfile::Persist& persist, std::byte* base, const Superblock
 
 // What makes a store one that grows, and the parts that it has.
 absl::Status CheckGrowth(const Superblock& superblock, const std::string& path) {
-  if ((superblock.features_incompatible & Superblock::kGrows) == 0) return absl::OkStatus();
+  if (!superblock.Has(Superblock::kGrows)) return absl::OkStatus();
   const auto damaged = [&path](const char* what, uint64_t at) {
     return absl::DataLossError(absl::StrCat(path, ": superblock damaged (", what, ", offset ", at, ")."));
   };
@@ -230,14 +230,14 @@ absl::StatusOr<uint64_t> CountParts(const std::string& path) {
   if (!file.ok()) return file.status();
   const auto& superblock = *reinterpret_cast<const Superblock*>(file->data());
   if (absl::Status status = ValidateSuperblock(superblock, file->size_bytes(), path); !status.ok()) return status;
-  return (superblock.features_incompatible & Superblock::kGrows) != 0 ? Image::PartCount(superblock) : 0;
+  return superblock.Has(Superblock::kGrows) ? Image::PartCount(superblock) : 0;
 }
 
 absl::Status MapParts(daxfile::DaxFile& file) {
   if (file.size_bytes() < Superblock::kSegmentTableOffset) return absl::OkStatus();
   const auto* superblock = reinterpret_cast<const Superblock*>(file.data());
   if (!CheckIdentity(*superblock, file.size_bytes(), file.path()).ok()) return absl::OkStatus();
-  if ((superblock->features_incompatible & Superblock::kGrows) == 0) return absl::OkStatus();
+  if (!superblock->Has(Superblock::kGrows)) return absl::OkStatus();
   if (absl::Status status = file.Reserve(superblock->most_segments << superblock->segment_bytes_log2); !status.ok()) {
     return status;
   }
@@ -252,7 +252,7 @@ absl::Status MapParts(daxfile::DaxFile& file) {
 
 absl::Status ValidateSuperblock(const Superblock& superblock, uint64_t file_bytes, const std::string& path) {
   if (absl::Status status = CheckIdentity(superblock, file_bytes, path); !status.ok()) return status;
-  const bool keeps_log = (superblock.features_incompatible & Superblock::kKeepsLog) != 0;
+  const bool keeps_log = superblock.Has(Superblock::kKeepsLog);
   if (keeps_log && LogTermsChecksum(superblock.log_terms) != superblock.log_terms.checksum) {
     return absl::DataLossError(absl::StrCat(path, ": superblock damaged (the terms of its log, offset ",
                                             offsetof(Superblock, log_terms), ")."));

@@ -74,7 +74,7 @@ absl::Status StoreImpl::TryWriteBatch(Arena& arena, const KeyChanges& changes, V
   for (size_t i = 0; i < list.size() && status.ok(); i += kAtOnce) {
     status = ChangeKeys(change, std::span(list).subspan(i));
   }
-  LeaveSparse(change, nullptr);
+  if (status.ok()) LeaveSparse(change, nullptr);
   if (status.ok() && validation != nullptr) status = validation->Compare(change);
   if (status.ok() && keeps_log()) status = AppendToLog(change);
   if (status.ok()) {

@@ -34,13 +34,8 @@ StoreImpl::StoreImpl(daxfile::DaxFile file, const Image& image, uint32_t generat
       gate_(heap_),
       locks_(generation),
       table_(image_.most_segments() * image_.segment_bytes()),
-      context_{image_,
-               file_.persist(),
-               heap_,
-               locks_,
-               versions_,
-               table_,
-               (image_.superblock().features_incompatible & Superblock::kKeepsLog) != 0},
+      context_{
+          image_, file_.persist(), heap_, locks_, versions_, table_, image_.superblock().Has(Superblock::kKeepsLog)},
       tree_(RootId::kKeys, image_, file_.persist(), generation),
       log_tree_(RootId::kLog, image_, file_.persist(), generation),
       marker_(keeps_log() ? std::vector<const Tree*>{&tree_, &log_tree_} : std::vector<const Tree*>{&tree_}, heap_,
@@ -226,7 +221,7 @@ absl::Status StoreImpl::PutNewValue(std::string_view key, NewValue value) {
 }
 
 absl::Status StoreImpl::CheckExpiry(uint32_t expiry) const {
-  const bool knows_it = (image_.superblock().features_incompatible & Superblock::kMayExpire) != 0;
+  const bool knows_it = image_.superblock().Has(Superblock::kMayExpire);
   if (knows_it || expiry == kNeverOver) return absl::OkStatus();
   return absl::FailedPreconditionError(
       absl::StrCat(file_.path(),

@@ -95,10 +95,13 @@ struct alignas(64) Superblock {
   static constexpr uint64_t kMagic = 0x0a1a564b6c616553;  // "SealKV", then SUB and LF, which text transfers mangle
   static constexpr uint32_t kFormatMajor = 3;
   static constexpr uint32_t kFormatMinor = 2;
-  static constexpr uint32_t kGrows = 1;     // of features_incompatible
-  static constexpr uint32_t kKeepsLog = 2;  // the same
+  // Of features_incompatible.
+  static constexpr uint32_t kGrows = 1;
+  static constexpr uint32_t kKeepsLog = 2;
   static constexpr uint32_t kMayExpire = 4;
   static constexpr uint32_t kKnownFeatures = kGrows | kKeepsLog | kMayExpire;
+  bool Has(uint32_t feature) const { return (features_incompatible & feature) != 0; }
+
   static constexpr uint64_t kLanesOffset = 192;
   static constexpr uint64_t kSegmentTableOffset = 2048;
   static constexpr uint32_t kMinSegmentBytesLog2 = 12;

@@ -22,19 +22,12 @@
 namespace sealkv {
 namespace {
 
+using testing::ContentsOf;
 using testing::IsError;
 using testing::MemoryStore;
 using testing::Model;
 using testing::Random;
 using testing::WordValue;
-
-Model ContentsOf(const Store& store) {
-  Model contents;
-  const std::unique_ptr<Iterator> all = store.NewIterator();
-  for (all->SeekToFirst(); all->Valid(); all->Next()) contents.emplace(all->key(), all->value());
-  EXPECT_OK(all->status());
-  return contents;
-}
 
 void Apply(const CommittedChange& change, Model* to) {
   for (const CommittedChange::Operation& operation : change.operations) {

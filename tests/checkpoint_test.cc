@@ -17,6 +17,7 @@
 namespace sealkv {
 namespace {
 
+using testing::ContentsOf;
 using testing::IsError;
 using testing::MemoryStore;
 using testing::Model;
@@ -29,14 +30,6 @@ Options Volatile(uint64_t capacity_bytes = 0, uint64_t max_bytes = 0) {
   options.weakest_tier = daxfile::Tier::kVolatile;
   options.emulate_on_dram = true;
   return options;
-}
-
-Model ContentsOf(const Store& store) {
-  Model contents;
-  const std::unique_ptr<Iterator> all = store.NewIterator();
-  for (all->SeekToFirst(); all->Valid(); all->Next()) contents.emplace(all->key(), all->value());
-  EXPECT_OK(all->status());
-  return contents;
 }
 
 class CheckpointTest : public ::testing::Test {

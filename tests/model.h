@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "kv/sealkv.h"
 #include "tests/random.h"
+#include "tests/status.h"
 
 namespace sealkv::testing {
 
@@ -87,6 +88,15 @@ inline std::string Printable(std::string_view bytes) {
   }
   if (bytes.size() > 48) text += "…";
   return text + " (" + std::to_string(bytes.size()) + " bytes)";
+}
+
+// All that a scan shows.
+inline Model ContentsOf(const Store& store) {
+  Model contents;
+  const std::unique_ptr<Iterator> all = store.NewIterator();
+  for (all->SeekToFirst(); all->Valid(); all->Next()) contents.emplace(all->key(), all->value());
+  EXPECT_OK(all->status());
+  return contents;
 }
 
 // Whether a scan shows exactly the model, in both directions.

@@ -66,7 +66,7 @@ absl::StatusOr<daxfile::DaxFile> LookAt(const daxfile::FileReport& report, void*
 absl::Status Verdict(const daxfile::DaxFile& file, const daxfile::FileReport& report, const Superblock* superblock) {
   if (superblock == nullptr) return internal::OpenImage(file).status();
   const absl::Status status = internal::ValidateSuperblock(*superblock, file.size_bytes(), file.path());
-  if (!status.ok() || (superblock->features_incompatible & Superblock::kGrows) == 0) return status;
+  if (!status.ok() || !superblock->Has(Superblock::kGrows)) return status;
   const size_t there = daxfile::PartPathsOf(report.path, superblock->store_id).size();
   if (there >= internal::Image::PartCount(*superblock)) return absl::OkStatus();
   return absl::FailedPreconditionError(
@@ -103,10 +103,8 @@ std::string Describe(const LaneCounts& lanes, bool has_writer) {
 bool IsStore(const Info& info) { return info.has_superblock && info.superblock.magic == Superblock::kMagic; }
 
 bool Grows(const Superblock& superblock) {
-  return (superblock.features_incompatible & Superblock::kGrows) != 0 && superblock.segment_bytes_log2 < 48;
+  return superblock.Has(Superblock::kGrows) && superblock.segment_bytes_log2 < 48;
 }
-
-bool KeepsLog(const Superblock& superblock) { return (superblock.features_incompatible & Superblock::kKeepsLog) != 0; }
 
 uint64_t PartsBytes(const Superblock& superblock) {
   const uint64_t first_bytes = superblock.segment_count << superblock.segment_bytes_log2;
@@ -144,7 +142,7 @@ void PrintForPeople(const Info& info, Output& output) {
       Row("segments", absl::StrCat(WithCommas(superblock.segment_count), " of ", HumanBytes(segment_bytes), ", ",
                                    WithCommas(superblock.header_segments), " for superblock and table")));
   output.Write(Row("root", absl::StrCat("node at ", HexNumber(superblock.root))));
-  if (KeepsLog(superblock)) {
+  if (superblock.Has(Superblock::kKeepsLog)) {
     output.Write(Row("keeps changes", absl::StrCat(HumanBytes(superblock.log_terms.most_bytes), "; root node at ",
                                                    HexNumber(superblock.log_root), ", lineage ",
                                                    HexNumber(superblock.log_terms.lineage))));
@@ -182,7 +180,7 @@ void PrintJson(const Info& info, Output& output) {
     json["segment_count"] = superblock.segment_count;
     json["header_segments"] = superblock.header_segments;
     json["root"] = superblock.root;
-    if (KeepsLog(superblock)) {
+    if (superblock.Has(Superblock::kKeepsLog)) {
       json["change_log_bytes"] = superblock.log_terms.most_bytes;
       json["log_root"] = superblock.log_root;
       json["lineage"] = HexNumber(superblock.log_terms.lineage);

@@ -61,7 +61,7 @@ void PrintData(const CheckReport& report, Output& output) {
 }
 
 void PrintLog(const CheckReport& report, const Image& image, Output& output) {
-  if ((image.superblock().features_incompatible & internal::Superblock::kKeepsLog) == 0) return;
+  if (!image.superblock().Has(internal::Superblock::kKeepsLog)) return;
   output.Write(Row("changes kept", absl::StrCat(WithCommas(report.log_entries), ", ", HumanBytes(report.log_bytes),
                                                 " of at most ", HumanBytes(image.superblock().log_terms.most_bytes),
                                                 " (counted among nodes and records)")));
