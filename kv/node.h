@@ -235,6 +235,10 @@ class LockWord {
   constexpr bool is_locked(uint32_t generation) const { return Has(kLocked, generation); }
   constexpr bool is_obsolete(uint32_t generation) const { return Has(kObsolete, generation); }
   constexpr bool is_versioned(uint32_t generation) const { return Has(kVersioned, generation); }
+  // Whether a writer that was killed left it so: perhaps with a change that is visible and not durable (kv/settle.cc).
+  constexpr bool is_left_locked(uint32_t generation) const {
+    return (raw_ & (kLocked | kObsolete)) == kLocked && !OfGeneration(generation);
+  }
   // Whether a writer may take it.
   constexpr bool is_free(uint32_t generation) const { return !Has(kLocked | kObsolete | kClaimed, generation); }
 
@@ -252,6 +256,8 @@ class LockWord {
   constexpr LockWord Unlocked() const {
     return LockWord((raw_ & ~uint64_t{0xffffffff}) | ((raw_ + kVersionUnit) & 0xfffffff8));
   }
+  // After is_left_locked(): as nobody's, in this generation.
+  constexpr LockWord Settled(uint32_t generation) const { return LockWord(Free(generation)); }
   // After Claimed(), when nothing was changed: lets go.
   constexpr LockWord Unclaimed() const { return LockWord(raw_ & ~kClaimed); }
   constexpr LockWord Obsolete() const { return LockWord(raw_ | kObsolete); }

@@ -69,6 +69,9 @@ absl::Status FinishForReading(daxfile::DaxFile& file, const Image& image);
 // The same for who looks for damage: what can be finished is.
 absl::Status FinishWhatCanBeRead(daxfile::DaxFile& file, const Image& image);
 
+// What a writer that was killed has stored there becomes durable, before any of it is believed (kv/settle.cc). Cost: 32
+// lines, which were written back already but for the one that he died over; 1 fence.
+void PersistSuperblock(const Image& image, daxfile::Persist& persist);
 // Begins a new generation and returns it. Cost: 1 line, 1 fence.
 uint32_t BeginGeneration(const Image& image, daxfile::Persist& persist);
 

@@ -136,6 +136,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Attach(daxfile::DaxFile file, Back
   const absl::StatusOr<internal::Image> image = internal::OpenImage(file);
   if (!image.ok()) return image.status();
   if (!file.read_only()) {
+    internal::PersistSuperblock(*image, file.persist());
     if (absl::Status status = internal::RedoCommittedLanes(*image, file.persist()); !status.ok()) return status;
   }
   // Its fence is also the one after which lanes are clear for good.

@@ -340,6 +340,10 @@ class Tree {
   }
   absl::Status DamagedUnlessChanged(const PathStep& step, const Change& change, const char* what) const;
   LockWord WaitUntilStable(const Node& node) const;
+  // The lock word; if a killed writer had left the node locked, all that he stored there is durable then
+  // (kv/settle.cc).
+  LockWord Settle(const Node& node) const;
+  void PersistLeftLocked(const Node& node) const;
   void DescendScalar(std::string_view key, Purpose purpose, Descent& result) const;
   void DescendAvx512(std::string_view key, Purpose purpose, Descent& result) const;
 

@@ -12,10 +12,14 @@
 namespace sealkv::internal {
 
 LockWord Tree::WaitUntilStable(const Node& node) const {
-  if (live_reader_ != nullptr) return live_reader_->WaitUntilStable(node);
+  if (live_reader_ != nullptr) {
+    const LockWord version = live_reader_->WaitUntilStable(node);
+    if (version.is_left_locked(generation_)) PersistLeftLocked(node);
+    return version;
+  }
   constexpr unsigned kSpinsBeforeYield = 256;
   for (unsigned spins = 0;; ++spins) {
-    const LockWord version = node.lock();
+    const LockWord version = Settle(node);
     if (!version.is_locked(generation_) || version.is_obsolete(generation_)) return version;
     if (WaitInTest()) continue;
     if (spins < kSpinsBeforeYield) {

@@ -18,7 +18,7 @@ size_t SharedBytes(std::string_view a, std::string_view b) {
 
 // A node that somebody changes right now: who holds nothing waits for him, who does starts again.
 absl::Status Tree::VersionOf(const Node& home, Change& change, LockWord* version) const {
-  *version = home.lock();
+  *version = Settle(home);
   if (!version->is_locked(generation_) || version->is_obsolete(generation_)) return absl::OkStatus();
   if (change.FindHeld(&home) != nullptr) return absl::OkStatus();
   if (change.HoldsAny()) {

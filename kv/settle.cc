@@ -1,0 +1,50 @@
+// What a writer that was killed has stored, and not yet made durable. It is visible to whoever comes next, for the
+// caches don't know that he is dead; a power cut would take it back. So nobody acts on it before it is durable: not the
+// next writer, nor a reader (invariant 4 of docs/design.md).
+//
+// Where it is can be told without looking for it. A node is locked from before a commit's word is stored in it until
+// that is durable; so a node that a killed writer left locked is written back by whoever meets it first. The superblock
+// is written back at each open. The table of segments needn't be: where something lives, its segment's word was durable
+// before that could be reached; where nothing does, the background pass stores the word anew. After a power cut there
+// is nothing of the kind: what is written back here was durable before.
+#include <algorithm>
+#include <atomic>
+
+#include "kv/recovery.h"
+#include "kv/tree.h"
+
+namespace sealkv::internal {
+
+void PersistSuperblock(const Image& image, daxfile::Persist& persist) {
+  persist.Flush(&image.superblock(), sizeof(Superblock));
+  persist.Fence();
+}
+
+// With the 8-byte values that its records hold: those change in place, under the lock of their leaf.
+void Tree::PersistLeftLocked(const Node& node) const {
+  persist_.Flush(&node, kNodeBytes);
+  const Perm perm = node.perm();
+  for (unsigned i = 0; node.is_leaf() && i < std::min(perm.count(), kSlots); ++i) {
+    const unsigned slot = perm.slot(i);
+    if (!IsRecord(node.kinds().kind(slot))) continue;
+    const RecordView record = image_.RecordAt(node.record(slot).offset());
+    if (!record.is_null() && record.has_word_value()) persist_.Flush(record.value_word());
+  }
+  persist_.Fence();
+}
+
+// Who only reads can't say that it is done.
+LockWord Tree::Settle(const Node& node) const {
+  LockWord version = node.lock();
+  while (version.is_left_locked(generation_)) {
+    PersistLeftLocked(node);
+    if (generation_ == 0) break;
+    uint64_t seen = version.raw();
+    std::atomic_ref<uint64_t>(const_cast<uint64_t&>(node.words[Node::kLockWord]))
+        .compare_exchange_strong(seen, version.Settled(generation_).raw(), std::memory_order_acq_rel);
+    version = node.lock();
+  }
+  return version;
+}
+
+}  // namespace sealkv::internal

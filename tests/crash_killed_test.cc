@@ -1,0 +1,223 @@
+// A writer is killed, somebody opens the store, and then the power fails. What the killed one had stored and not made
+// durable was visible to who came next; so that must be durable before he shows it, or builds on it.
+//
+// The writer is killed before each of the stores, flushes and fences of a run. Whoever comes next looks, or looks and
+// writes; then all is gone that he has not made durable, nor the killed one before.
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daxfile/dax_file.h"
+#include "gtest/gtest.h"
+#include "kv/sealkv.h"
+#include "tests/check_clean.h"
+#include "tests/memory_store.h"
+#include "tests/model.h"
+#include "tests/status.h"
+
+namespace sealkv::crash {
+namespace {
+
+using testing::ContentsOf;
+using testing::Memory;
+using testing::Model;
+using testing::WordValue;
+
+using Bytes = std::vector<std::byte>;
+constexpr size_t kBytes = 132 << 10;
+constexpr uint64_t kLineBytes = 64;
+
+Bytes CopyOf(const Memory& memory) { return {memory.data(), memory.data() + memory.size()}; }
+
+// What is durable of a memory: what was written back and fenced, and nothing else.
+class DurableBytes : public daxfile::PersistObserver {
+ public:
+  DurableBytes(const Memory& memory, Bytes durable) : memory_(memory), durable_(std::move(durable)) {}
+
+  const Bytes& bytes() const { return durable_; }
+  // Before each action.
+  std::function<void()> on_event = [] {};
+
+  void OnStore(const uint64_t*, uint64_t, const daxfile::Site&) override { on_event(); }
+  void OnCopy(const void* to, const void* from, size_t bytes, bool non_temporal, const daxfile::Site&) override {
+    on_event();
+    if (non_temporal) WriteBack(to, from, bytes);
+  }
+  void OnFlush(const void* address, size_t bytes, const daxfile::Site&) override {
+    on_event();
+    const auto begin = reinterpret_cast<uintptr_t>(address) / kLineBytes * kLineBytes;
+    const auto end = (reinterpret_cast<uintptr_t>(address) + bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
+    WriteBack(reinterpret_cast<const void*>(begin), reinterpret_cast<const void*>(begin), end - begin);
+  }
+  void OnFence(const daxfile::Site&) override {
+    on_event();
+    for (const auto& [at, content] : written_back_) std::memcpy(&durable_[at], content.data(), content.size());
+    written_back_.clear();
+  }
+
+ private:
+  void WriteBack(const void* to, const void* from, size_t bytes) {
+    const auto* const content = static_cast<const std::byte*>(from);
+    written_back_.emplace_back(static_cast<const std::byte*>(to) - memory_.data(), Bytes(content, content + bytes));
+  }
+
+  const Memory& memory_;
+  Bytes durable_;
+  std::vector<std::pair<size_t, Bytes>> written_back_;
+};
+
+// A moment at which the writer is killed.
+struct Kill {
+  Bytes visible;
+  Bytes durable;
+};
+
+using Script = std::function<void(Store&)>;
+
+std::vector<Kill> KillsDuring(const Script& setup, const Script& script, uint64_t change_log_bytes) {
+  std::vector<Kill> kills;
+  const Memory memory(kBytes);
+  DurableBytes durable(memory, CopyOf(memory));
+  const auto store = Store::Format(daxfile::DaxFile::OverMemory(memory.span(), &durable), Background::kNone,
+                                   {.change_log_bytes = change_log_bytes});
+  EXPECT_OK(store);
+  if (!store.ok()) return kills;
+  setup(**store);
+  durable.on_event = [&] { kills.push_back({CopyOf(memory), durable.bytes()}); };
+  script(**store);
+  return kills;
+}
+
+std::unique_ptr<Store> Open(const Memory& memory, daxfile::PersistObserver* observer = nullptr) {
+  auto store = Store::Attach(daxfile::DaxFile::OverMemory(memory.span(), observer), Background::kNone);
+  EXPECT_OK(store);
+  return store.ok() ? *std::move(store) : nullptr;
+}
+
+std::unique_ptr<Memory> MemoryOf(const Bytes& bytes) {
+  auto memory = std::make_unique<Memory>(bytes.size());
+  std::memcpy(memory->data(), bytes.data(), bytes.size());
+  return memory;
+}
+
+enum class Next : uint8_t { kScans, kGets, kWrites, kUsesSpace };
+
+// Returns what whoever comes next has been shown, or told that it is done.
+Model ComeNext(Store& store, Next next, const Model& keys) {
+  Model shown;
+  switch (next) {
+    case Next::kScans:
+      return ContentsOf(store);
+    case Next::kGets:
+      for (const auto& [key, value] : keys) {
+        const absl::StatusOr<std::string> got = store.Get(key);
+        if (got.ok()) shown.emplace(key, *got);
+      }
+      return shown;
+    case Next::kWrites:
+      for (const auto& [key, value] : keys) EXPECT_OK(store.Put(key + "+", "written after the kill"));
+      break;
+    case Next::kUsesSpace:
+      EXPECT_OK(store.WaitUntilSpaceIsKnown());
+      for (int i = 0; i < 30; ++i) EXPECT_OK(store.Put("new " + std::to_string(i), std::string(700, 'n')));
+      for (uint64_t i = 0; i < 100; ++i) EXPECT_OK(store.Put(U64Key(1000 + i), WordValue(i)));
+      break;
+  }
+  return ContentsOf(store);
+}
+
+void ExpectAllDurable(const Kill& kill, Next next, const Model& keys, size_t number) {
+  const std::unique_ptr<Memory> memory = MemoryOf(kill.visible);
+  DurableBytes durable(*memory, kill.durable);
+  const std::unique_ptr<Store> store = Open(*memory, &durable);
+  ASSERT_NE(store, nullptr);
+  const Model shown = ComeNext(*store, next, keys);
+  const std::unique_ptr<Memory> left = MemoryOf(durable.bytes());
+  EXPECT_TRUE(testing::IsClean(left->span())) << "killed at action " << number << ", next " << static_cast<int>(next);
+  const std::unique_ptr<Store> after = Open(*left);
+  ASSERT_NE(after, nullptr);
+  Model found = ContentsOf(*after);
+  if (next == Next::kGets) std::erase_if(found, [&](const auto& pair) { return !keys.contains(pair.first); });
+  EXPECT_EQ(found, shown) << "killed at action " << number << ", next " << static_cast<int>(next);
+}
+
+void TryAllKills(const Script& setup, const Script& script, uint64_t change_log_bytes = 0) {
+  Model keys;  // all that the run may have
+  {
+    const Memory memory(kBytes);
+    const auto store = Store::Format(daxfile::DaxFile::OverMemory(memory.span()), Background::kNone,
+                                     {.change_log_bytes = change_log_bytes});
+    ASSERT_OK(store);
+    setup(**store);
+    keys = ContentsOf(**store);
+    script(**store);
+    keys.merge(ContentsOf(**store));
+  }
+  const std::vector<Kill> kills = KillsDuring(setup, script, change_log_bytes);
+  ASSERT_GT(kills.size(), 10u);
+  for (size_t i = 0; i < kills.size() && !::testing::Test::HasFailure(); ++i) {
+    for (const Next next : {Next::kScans, Next::kGets, Next::kWrites, Next::kUsesSpace}) {
+      ExpectAllDurable(kills[i], next, keys, i);
+    }
+  }
+}
+
+void PutNumbers(Store& store, uint64_t first, uint64_t last) {
+  for (uint64_t i = first; i < last; ++i) ASSERT_OK(store.Put(U64Key(i), WordValue(i)));
+}
+
+TEST(CrashKilledTest, Pairs) {
+  TryAllKills([](Store& store) { PutNumbers(store, 0, 10); },
+              [](Store& store) {
+                PutNumbers(store, 10, 60);  // leaves are split, and the root
+                for (uint64_t i = 0; i < 10; ++i) ASSERT_OK(store.Put(U64Key(i), WordValue(i + 1)));
+                ASSERT_OK(store.Add(U64Key(3), 5));
+                for (uint64_t i = 20; i < 40; ++i) ASSERT_OK(store.Delete(U64Key(i)));
+              });
+}
+
+TEST(CrashKilledTest, RecordsAndLayers) {
+  TryAllKills([](Store& store) { ASSERT_OK(store.Put("counter", WordValue(1))); },
+              [](Store& store) {
+                for (int i = 0; i < 40; ++i) {
+                  const std::string key = "a longer key, " + std::to_string(i * 37 % 40);
+                  ASSERT_OK(store.Put(key, std::string(static_cast<size_t>(10 * i), 'v')));
+                }
+                ASSERT_OK(store.Add("counter", 2));
+                ASSERT_OK(store.CompareAndSwap("counter", 3, 7));
+                ASSERT_OK(store.Put("a longer key, 7", "another value"));
+                for (int i = 0; i < 30; ++i) ASSERT_OK(store.Delete("a longer key, " + std::to_string(i)));
+              });
+}
+
+TEST(CrashKilledTest, Batches) {
+  TryAllKills([](Store& store) { PutNumbers(store, 0, 30); },
+              [](Store& store) {
+                WriteBatch batch;
+                for (uint64_t i = 5; i < 40; i += 3) batch.Put(U64Key(i), WordValue(2 * i));
+                batch.Put("a record", "value");
+                batch.Delete(U64Key(1));
+                ASSERT_OK(store.Write(batch));
+                ASSERT_OK(store.DeleteRange({.lower = U64Key(10), .upper = U64Key(20)}));
+                ASSERT_OK(store.Transact([](Transaction& transaction) {
+                  const absl::StatusOr<std::string> value = transaction.Get(U64Key(5));
+                  return value.ok() ? transaction.Put(U64Key(6), *value) : value.status();
+                }));
+              });
+}
+
+TEST(CrashKilledTest, WhereChangesAreKept) {
+  TryAllKills([](Store& store) { PutNumbers(store, 0, 5); },
+              [](Store& store) {
+                PutNumbers(store, 5, 20);
+                ASSERT_OK(store.Put("a record", "value"));
+                ASSERT_OK(store.Delete(U64Key(2)));
+              },
+              16 << 10);
+}
+
+}  // namespace
+}  // namespace sealkv::crash
