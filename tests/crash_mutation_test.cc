@@ -159,11 +159,18 @@ const Independent* FindIndependent(const Mutation& mutation) {
   return found == std::end(kIndependent) ? nullptr : found;
 }
 
+// What a killed writer has left is gone after a power cut: that this is needed is shown by crash_killed_test.
+bool IsForKilledWriters(const Mutation& mutation) {
+  return mutation.site.file == "settle.cc" || mutation.other.file == "settle.cc";
+}
+
 TEST(CrashMutationTest, EachMutantIsKilled) {
   std::vector<Subject> subjects = RecordAll();
   std::set<Mutation> mutations;
   for (const Subject& subject : subjects) {
-    for (const auto& [mutation, occurrences] : subject.mutations) mutations.insert(mutation);
+    for (const auto& [mutation, occurrences] : subject.mutations) {
+      if (!IsForKilledWriters(mutation)) mutations.insert(mutation);
+    }
   }
   ASSERT_GT(mutations.size(), 60u);
   size_t killed = 0;
