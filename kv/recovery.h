@@ -1,8 +1,8 @@
 // From a mapped file to a store: making an empty one, and opening one however it was left.
 //
 // There is nothing to repair at open. Every crash image is well formed: each commit is one word, and what it made
-// reachable was durable before it. Opening validates the superblock and begins a generation (one line, one fence); that
-// makes all lock words of earlier opens read as unlocked. What space is in use is found later, in the background
+// reachable was durable before it. Opening validates the superblock and begins a generation (33 lines, two fences);
+// that makes all lock words of earlier opens read as unlocked. What space is in use is found later, in the background
 // (kv/mark.h). So opening takes the same time at 10 records and at 10^9.
 #ifndef SEALKV_KV_RECOVERY_H_
 #define SEALKV_KV_RECOVERY_H_

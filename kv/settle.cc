@@ -1,12 +1,14 @@
 // What a writer that was killed has stored, and not yet made durable. It is visible to whoever comes next, for the
-// caches don't know that he is dead; a power cut would take it back. So nobody acts on it before it is durable: not the
-// next writer, nor a reader (invariant 4 of docs/design.md).
+// caches don't know that he is dead; a power cut would take it back. So the next writer doesn't act on it before it is
+// durable (invariant 4 of docs/design.md).
 //
 // Where it is can be told without looking for it. A node is locked from before a commit's word is stored in it until
 // that is durable; so a node that a killed writer left locked is written back by whoever meets it first. The superblock
-// is written back at each open. The table of segments needn't be: where something lives, its segment's word was durable
-// before that could be reached; where nothing does, the background pass stores the word anew. After a power cut there
-// is nothing of the kind: what is written back here was durable before.
+// is written back at each open. After a power cut there is nothing of the kind: what is written back here was durable
+// before.
+//
+// Not so yet: processes that only read (they can't mark a node as done, and would write it back each time), and the
+// table of segments. See "Known limits" in docs/design.md.
 #include <algorithm>
 #include <atomic>
 
@@ -33,12 +35,11 @@ void Tree::PersistLeftLocked(const Node& node) const {
   persist_.Fence();
 }
 
-// Who only reads can't say that it is done.
 LockWord Tree::Settle(const Node& node) const {
   LockWord version = node.lock();
-  while (version.is_left_locked(generation_)) {
+  while (generation_ != 0 && version.is_left_locked(generation_)) {
     PersistLeftLocked(node);
-    if (generation_ == 0) break;
+    if (!persist_.is_ok()) break;
     uint64_t seen = version.raw();
     std::atomic_ref<uint64_t>(const_cast<uint64_t&>(node.words[Node::kLockWord]))
         .compare_exchange_strong(seen, version.Settled(generation_).raw(), std::memory_order_acq_rel);

@@ -12,11 +12,7 @@
 namespace sealkv::internal {
 
 LockWord Tree::WaitUntilStable(const Node& node) const {
-  if (live_reader_ != nullptr) {
-    const LockWord version = live_reader_->WaitUntilStable(node);
-    if (version.is_left_locked(generation_)) PersistLeftLocked(node);
-    return version;
-  }
+  if (live_reader_ != nullptr) return live_reader_->WaitUntilStable(node);
   constexpr unsigned kSpinsBeforeYield = 256;
   for (unsigned spins = 0;; ++spins) {
     const LockWord version = Settle(node);
