@@ -139,11 +139,16 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Attach(daxfile::DaxFile file, Back
     internal::PersistSuperblock(*image, file.persist());
     if (absl::Status status = internal::RedoCommittedLanes(*image, file.persist()); !status.ok()) return status;
   }
+  return Begin(std::move(file), *image, background);
+}
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Begin(daxfile::DaxFile file, const internal::Image& image,
+                                                    Background background) {
   // Its fence is also the one after which lanes are clear for good.
-  const uint32_t generation = file.read_only() ? 0 : internal::BeginGeneration(*image, file.persist());
+  const uint32_t generation = file.read_only() ? 0 : internal::BeginGeneration(image, file.persist());
   if (absl::Status status = file.persist().status(); !status.ok()) return status;
   file.AdmitReaders();  // there is a store now
-  auto impl = std::make_unique<internal::StoreImpl>(std::move(file), *image, generation, background);
+  auto impl = std::make_unique<internal::StoreImpl>(std::move(file), image, generation, background);
   return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
@@ -153,7 +158,10 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Format(daxfile::DaxFile file, Back
       !status.ok()) {
     return status;
   }
-  return Attach(std::move(file), background);
+  if (absl::Status status = internal::MapParts(file); !status.ok()) return status;
+  const absl::StatusOr<internal::Image> image = internal::OpenImage(file);
+  if (!image.ok()) return image.status();
+  return Begin(std::move(file), *image, background);
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Create(std::string_view path, const Options& options) {

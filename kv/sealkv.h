@@ -87,6 +87,7 @@ inline constexpr size_t kMaxValueBytes = 1 << 30;
 inline constexpr uint64_t kMinCapacityBytes = 64 << 10;
 
 namespace internal {
+class Image;
 class StoreImpl;
 class EpochSlot;
 class OpenSnapshot;
@@ -493,6 +494,8 @@ class Store {
 
  private:
   explicit Store(std::unique_ptr<internal::StoreImpl> impl);
+  static absl::StatusOr<std::unique_ptr<Store>> Begin(daxfile::DaxFile file, const internal::Image& image,
+                                                      Background background);
   absl::Status BeginLogOfCopy(internal::StoreImpl& copy, const internal::OpenSnapshot* at) const;
   std::unique_ptr<internal::StoreImpl> impl_;
 };
