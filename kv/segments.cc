@@ -14,6 +14,12 @@ Segments::Segments(const Image& image, daxfile::Persist& persist)
 
 void Segments::ScanNext() {
   const uint64_t segment = scanned_;
+  LookAtNext();
+  WriteBackTable(segment, scanned_);
+}
+
+void Segments::LookAtNext() {
+  const uint64_t segment = scanned_;
   const SegmentWord word = image_.segment_word(segment);
   SegmentState& first = state(segment);
   if (word.raw() == SegmentWord::kFreeRaw) {
@@ -45,6 +51,7 @@ void Segments::ScanNext() {
 
 void Segments::ScanAll() {
   while (scanned_ < count()) ScanNext();
+  AwaitWriteBack();
 }
 
 std::optional<uint64_t> Segments::FindFree() {
@@ -83,6 +90,7 @@ std::optional<uint64_t> Segments::Take(SegmentKind kind, uint32_t run_length, ui
     state(*segment + i) = {SegmentState::Origin::kCounted, kind, i == 0 ? run_length : 0, 0, false, 0, 0, 0};
   }
   free_count_ -= run_length;
+  AwaitWriteBack();
   uint64_t* word = &image_.segment_words()[*segment];
   persist_.Store(word, SegmentWord(kind, run_length, *segment).raw());
   persist_.Flush(word);

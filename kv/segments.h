@@ -58,7 +58,8 @@ class Segments {
   Segments(const Image& image, daxfile::Persist& persist);
 
   // Takes a free segment (or a run of them for one large record); durable when it returns. Nothing: no more than
-  // `reserve` would be left free. Cost: 1 line, 1 fence.
+  // `reserve` would be left free. Cost: 1 line, 1 fence; and, where it comes to a line of the table for the first time
+  // since the open, as much again.
   std::optional<uint64_t> Take(SegmentKind kind, uint32_t run_length = 1, uint64_t reserve = 0);
 
   // Gives a segment or a whole run back. Cost: 1 line, 1 fence: the table must not show a run's first word while one
@@ -87,6 +88,10 @@ class Segments {
 
  private:
   void ScanNext();
+  void LookAtNext();
+  // Makes durable what a killed writer may have stored there (kv/settle.cc): before a segment is used in trust of it.
+  void WriteBackTable(uint64_t first, uint64_t end);
+  void AwaitWriteBack();
   std::optional<uint64_t> FindFree();
   std::optional<uint64_t> FindFreeRun(uint32_t run_length);
 
@@ -97,7 +102,8 @@ class Segments {
   };
   // As many as there may ever be; from calloc, so that they cost nothing until they are looked at.
   std::unique_ptr<SegmentState[], Free> states_;
-  uint64_t scanned_;  // segments before this one are scanned
+  uint64_t scanned_;             // segments before this one are scanned
+  bool is_written_back_ = true;  // the table's lines so far
   uint64_t free_count_ = 0;
   SegmentRange withheld_;
   // Hints: some may have been taken again; others that are free may be missing, but not after Withhold.
