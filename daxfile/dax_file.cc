@@ -68,7 +68,11 @@ absl::StatusOr<DaxFile> DaxFile::Adopt(int fd, const std::string& path, const Op
   file.size_bytes_ = file.mapped_bytes_ = *bytes;
   file.owns_mapping_ = true;
   if (absl::Status status = MapFile(fd, path, *at, *bytes, probe.tier, options.read_only); !status.ok()) return status;
-  file.persist_ = std::make_unique<Persist>(ModeFor(probe.tier), options.observer);
+  if (options.read_only && probe.tier == Tier::kMsync) {
+    file.synced_files_ = std::make_unique<SyncedFiles>();
+    file.synced_files_->Add(fd);
+  }
+  file.persist_ = std::make_unique<Persist>(ModeFor(probe.tier), options.observer, file.synced_files_.get());
   return file;
 }
 
@@ -132,6 +136,7 @@ void DaxFile::Swap(DaxFile& other) noexcept {
   std::swap(emulate_on_dram_, other.emulate_on_dram_);
   std::swap(tier_reason_, other.tier_reason_);
   std::swap(path_, other.path_);
+  std::swap(synced_files_, other.synced_files_);
   std::swap(persist_, other.persist_);
   std::swap(parts_, other.parts_);
 }

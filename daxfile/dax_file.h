@@ -21,6 +21,7 @@
 #include "daxfile/file_lock.h"
 #include "daxfile/part.h"
 #include "daxfile/persist.h"
+#include "daxfile/synced_files.h"
 #include "daxfile/tier.h"
 #include "daxfile/zero_fill.h"
 
@@ -175,6 +176,7 @@ class DaxFile {
   bool emulate_on_dram_ = false;
   std::string tier_reason_;
   std::string path_;
+  std::unique_ptr<SyncedFiles> synced_files_;  // tier msync, read only: this file and its parts
   std::unique_ptr<Persist> persist_;
   std::vector<std::unique_ptr<DaxFile>> parts_;
 };

@@ -84,6 +84,7 @@ absl::Status DaxFile::CheckPlace(const Part& part) const {
 }
 
 void DaxFile::Append(DaxFile part, const Part& as) {
+  if (synced_files_ != nullptr && part.fd_ >= 0) synced_files_->Add(part.fd_);
   parts_.push_back(std::make_unique<DaxFile>(std::move(part)));
   mapped_bytes_ = std::max(mapped_bytes_, as.at + as.bytes);
 }

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "daxfile/pending_pages.h"
+#include "daxfile/synced_files.h"
 
 namespace daxfile {
 namespace {
@@ -76,6 +77,7 @@ void Persist::FenceOtherwise(const char* file, uint32_t line, const char* functi
 }
 
 void Persist::RememberPages(const void* address, size_t bytes) {
+  if (files_ != nullptr) return;  // all of them are synced
   PendingPages* pages = Find(life_.get());
   if (pages == nullptr) {
     std::erase_if(remembered, [](const Remembered& one) { return one.owner_life.expired(); });
@@ -85,11 +87,15 @@ void Persist::RememberPages(const void* address, size_t bytes) {
 }
 
 void Persist::SyncRememberedPages() {
+  if (files_ != nullptr) return KeepError(files_->SyncAll());
   PendingPages* const pages = Find(life_.get());
   if (pages == nullptr) return;
-  const int error = pages->SyncAll([](uintptr_t begin, size_t bytes) {
+  KeepError(pages->SyncAll([](uintptr_t begin, size_t bytes) {
     return msync(reinterpret_cast<void*>(begin), bytes, MS_SYNC) == 0 ? 0 : errno;
-  });
+  }));
+}
+
+void Persist::KeepError(int error) {
   int none = 0;
   if (error != 0) msync_errno_.compare_exchange_strong(none, error);
 }
@@ -97,7 +103,7 @@ void Persist::SyncRememberedPages() {
 absl::Status Persist::MsyncError() const {
   const int error = msync_errno_.load(std::memory_order_relaxed);
   return absl::DataLossError(
-      absl::StrCat("msync failed: ", std::strerror(error),
+      absl::StrCat(files_ == nullptr ? "msync" : "fdatasync", " failed: ", std::strerror(error),
                    ". What was written since may not survive a power cut: close the store and check the disk."));
 }
 

@@ -27,6 +27,8 @@
 
 namespace daxfile {
 
+class SyncedFiles;
+
 inline constexpr size_t kCacheLineBytes = 64;
 
 // What a thread has asked of persistent memory since it started, over all files.
@@ -83,13 +85,15 @@ class Persist {
  public:
   enum class Mode : uint8_t {
     kCpu,    // clwb + sfence make a store durable
-    kMsync,  // only msync does: flushes remember pages, a fence syncs them
+    kMsync,  // only msync does: flushes remember pages, a fence syncs them; or, with `files`, these
   };
 
-  explicit Persist(Mode mode, PersistObserver* observer = nullptr)
+  // `files`: where msync does nothing (daxfile/synced_files.h).
+  explicit Persist(Mode mode, PersistObserver* observer = nullptr, SyncedFiles* files = nullptr)
       : is_plain_(mode == Mode::kCpu && observer == nullptr && internal::clwb_is_all),
         observer_(observer),
         mode_(mode),
+        files_(files),
         life_(mode == Mode::kMsync ? std::make_shared<const char>() : nullptr) {}
   Persist(const Persist&) = delete;
   Persist& operator=(const Persist&) = delete;
@@ -174,11 +178,13 @@ class Persist {
   void FenceOtherwise(const char* file, uint32_t line, const char* function);
   void RememberPages(const void* address, size_t bytes);
   void SyncRememberedPages();
+  void KeepError(int error);
   absl::Status MsyncError() const;
 
   const bool is_plain_;  // the CPU's clwb and sfence are all there is to it: one test an action
   PersistObserver* const observer_;
   const Mode mode_;
+  SyncedFiles* const files_;
   // Mode::kMsync only: while it lives, so do the pages that threads remember for this object (persist.cc).
   const std::shared_ptr<const char> life_;
   std::atomic<int> msync_errno_{0};

@@ -85,6 +85,8 @@ class Image {
   void Extend(uint64_t size_bytes) { size_bytes_.store(size_bytes, std::memory_order_release); }
   // Asked about what lies beyond the size; by any thread.
   void FollowGrowth(GrowthFollower* follower) { follower_ = follower; }
+  // All that belongs to the store now is mapped, as far as it can be.
+  void MapAll() const { Reaches(~uint64_t{0}); }
 
   std::byte* base() const { return base_; }
   uint64_t size_bytes() const { return size_bytes_.load(std::memory_order_relaxed); }

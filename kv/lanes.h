@@ -85,6 +85,8 @@ class CommittedBatches {
   // written before that. Lanes that are damaged stay. Nothing is flushed where there is nothing to do; else the cost is
   // that of the batches, and a fence.
   absl::Status Finish(daxfile::Persist& persist);
+  // Makes durable the pages that it will store in, as they are (kv/settle.cc): for who is going to have copies of them.
+  void PersistPages(daxfile::Persist& persist) const;
 
  private:
   const Image& image_;

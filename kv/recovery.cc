@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "daxfile/file_lock.h"
 #include "kv/change_log.h"
 #include "kv/lanes.h"
 
@@ -23,6 +24,12 @@ constexpr int kIdentityWords = 8;
 
 uint64_t SuperblockChecksum(const Superblock& superblock) {
   return XXH3_64bits(&superblock, Superblock::kChecksummedBytes);
+}
+
+// Whether there are committed batches that nobody is about to finish.
+bool NeedsToFinish(const daxfile::DaxFile& file) {
+  const absl::StatusOr<Image> image = OpenImage(file);
+  return image.ok() && HasCommittedLanes(*image) && !daxfile::HasWriter(file.lock_fd());
 }
 
 uint64_t MostSegmentsChecksum(uint64_t most_segments) { return XXH3_64bits(&most_segments, sizeof(most_segments)); }
@@ -375,8 +382,35 @@ absl::StatusOr<DamagedImage> OpenDamagedImage(daxfile::DaxFile& file) {
   return damaged;
 }
 
+absl::StatusOr<daxfile::DaxFile> OpenForReading(std::string_view path, daxfile::OpenOptions how) {
+  for (;;) {
+    absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Open(path, how);
+    // Not alone while there is a writer: he has come meanwhile, and finished what was to be finished.
+    if (!how.live && absl::IsUnavailable(file.status())) {
+      how.live = true;
+      continue;
+    }
+    if (!file.ok()) return file;
+    if (absl::Status status = MapParts(*file); !status.ok()) return status;
+    if (how.live && !NeedsToFinish(*file)) return file;
+    if (how.live) {
+      how.live = false;  // what is finished for this process alone must not be finished by a writer as well
+      continue;
+    }
+    const absl::StatusOr<Image> image = OpenImage(*file);
+    if (!image.ok()) return image.status();
+    if (absl::Status status = FinishForReading(*file, *image); !status.ok()) return status;
+    return file;
+  }
+}
+
 absl::Status FinishForReading(daxfile::DaxFile& file, const Image& image) {
-  if (absl::Status status = CommittedBatches(image).status(); !status.ok()) return status;
+  const CommittedBatches batches(image);
+  if (absl::Status status = batches.status(); !status.ok()) return status;
+  if (batches.count() == 0) return absl::OkStatus();
+  PersistSuperblock(image, file.persist());
+  batches.PersistPages(file.persist());
+  if (absl::Status status = file.persist().status(); !status.ok()) return status;
   return FinishWhatCanBeRead(file, image);
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -63,8 +64,13 @@ struct DamagedImage {
 // FailedPrecondition: an undamaged superblock of another version, or nothing left behind the header.
 absl::StatusOr<DamagedImage> OpenDamagedImage(daxfile::DaxFile& file);
 
+// The file of a store, with its parts, for a process that only reads it: `how` is live. If a writer has died in the
+// middle of a batch it is as after FinishForReading.
+absl::StatusOr<daxfile::DaxFile> OpenForReading(std::string_view path, daxfile::OpenOptions how);
+
 // For who reads a store that nobody writes meanwhile: does again, in memory of this process alone, what a writer had
-// committed and not finished when he died (kv/lanes.h). The file stays as it is. DataLoss: a lane is damaged.
+// committed and not finished when he died (kv/lanes.h). The file stays as it is; but what this shows of it, or hides by
+// private copies, is durable. DataLoss: a lane is damaged.
 absl::Status FinishForReading(daxfile::DaxFile& file, const Image& image);
 // The same for who looks for damage: what can be finished is.
 absl::Status FinishWhatCanBeRead(daxfile::DaxFile& file, const Image& image);

@@ -27,12 +27,6 @@ daxfile::OpenOptions FileOptions(const Options& options) {
           .live = true};
 }
 
-// Whether there are committed batches that nobody is about to finish.
-bool NeedsToFinish(const daxfile::DaxFile& file) {
-  const absl::StatusOr<internal::Image> image = internal::OpenImage(file);
-  return image.ok() && internal::HasCommittedLanes(*image) && !daxfile::HasWriter(file.lock_fd());
-}
-
 absl::Status NoSuchExpiry() {
   return absl::InvalidArgumentError("an expiry is a second between 1970 and 2106 (see ExpiryIn).");
 }
@@ -214,26 +208,10 @@ absl::Status Store::Remove(std::string_view path) {
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(std::string_view path, const Options& options) {
-  for (;;) {
-    daxfile::OpenOptions how = FileOptions(options);
-    {
-      absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Open(path, how);
-      if (!file.ok()) return file.status();
-      if (absl::Status status = internal::MapParts(*file); !status.ok()) return status;
-      if (!options.read_only || !NeedsToFinish(*file)) return Attach(*std::move(file));
-    }
-    // A writer has died in the middle of a batch. What he had committed is finished for this process alone; so no other
-    // writer may come meanwhile.
-    how.live = false;
-    absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Open(path, how);
-    if (absl::IsUnavailable(file.status())) continue;  // there is one, who has finished it
-    if (!file.ok()) return file.status();
-    if (absl::Status status = internal::MapParts(*file); !status.ok()) return status;
-    const absl::StatusOr<internal::Image> image = internal::OpenImage(*file);
-    if (!image.ok()) return image.status();
-    if (absl::Status status = internal::FinishForReading(*file, *image); !status.ok()) return status;
-    return Attach(*std::move(file));
-  }
+  absl::StatusOr<daxfile::DaxFile> file = options.read_only ? internal::OpenForReading(path, FileOptions(options))
+                                                            : daxfile::DaxFile::Open(path, FileOptions(options));
+  if (!file.ok()) return file.status();
+  return Attach(*std::move(file));
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::OpenOrCreate(std::string_view path, const Options& options) {

@@ -8,7 +8,8 @@ Segments::Segments(const Image& image, daxfile::Persist& persist)
     : image_(image),
       persist_(persist),
       states_(static_cast<SegmentState*>(std::calloc(image.most_segments(), sizeof(SegmentState)))),
-      scanned_(image.header_segments()) {
+      scanned_(image.header_segments()),
+      count_at_open_(image.segment_count()) {
   if (states_ == nullptr) throw std::bad_alloc();
 }
 
@@ -80,17 +81,17 @@ std::optional<uint64_t> Segments::FindFreeRun(uint32_t run_length) {
 }
 
 std::optional<uint64_t> Segments::Take(SegmentKind kind, uint32_t run_length, uint64_t reserve) {
-  while (reserve > 0 && free_count_ < run_length + reserve) {
-    if (scanned_ == count()) return std::nullopt;
-    ScanNext();
+  while (reserve > 0 && free_count_ < run_length + reserve && scanned_ < count()) ScanNext();
+  std::optional<uint64_t> segment;
+  if (reserve == 0 || free_count_ >= run_length + reserve) {
+    segment = run_length == 1 ? FindFree() : FindFreeRun(run_length);
   }
-  const std::optional<uint64_t> segment = run_length == 1 ? FindFree() : FindFreeRun(run_length);
+  AwaitWriteBack();  // here: a fence is of the thread that has flushed
   if (!segment.has_value()) return std::nullopt;
   for (uint32_t i = 0; i < run_length; ++i) {
     state(*segment + i) = {SegmentState::Origin::kCounted, kind, i == 0 ? run_length : 0, 0, false, 0, 0, 0};
   }
   free_count_ -= run_length;
-  AwaitWriteBack();
   uint64_t* word = &image_.segment_words()[*segment];
   persist_.Store(word, SegmentWord(kind, run_length, *segment).raw());
   persist_.Flush(word);

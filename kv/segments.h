@@ -102,8 +102,9 @@ class Segments {
   };
   // As many as there may ever be; from calloc, so that they cost nothing until they are looked at.
   std::unique_ptr<SegmentState[], Free> states_;
-  uint64_t scanned_;             // segments before this one are scanned
-  bool is_written_back_ = true;  // the table's lines so far
+  uint64_t scanned_;              // segments before this one are scanned
+  const uint64_t count_at_open_;  // what comes later nobody else has touched
+  bool is_written_back_ = true;   // the table's lines so far
   uint64_t free_count_ = 0;
   SegmentRange withheld_;
   // Hints: some may have been taken again; others that are free may be missing, but not after Withhold.

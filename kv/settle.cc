@@ -1,20 +1,25 @@
 // What a writer that was killed has stored, and not yet made durable. It is visible to whoever comes next, for the
-// caches don't know that he is dead; a power cut would take it back. So the next writer doesn't act on it before it is
-// durable (invariant 4 of docs/design.md).
+// caches don't know that he is dead; a power cut would take it back. So nobody acts on it before it is durable
+// (invariant 4 of docs/design.md).
 //
 // Where it is can be told without looking for it. A node is locked from before a commit's word is stored in it until
 // that is durable; so a node that a killed writer left locked is written back by whoever meets it first. The superblock
 // is written back at each open, and the table of segments line by line as it is looked at. After a power cut there is
 // nothing of the kind: what is written back here was durable before.
 //
-// Not so yet: processes that only read, which can't mark a node as done, and would write it back each time. See "Known
-// limits" in docs/design.md.
+// Processes that only read do the same: what can be read can be written back. They can't mark a node as done, so they
+// remember it (kv/written_back.h). A new root is held, so with a node goes the root word.
 #include <algorithm>
 #include <atomic>
 
+#include "kv/lanes.h"
 #include "kv/recovery.h"
 #include "kv/segments.h"
 #include "kv/tree.h"
+#include "kv/written_back.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 namespace sealkv::internal {
 
@@ -27,7 +32,7 @@ void PersistSuperblock(const Image& image, daxfile::Persist& persist) {
 // the end of the background pass's scan: who uses a segment isn't always who looked at its word.
 void Segments::WriteBackTable(uint64_t first, uint64_t end) {
   constexpr uint64_t kWordsInLine = daxfile::kCacheLineBytes / sizeof(uint64_t);
-  for (uint64_t segment = first; segment < end; ++segment) {
+  for (uint64_t segment = first; segment < std::min(end, count_at_open_); ++segment) {
     if (segment % kWordsInLine != 0 && segment != image_.header_segments()) continue;
     persist_.Flush(&image_.segment_words()[segment]);
     is_written_back_ = false;
@@ -40,8 +45,18 @@ void Segments::AwaitWriteBack() {
   is_written_back_ = true;
 }
 
+void CommittedBatches::PersistPages(daxfile::Persist& persist) const {
+  constexpr uint64_t kPageBytes = 4096;
+  for (const RedoChunk* const chunk : chunks_) {
+    for (uint64_t i = 0; i < chunk->count; ++i) {
+      persist.Flush(image_.base() + Raw(chunk->words()[i].where) / kPageBytes * kPageBytes, kPageBytes);
+    }
+  }
+  persist.Fence();
+}
+
 // With the 8-byte values that its records hold: those change in place, under the lock of their leaf.
-void Tree::PersistLeftLocked(const Node& node) const {
+void Tree::FlushLeftLocked(const Node& node) const {
   persist_.Flush(&node, kNodeBytes);
   const Perm perm = node.perm();
   for (unsigned i = 0; node.is_leaf() && i < std::min(perm.count(), kSlots); ++i) {
@@ -50,13 +65,42 @@ void Tree::PersistLeftLocked(const Node& node) const {
     const RecordView record = image_.RecordAt(node.record(slot).offset());
     if (!record.is_null() && record.has_word_value()) persist_.Flush(record.value_word());
   }
+}
+
+// The root word, too: a new root is held until the word that leads there is durable.
+void Tree::WriteBackOnce(const Node& node, LockWord version) const {
+  if (persist_.mode() == daxfile::Persist::Mode::kMsync) return SyncOnce(version);
+  const uint64_t place = Raw(image_.OffsetOf(&node)) / kNodeBytes;
+  if (generation_ == 0 && written_back_.Contains(place, version.raw())) return;
+  persist_.Flush(&RootWord(image_.superblock(), id_));
+  FlushLeftLocked(node);
   persist_.Fence();
+  if (generation_ == 0) written_back_.Add(place, version.raw());
+}
+
+// A sync takes as long for a node as for all that there is, and then nothing is left of this generation, nor of those
+// before it; but for what lies in parts that weren't mapped yet.
+void Tree::SyncOnce(LockWord version) const {
+  if (!persist_.is_ok()) return;
+  image_.MapAll();
+  const uint64_t synced = synced_.load(std::memory_order_acquire);
+  const uint64_t segments = generation_ == 0 ? image_.segment_count() : 0;  // a writer's own parts it made itself
+  if (synced >> 32 >= version.generation() && static_cast<uint32_t>(synced) >= segments) return;
+  persist_.Flush(image_.base(), image_.size_bytes());
+  persist_.Fence();
+  const uint64_t last = generation_ == 0 ? version.generation() : generation_ - 1;
+  if (persist_.is_ok()) synced_.store(last << 32 | segments, std::memory_order_release);
 }
 
 LockWord Tree::Settle(const Node& node) const {
+  if (generation_ == 0) {
+    const LockWord version = live_reader_ == nullptr ? node.lock() : live_reader_->WaitUntilStable(node);
+    if (version.is_left_locked(generation_)) WriteBackOnce(node, version);
+    return version;
+  }
   LockWord version = node.lock();
-  while (generation_ != 0 && version.is_left_locked(generation_)) {
-    PersistLeftLocked(node);
+  while (version.is_left_locked(generation_)) {
+    WriteBackOnce(node, version);
     if (!persist_.is_ok()) break;
     uint64_t seen = version.raw();
     std::atomic_ref<uint64_t>(const_cast<uint64_t&>(node.words[Node::kLockWord]))
@@ -64,6 +108,11 @@ LockWord Tree::Settle(const Node& node) const {
     version = node.lock();
   }
   return version;
+}
+
+uint64_t WrittenBack::Hash(uint64_t place, uint64_t what) {
+  const uint64_t pair[] = {place, what};
+  return XXH3_64bits(pair, sizeof(pair)) | 1;
 }
 
 }  // namespace sealkv::internal

@@ -16,6 +16,7 @@
 #define SEALKV_KV_TREE_H_
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -33,6 +34,7 @@
 #include "kv/live_reader.h"
 #include "kv/node.h"
 #include "kv/ordered_node.h"
+#include "kv/written_back.h"
 
 namespace sealkv::internal {
 
@@ -110,6 +112,7 @@ class Tree {
         image_(image),
         persist_(persist),
         generation_(generation),
+        written_back_(image.most_segments() * image.segment_bytes() / kNodeBytes),
         hints_(image.most_segments() * image.segment_bytes()) {
     if (id_ != RootId::kKeys) hints_.Disable();
   }
@@ -142,8 +145,11 @@ class Tree {
     live_reader_ = live_reader;
     hints_.Disable();
   }
-  // Whether what a lock word that may_be_held() leads to makes sense: see LiveReader::status.
-  absl::Status ReadStatus() const { return live_reader_ == nullptr ? absl::OkStatus() : live_reader_->status(); }
+  // Whether what a lock word that may_be_held() leads to makes sense, and is durable: see LiveReader::status.
+  absl::Status ReadStatus() const {
+    if (generation_ == 0 && !persist_.is_ok()) return persist_.status();  // what it shows might not be durable
+    return live_reader_ == nullptr ? absl::OkStatus() : live_reader_->status();
+  }
   // Whether all that was read of the node since it had this version was read of that version.
   static bool IsUnchanged(const Node& node, LockWord version) {
     std::atomic_signal_fence(std::memory_order_seq_cst);  // vector loads must not sink below the one that follows
@@ -340,10 +346,12 @@ class Tree {
   }
   absl::Status DamagedUnlessChanged(const PathStep& step, const Change& change, const char* what) const;
   LockWord WaitUntilStable(const Node& node) const;
-  // The lock word; if a killed writer had left the node locked, all that he stored there is durable then
-  // (kv/settle.cc).
+  // The lock word; if a killed writer had left the node locked, all that he stored there is durable then, and so is
+  // what leads there (kv/settle.cc).
   LockWord Settle(const Node& node) const;
-  void PersistLeftLocked(const Node& node) const;
+  void WriteBackOnce(const Node& node, LockWord version) const;
+  void SyncOnce(LockWord version) const;
+  void FlushLeftLocked(const Node& node) const;
   void DescendScalar(std::string_view key, Purpose purpose, Descent& result) const;
   void DescendAvx512(std::string_view key, Purpose purpose, Descent& result) const;
 
@@ -358,6 +366,8 @@ class Tree {
   daxfile::Persist& persist_;
   const uint32_t generation_;
   const LiveReader* live_reader_ = nullptr;
+  mutable WrittenBack written_back_;         // in a process that only reads
+  mutable std::atomic<uint64_t> synced_{0};  // the newest generation << 32 | so many segments: see SyncOnce
   mutable LeafHints hints_;
 };
 

@@ -12,7 +12,7 @@
 namespace sealkv::internal {
 
 LockWord Tree::WaitUntilStable(const Node& node) const {
-  if (live_reader_ != nullptr) return live_reader_->WaitUntilStable(node);
+  if (generation_ == 0) return Settle(node);
   constexpr unsigned kSpinsBeforeYield = 256;
   for (unsigned spins = 0;; ++spins) {
     const LockWord version = Settle(node);

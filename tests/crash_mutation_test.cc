@@ -136,7 +136,6 @@ constexpr Independent kIndependent[] = {
     {"Release", "fence", "StoreCommitWord", "store", "what is given back could be reached from nowhere before"},
     {"DiscardRecords", "fence", "Release", "store", "what is given back could be reached from nowhere before"},
     {"StoreCommitWord", "fence", "SetPartWord", "store", "what was moved out of a part was given back before, durably"},
-    {"BeginGeneration", "fence", "Release", "store", "what is given back could be reached from nowhere before"},
     {"Take", "fence", "Release", "store", "the segment just taken was good for nothing, and is given back"},
     {"StoreCommitWord", "fence", "Take", "store", "nothing lies in the new segment yet"},
     {"DiscardRecords", "fence", "Take", "store", "nothing lies in the new segment yet"},
