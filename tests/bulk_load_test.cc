@@ -78,6 +78,7 @@ TEST(BulkLoadTest, NodesAreFullAndTheFencesFew) {
   for (uint64_t i = 0; i < 14 * 14 * 14; ++i) model[U64Key(i)] = WordValue(i);
   MemoryStore store(16 << 20);
   ASSERT_OK(store.Format());
+  ASSERT_OK(store->WaitUntilSpaceIsKnown());  // writes the table of segments back
   const daxfile::PersistCounters before = daxfile::ThreadPersistCounters();
   ASSERT_OK(Load(*store, model));
   const daxfile::PersistCounters cost = daxfile::ThreadPersistCounters() - before;
