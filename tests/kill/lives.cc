@@ -27,6 +27,7 @@ Lives::~Lives() {
 }
 
 std::string Lives::Begin() {
+  Store::Remove(path_).IgnoreError();  // in a container, a run that was ended may have had this process's number
   const absl::StatusOr<std::unique_ptr<Store>> store =
       Store::Create(path_, {.capacity_bytes = plan_.capacity_bytes,
                             .max_bytes = std::max(plan_.capacity_bytes, plan_.max_bytes),
