@@ -55,16 +55,23 @@ void CommittedBatches::PersistPages(daxfile::Persist& persist) const {
   persist.Fence();
 }
 
-// With the 8-byte values that its records hold: those change in place, under the lock of their leaf.
-void Tree::FlushLeftLocked(const Node& node) const {
+// With the 8-byte values that its records hold: those change in place, under the lock of their leaf. False: one can't
+// be reached now (it lies in a part that can't be mapped, or the node is damaged).
+bool Tree::FlushLeftLocked(const Node& node) const {
   persist_.Flush(&node, kNodeBytes);
   const Perm perm = node.perm();
+  bool is_all = true;
   for (unsigned i = 0; node.is_leaf() && i < std::min(perm.count(), kSlots); ++i) {
     const unsigned slot = perm.slot(i);
     if (!IsRecord(node.kinds().kind(slot))) continue;
     const RecordView record = image_.RecordAt(node.record(slot).offset());
-    if (!record.is_null() && record.has_word_value()) persist_.Flush(record.value_word());
+    if (record.is_null()) {
+      is_all = false;
+    } else if (record.has_word_value()) {
+      persist_.Flush(record.value_word());
+    }
   }
+  return is_all;
 }
 
 // The root word, too: a new root is held until the word that leads there is durable.
@@ -73,22 +80,29 @@ void Tree::WriteBackOnce(const Node& node, LockWord version) const {
   const uint64_t place = Raw(image_.OffsetOf(&node)) / kNodeBytes;
   if (generation_ == 0 && written_back_.Contains(place, version.raw())) return;
   persist_.Flush(&RootWord(image_.superblock(), id_));
-  FlushLeftLocked(node);
+  const bool is_all = FlushLeftLocked(node);
   persist_.Fence();
-  if (generation_ == 0) written_back_.Add(place, version.raw());
+  if (generation_ == 0 && is_all) written_back_.Add(place, version.raw());
 }
 
-// A sync takes as long for a node as for all that there is, and then nothing is left of this generation, nor of those
-// before it; but for what lies in parts that weren't mapped yet.
+// A sync takes as long for a node as for all that there is, and then nothing is left of the generations that are over;
+// but for what lies in parts that a reader hadn't mapped yet. A writer's parts are there, or its own.
 void Tree::SyncOnce(LockWord version) const {
-  if (!persist_.is_ok()) return;
+  const auto is_synced = [&] {
+    const uint64_t synced = synced_.load(std::memory_order_acquire);
+    const bool has_all_parts = generation_ != 0 || static_cast<uint32_t>(synced) >= image_.segment_count();
+    return has_all_parts && synced >> 32 >= version.generation();
+  };
+  if (is_synced() || !persist_.is_ok()) return;
+  const std::lock_guard<std::mutex> lock(sync_mutex_);
+  if (is_synced() || !persist_.is_ok()) return;
   image_.MapAll();
-  const uint64_t synced = synced_.load(std::memory_order_acquire);
-  const uint64_t segments = generation_ == 0 ? image_.segment_count() : 0;  // a writer's own parts it made itself
-  if (synced >> 32 >= version.generation() && static_cast<uint32_t>(synced) >= segments) return;
+  const uint64_t segments = image_.segment_count();
+  // The one in force isn't over, unless this version, which is of one that is, is of it.
+  const auto in_force = static_cast<uint32_t>(Node::Load(image_.superblock().generation));
+  const uint64_t last = std::max<uint64_t>(version.generation(), in_force - 1);
   persist_.Flush(image_.base(), image_.size_bytes());
   persist_.Fence();
-  const uint64_t last = generation_ == 0 ? version.generation() : generation_ - 1;
   if (persist_.is_ok()) synced_.store(last << 32 | segments, std::memory_order_release);
 }
 

@@ -18,6 +18,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -351,7 +352,7 @@ class Tree {
   LockWord Settle(const Node& node) const;
   void WriteBackOnce(const Node& node, LockWord version) const;
   void SyncOnce(LockWord version) const;
-  void FlushLeftLocked(const Node& node) const;
+  bool FlushLeftLocked(const Node& node) const;
   void DescendScalar(std::string_view key, Purpose purpose, Descent& result) const;
   void DescendAvx512(std::string_view key, Purpose purpose, Descent& result) const;
 
@@ -367,6 +368,7 @@ class Tree {
   const uint32_t generation_;
   const LiveReader* live_reader_ = nullptr;
   mutable WrittenBack written_back_;         // in a process that only reads
+  mutable std::mutex sync_mutex_;            // of who syncs
   mutable std::atomic<uint64_t> synced_{0};  // the newest generation << 32 | so many segments: see SyncOnce
   mutable LeafHints hints_;
 };

@@ -1,10 +1,12 @@
 // A process that reads a store beside its writer, who is killed; perhaps another writer comes. Then the power fails:
 // what the reader was shown after the kill, or told that it isn't there, is as it was.
+#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -54,7 +56,49 @@ class CrashKilledReaderTest : public ::testing::TestWithParam<std::pair<bool, Af
     EXPECT_LT(unknown, run.kills.size() * run.keys.size() * 3 / 4) << "else this shows nothing";
   }
 
+  // The reader looks after the first kill, another writer opens the store, changes the same keys, and is killed too.
+  void TryTwoKills(const KilledRun& run, const Kill& first) {
+    const std::vector<Kill> kills = KilledNext(first, [&](Store& store) {
+      for (const auto& [key, value] : run.keys) EXPECT_OK(store.Put(key, testing::WordValue(77)));
+    });
+    EXPECT_GT(kills.size(), 2 * run.keys.size());
+    for (size_t i = 0; i < kills.size() && !HasFailure(); i += 3) {
+      SCOPED_TRACE("the next one at action " + std::to_string(i));
+      const StoreFile file(is_on_disk() ? PathOnDisk() : PathInMemory(), run.begin.visible);
+      DurableBytes of_reader(file.span(), run.begin.durable);
+      std::optional<absl::StatusOr<daxfile::DaxFile>> writer(file.LockForWriting());
+      const std::unique_ptr<Store> reader = file.Open(of_reader, /*read_only=*/true);
+      if (reader == nullptr) return;
+      file.Write(first.visible);
+      of_reader.Set(first.durable);
+      writer.reset();
+      EXPECT_EQ(Ask(*reader, run.keys).size(), run.keys.size());
+      writer.emplace(file.LockForWriting());
+      EXPECT_OK(*writer);
+      file.Write(kills[i].visible);
+      of_reader.Set(Joined(of_reader.bytes(), first.durable, kills[i].durable));
+      writer.reset();
+      ExpectDurable(Ask(*reader, run.keys), of_reader.bytes(), run.keys);
+    }
+  }
+
  private:
+  void SetUp() override {
+    if (!is_on_disk()) return;
+    if (const daxfile::Tier tier = TierOnDisk(); tier != daxfile::Tier::kMsync) {
+      GTEST_SKIP() << "the test's directory has another tier: " << daxfile::TierName(tier);
+    }
+  }
+
+  static void ExpectDurable(const Answers& answers, const Bytes& durable, const testing::Model& keys) {
+    const std::unique_ptr<testing::Memory> left = MemoryOf(durable);
+    const std::unique_ptr<Store> after = Open(*left);
+    if (after == nullptr) return;
+    const Answers now = Ask(*after, keys);
+    for (const auto& [key, answer] : answers) EXPECT_EQ(now.at(key), answer) << "the power cut took it back: " << key;
+    EXPECT_TRUE(testing::IsClean(left->span()));
+  }
+
   size_t TryKill(const Kill& before, const Kill& kill, const testing::Model& keys) {
     const StoreFile file(is_on_disk() ? PathOnDisk() : PathInMemory(), before.visible);
     std::optional<absl::StatusOr<daxfile::DaxFile>> writer(file.LockForWriting());
@@ -70,13 +114,18 @@ class CrashKilledReaderTest : public ::testing::TestWithParam<std::pair<bool, Af
     const std::unique_ptr<Store> next =
         GetParam().second == After::kAnotherWriter ? file.Open(of_next, /*read_only=*/false) : nullptr;
     const Answers answers = Ask(*reader, keys);
-    const std::unique_ptr<testing::Memory> left = MemoryOf(of_reader.bytes());
-    const std::unique_ptr<Store> after = Open(*left);
-    if (after == nullptr) return 0;
-    const Answers now = Ask(*after, keys);
-    for (const auto& [key, answer] : answers) EXPECT_EQ(now.at(key), answer) << "the power cut took it back: " << key;
-    EXPECT_TRUE(testing::IsClean(left->span()));
+    ExpectDurable(answers, of_reader.bytes(), keys);
     return keys.size() - answers.size();
+  }
+
+  // What the reader has made durable meanwhile stays so, where the next writer has made nothing else durable.
+  static Bytes Joined(const Bytes& by_reader, const Bytes& before_next, const Bytes& by_next) {
+    Bytes joined = by_next;
+    for (size_t at = 0; at < joined.size(); at += kLineBytes) {
+      const bool is_next = std::memcmp(&by_next[at], &before_next[at], kLineBytes) != 0;
+      if (!is_next) std::memcpy(&joined[at], &by_reader[at], kLineBytes);
+    }
+    return joined;
   }
 };
 
@@ -84,6 +133,14 @@ TEST_P(CrashKilledReaderTest, Pairs) { TryAllKills(Pairs()); }
 TEST_P(CrashKilledReaderTest, RecordsAndLayers) { TryAllKills(RecordsAndLayers()); }
 TEST_P(CrashKilledReaderTest, Batches) { TryAllKills(Batches()); }
 TEST_P(CrashKilledReaderTest, ABatchBesideAnotherWriter) { TryAllKills(ABatchBesideAnotherWriter()); }
+
+TEST_P(CrashKilledReaderTest, TwoWritersOneAfterTheOther) {
+  const KilledRun run = Pairs();
+  for (size_t i = 0; i < run.kills.size() && !HasFailure(); i += 29) {
+    SCOPED_TRACE("the first one killed at action " + std::to_string(i));
+    TryTwoKills(run, run.kills[i]);
+  }
+}
 
 INSTANTIATE_TEST_SUITE_P(Places, CrashKilledReaderTest,
                          ::testing::Values(std::pair(false, After::kNobody), std::pair(false, After::kAnotherWriter),

@@ -63,6 +63,17 @@ KilledRun KilledIn(const Run& run) {
   return killed;
 }
 
+std::vector<Kill> KilledNext(const Kill& first, const Script& script) {
+  std::vector<Kill> kills;
+  const std::unique_ptr<Memory> memory = MemoryOf(first.visible);
+  DurableBytes durable(memory->span(), first.durable);
+  const std::unique_ptr<Store> store = Open(*memory, &durable);
+  if (store == nullptr) return kills;
+  durable.on_event = [&](const daxfile::Site&) { kills.push_back({CopyOf(memory->span()), durable.bytes()}); };
+  script(*store);
+  return kills;
+}
+
 std::unique_ptr<Store> Open(const Memory& memory, daxfile::PersistObserver* observer) {
   auto store = Store::Attach(daxfile::DaxFile::OverMemory(memory.span(), observer), Background::kNone);
   EXPECT_OK(store);

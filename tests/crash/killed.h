@@ -112,6 +112,8 @@ struct KilledRun {
   testing::Model keys;
 };
 KilledRun KilledIn(const Run& run);
+// The next writer, killed in his turn: who opened what the first one left.
+std::vector<Kill> KilledNext(const Kill& first, const Script& script);
 
 KilledRun Pairs();
 KilledRun RecordsAndLayers();
