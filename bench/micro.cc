@@ -160,9 +160,9 @@ void GetBesideNoWriter(benchmark::State& state, bool after_power_cut, bool again
   state.SetItemsProcessed(static_cast<int64_t>(kPairs) * state.iterations());
   Store::Remove(path).IgnoreError();
 }
-BENCHMARK_CAPTURE(GetBesideNoWriter, in order, false, true)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(GetBesideNoWriter, after a power cut the first time, true, false)->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(GetBesideNoWriter, after a power cut again, true, true)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(GetBesideNoWriter, no node left locked, false, true)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(GetBesideNoWriter, all left locked for the first time, true, false)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(GetBesideNoWriter, all left locked again, true, true)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace sealkv::internal
