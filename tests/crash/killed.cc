@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <random>
 #include <string_view>
 #include <thread>
 
@@ -124,7 +125,12 @@ std::unique_ptr<Store> StoreFile::Open(DurableBytes& durable, bool read_only) co
   return store.ok() ? *std::move(store) : nullptr;
 }
 
-std::string PathInMemory() { return "/dev/shm/crash_killed_test." + std::to_string(getpid()); }
+// Two tests that run at once, each in its own container, may have the same process number.
+std::string PathInMemory() {
+  static const std::string path =
+      "/dev/shm/crash_killed." + std::to_string((uint64_t{std::random_device{}()} << 32) | std::random_device{}());
+  return path;
+}
 std::string PathOnDisk() { return ::testing::TempDir() + "/crash_killed_test." + std::to_string(getpid()); }
 
 daxfile::Tier TierOnDisk() {
