@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +59,15 @@ class Engine {
   virtual absl::Status Put(const Key& key, std::string_view value) = 0;
   // NotFound if the key isn't there; any other error means that this couldn't be found out.
   virtual absl::Status Get(const Key& key, std::string* value) = 0;
+  // Gets of several keys, in one call where the engine has that.
+  virtual void MultiGet(std::span<const Key> keys, std::vector<absl::StatusOr<std::string>>* values) {
+    values->resize(keys.size());
+    for (size_t i = 0; i < keys.size(); ++i) {
+      absl::StatusOr<std::string>& value = (*values)[i];
+      if (!value.ok()) value.emplace();
+      if (const absl::Status got = Get(keys[i], &*value); !got.ok()) value = got;
+    }
+  }
   // NotFound if the key isn't there; OK from log-structured engines, which don't look.
   virtual absl::Status Delete(const Key& key) = 0;
   // Up to `count` pairs from the first key >= `from` (nothing: from the first key, or the last when reversed).

@@ -114,6 +114,27 @@ class LmdbEngine : public Engine {
     return code == MDB_NOTFOUND ? Missing() : ErrorOf(code, path_);
   }
 
+  // Within one transaction.
+  void MultiGet(std::span<const Key> keys, std::vector<absl::StatusOr<std::string>>* values) override {
+    Reader* reader = nullptr;
+    const int begun = BeginRead(&reader);
+    if (begun != MDB_SUCCESS) return values->assign(keys.size(), ErrorOf(begun, path_));
+    values->resize(keys.size());
+    for (size_t i = 0; i < keys.size(); ++i) {
+      absl::StatusOr<std::string>& value = (*values)[i];
+      MDB_val name = ValOf(keys[i].bytes), found;
+      const int code = Lmdb().get(reader->txn(), dbi_, &name, &found);
+      if (code != MDB_SUCCESS) {
+        value = code == MDB_NOTFOUND ? Missing() : ErrorOf(code, path_);
+      } else if (value.ok()) {
+        value->assign(BytesOf(found));
+      } else {
+        value.emplace(BytesOf(found));
+      }
+    }
+    reader->Reset();
+  }
+
   absl::Status Delete(const Key& key) override {
     return InTransaction([&](MDB_txn* txn) {
       MDB_val name = ValOf(key.bytes);

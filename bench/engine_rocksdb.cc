@@ -38,6 +38,7 @@ struct RocksDb {
   IMPORT(pinnableslice_value)
   IMPORT(pinnableslice_destroy)
   IMPORT(merge)
+  IMPORT(multi_get)
   IMPORT(options_set_uint64add_merge_operator)
   IMPORT(options_set_max_background_jobs)
   IMPORT(options_set_info_log_level)
@@ -64,6 +65,27 @@ class RocksDbEngine final : public LsmEngine<RocksDb> {
     value->assign(bytes, size);
     Lib().pinnableslice_destroy(found);
     return absl::OkStatus();
+  }
+
+  void MultiGet(std::span<const Key> keys, std::vector<absl::StatusOr<std::string>>* values) override {
+    std::vector<const char*> names(keys.size());
+    std::vector<size_t> name_bytes(keys.size()), value_bytes(keys.size());
+    std::vector<char*> found(keys.size()), errors(keys.size());
+    for (size_t i = 0; i < keys.size(); ++i) {
+      names[i] = keys[i].bytes.data();
+      name_bytes[i] = keys[i].bytes.size();
+    }
+    Lib().multi_get(db(), read_options(), keys.size(), names.data(), name_bytes.data(), found.data(),
+                    value_bytes.data(), errors.data());
+    values->clear();
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (found[i] != nullptr) {
+        values->emplace_back(std::string(found[i], value_bytes[i]));
+        Lib().free(found[i]);
+      } else {
+        values->emplace_back(errors[i] == nullptr ? Missing() : TakeError(errors[i]));
+      }
+    }
   }
 
   // A merge: it writes that 1 is to be added, and reads nothing. Gets and compactions make the sum.

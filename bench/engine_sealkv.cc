@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "bench/engine.h"
 #include "kv/sealkv.h"
@@ -36,6 +37,11 @@ class SealkvEngine : public Engine {
 
   absl::Status Put(const Key& key, std::string_view value) override { return store_->Put(key.bytes, value); }
   absl::Status Get(const Key& key, std::string* value) override { return store_->Get(key.bytes, value); }
+  void MultiGet(std::span<const Key> keys, std::vector<absl::StatusOr<std::string>>* values) override {
+    absl::InlinedVector<std::string_view, 128> names;
+    for (const Key& key : keys) names.push_back(key.bytes);
+    store_->MultiGet(names, values);
+  }
   absl::Status Delete(const Key& key) override { return store_->Delete(key.bytes); }
 
   absl::StatusOr<uint64_t> Scan(const std::optional<Key>& from, uint64_t count, bool reverse, uint64_t* sum) override {

@@ -14,7 +14,7 @@ constexpr std::string_view kHotKey = "hot key.";
 Distribution DistributionOf(std::string_view workload, const WorkloadOptions& options) {
   if (const auto mix = MixOf(workload, options)) return mix->distribution;
   const bool is_chosen =
-      workload == "readrandom" || workload == "overwrite" || workload == "seekrandom" || workload == "addcold";
+      IsReadRandom(workload) || workload == "overwrite" || workload == "seekrandom" || workload == "addcold";
   return is_chosen ? options.distribution : Distribution::kUniform;
 }
 
@@ -36,7 +36,7 @@ Operations::Operations(std::string_view workload, const WorkloadOptions& options
 Operations::Operation Operations::OperationOf(std::string_view workload) {
   if (IsFill(workload)) return &Operations::Fill;
   if (workload == "overwrite") return &Operations::Overwrite;
-  if (workload == "readrandom") return &Operations::ReadRandom;
+  if (IsReadRandom(workload)) return &Operations::ReadRandom;
   if (workload == "readmissing") return &Operations::ReadMissing;
   if (workload == "seekrandom") return &Operations::SeekRandom;
   if (IsDeletion(workload)) return &Operations::Delete;
@@ -72,12 +72,17 @@ Operations::Operation Operations::OperationOf(std::string_view workload) {
   const Key key = KeyOf(share, rank);
   if (const absl::Status got = engine_.Get(key, &share.value); !got.ok()) [[unlikely]]
     return JudgeNotFound(share, rank, got);
+  return Check(share, rank, key.number, key.bytes, share.value);
+}
+
+[[gnu::always_inline]] inline absl::Status Operations::Check(Share& share, uint64_t rank, uint64_t key_number,
+                                                             std::string_view key, std::string_view value) {
   if (has_gone_ && contents_.MustBeMissing(rank)) [[unlikely]]
     return absl::DataLossError("a key was found that had been deleted");
-  if (!share.data.IsValueOf(key.number, contents_.last_round(), share.value)) [[unlikely]] {
-    if (absl::Status status = JudgeOtherValue(share, rank); !status.ok()) return status;
+  if (!share.data.IsValueOf(key_number, contents_.last_round(), value)) [[unlikely]] {
+    if (absl::Status status = JudgeOtherValue(rank, value); !status.ok()) return status;
   }
-  share.bytes += key.bytes.size() + share.value.size();
+  share.bytes += key.size() + value.size();
   return absl::OkStatus();
 }
 
@@ -88,8 +93,8 @@ absl::Status Operations::JudgeNotFound(Share& share, uint64_t rank, const absl::
   return absl::OkStatus();
 }
 
-absl::Status Operations::JudgeOtherValue(const Share& share, uint64_t rank) const {
-  return contents_.MayBeSum(rank, share.value) ? absl::OkStatus() : absl::DataLossError("a wrong value was read");
+absl::Status Operations::JudgeOtherValue(uint64_t rank, std::string_view value) const {
+  return contents_.MayBeSum(rank, value) ? absl::OkStatus() : absl::DataLossError("a wrong value was read");
 }
 
 absl::Status Operations::Scan(Share& share, uint64_t from_rank, uint64_t count) {
@@ -153,13 +158,43 @@ absl::Status Operations::AddCold(Share& share, uint64_t i) {
 absl::Status Operations::TouchSnapshot(Share&, uint64_t) { return engine_.TouchSnapshot(); }
 
 absl::Status Operations::WriteBatch(Share& share, uint64_t i) {
-  const uint64_t end = std::min((i + 1) * options_.batch_size, options_.num);
-  for (uint64_t at = i * options_.batch_size; at < end; ++at) {
+  const uint64_t end = std::min((i + 1) * batch_size_, operations_);
+  for (uint64_t at = i * batch_size_; at < end; ++at) {
     const Key key = is_fill_ ? KeyAt(share, at) : KeyOf(share, AnyRank(share, at));
     share.bytes += key.bytes.size() + options_.data.value_bytes;
     share.batch->Put(key, share.data.ValueOf(key.number, contents_.round()));
   }
   return share.batch->Write();
+}
+
+absl::Status Operations::ReadBatch(Share& share, uint64_t i) {
+  const uint64_t begin = i * batch_size_;
+  const uint64_t end = std::min(begin + batch_size_, operations_);
+  // Keys one behind the other, and views of them when all are there.
+  share.asked.clear();
+  share.keys.clear();
+  share.key_bytes.clear();
+  for (uint64_t at = begin; at < end; ++at) {
+    const uint64_t rank = AnyRank(share, at);
+    const Key key = KeyOf(share, rank);
+    share.asked.push_back({rank, key.bytes.size()});
+    share.keys.push_back({key.number, {}});
+    share.key_bytes.insert(share.key_bytes.end(), key.bytes.begin(), key.bytes.end());
+  }
+  const char* bytes = share.key_bytes.data();
+  for (size_t at = 0; at < share.keys.size(); ++at) {
+    share.keys[at].bytes = {bytes, share.asked[at].key_bytes};
+    bytes += share.asked[at].key_bytes;
+  }
+  engine_.MultiGet(share.keys, &share.values);
+  for (size_t at = 0; at < share.keys.size(); ++at) {
+    const absl::StatusOr<std::string>& value = share.values[at];
+    const absl::Status status = value.ok() ? Check(share, share.asked[at].rank, share.keys[at].number,
+                                                   share.keys[at].bytes, *value)
+                                           : JudgeNotFound(share, share.asked[at].rank, value.status());
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Operations::Mix(Share& share, uint64_t i) {

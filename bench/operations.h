@@ -7,8 +7,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "bench/data.h"
 #include "bench/distribution.h"
 #include "bench/histogram.h"
@@ -31,6 +33,15 @@ struct Share {
   Histogram latency_ns;
   daxfile::PersistCounters persist;
   std::unique_ptr<EngineBatch> batch;
+  // Of a batch of gets.
+  struct Asked {
+    uint64_t rank;
+    size_t key_bytes;
+  };
+  std::vector<Asked> asked;
+  std::vector<Key> keys;
+  std::vector<char> key_bytes;
+  std::vector<absl::StatusOr<std::string>> values;
   Contents::Extent inserted{0, 0};  // indexes that no other thread inserts
 };
 
@@ -38,9 +49,14 @@ class Operations {
  public:
   Operations(std::string_view workload, const WorkloadOptions& options, const Subject& subject);
 
-  // The i-th of all threads'. After this an operation is a batch of puts, the i-th.
+  // The i-th of all threads'.
   absl::Status Do(Share& share, uint64_t i) { return (this->*operate_)(share, i); }
-  void UseBatches() { operate_ = &Operations::WriteBatch; }
+  // After this an operation is the i-th batch of so many puts or gets, `operations` in all.
+  void UseBatches(uint64_t batch_size, uint64_t operations) {
+    batch_size_ = batch_size;
+    operations_ = operations;
+    operate_ = operate_ == &Operations::ReadRandom ? &Operations::ReadBatch : &Operations::WriteBatch;
+  }
 
   absl::Status Overwrite(Share& share, uint64_t i);
 
@@ -62,10 +78,11 @@ class Operations {
   Key KeyOf(Share& share, uint64_t rank) const;
   absl::Status Write(Share& share, const Key& key);
   absl::Status Read(Share& share, uint64_t rank);
+  absl::Status Check(Share& share, uint64_t rank, uint64_t key_number, std::string_view key, std::string_view value);
   absl::Status Scan(Share& share, uint64_t from_rank, uint64_t count);
   // What to think of a read that didn't find the record's key, or found another value than those it was given.
   absl::Status JudgeNotFound(Share& share, uint64_t rank, const absl::Status& got) const;
-  absl::Status JudgeOtherValue(const Share& share, uint64_t rank) const;
+  absl::Status JudgeOtherValue(uint64_t rank, std::string_view value) const;
 
   absl::Status Fill(Share& share, uint64_t i);
   absl::Status ReadRandom(Share& share, uint64_t i);
@@ -76,6 +93,7 @@ class Operations {
   absl::Status AddCold(Share& share, uint64_t i);
   absl::Status TouchSnapshot(Share& share, uint64_t i);
   absl::Status WriteBatch(Share& share, uint64_t i);
+  absl::Status ReadBatch(Share& share, uint64_t i);
   absl::Status Mix(Share& share, uint64_t i);
 
   const WorkloadOptions& options_;
@@ -85,6 +103,8 @@ class Operations {
   const bool deletes_most_;
   const bool has_gone_;
   Operation operate_;
+  uint64_t batch_size_ = 1;
+  uint64_t operations_ = 0;
   const YcsbMix mix_;
   const uint64_t records_;  // at the beginning
   const uint64_t order_;    // another one for each workload

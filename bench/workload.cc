@@ -14,9 +14,10 @@ namespace sealkv::bench {
 namespace {
 
 constexpr char kNames[] =
-    "fillseq fillrandom overwrite readrandom readmissing readseq readreverse seekrandom deleterandom deletemost "
+    "fillseq fillrandom overwrite readrandom multireadrandom readmissing readseq readreverse seekrandom deleterandom deletemost "
     "readseqwhilewriting addhot addcold snapshot compact open ycsbload ycsba ycsbb ycsbc ycsbd ycsbe ycsbf ycsb";
 constexpr uint64_t kProgressEvery = 4096;
+constexpr uint64_t kGetsTogether = 64;  // where no number is given
 
 class Run {
  public:
@@ -85,15 +86,17 @@ class Run {
       shares.push_back(std::make_unique<Share>(options_.data));
       shares[i]->inserted.first = end_of_indexes + i * operations;
     }
-    bool in_batches = options_.batch_size > 1 && (IsFill(workload_) || workload_ == "overwrite");
-    if (in_batches) {
+    const bool reads_batches = workload_ == "multireadrandom";
+    const uint64_t batch_size = reads_batches && options_.batch_size == 1 ? kGetsTogether : options_.batch_size;
+    bool in_batches = reads_batches || (batch_size > 1 && (IsFill(workload_) || workload_ == "overwrite"));
+    if (in_batches && !reads_batches) {
       for (const auto& share : shares) share->batch = engine_.NewBatch();
       in_batches = shares[0]->batch != nullptr;
       if (!in_batches) result.AddNote("one by one: this engine has no batches");
     }
     if (in_batches) {
-      operations = (operations + options_.batch_size - 1) / options_.batch_size;
-      work.UseBatches();
+      work.UseBatches(batch_size, operations);
+      operations = (operations + batch_size - 1) / batch_size;
     }
     progress_.Begin(absl::StrCat(subject_.name, " ", workload_));
     const std::optional<uint64_t> moved_before = engine_.BytesMoved();
@@ -107,7 +110,7 @@ class Run {
     if (const uint64_t moved = engine_.BytesMoved().value_or(0) - moved_before.value_or(0); moved > 0) {
       result.AddNote(absl::StrCat(moved / result.operations, " bytes/op moved by compaction"));
     }
-    if (in_batches) result.AddNote(absl::StrCat("in batches of ", options_.batch_size, "; percentiles are of batches"));
+    if (in_batches) result.AddNote(absl::StrCat("in batches of ", batch_size, "; percentiles are of batches"));
     return result;
   }
 
@@ -248,6 +251,7 @@ bool IsFill(std::string_view workload) {
   return workload == "fillseq" || workload == "fillrandom" || workload == "ycsbload";
 }
 
+bool IsReadRandom(std::string_view workload) { return workload == "readrandom" || workload == "multireadrandom"; }
 bool IsDeletion(std::string_view workload) { return workload == "deleterandom" || workload == "deletemost"; }
 
 bool NeedsRecords(std::string_view workload) {

@@ -25,7 +25,7 @@ struct WorkloadOptions {
   uint64_t reads = 0;  // 0: num
   unsigned threads = 1;
   uint64_t seek_nexts = 100;
-  uint64_t batch_size = 1;     // puts that are made together, by fills and overwrites
+  uint64_t batch_size = 1;     // puts, or gets of multireadrandom, that are made together
   uint64_t sample_every = 64;  // operations of which one is timed: reading the clock waits for all that is under way
   Distribution distribution = Distribution::kUniform;  // of single reads, overwrites, seeks and cold additions
   YcsbMix ycsb;                                        // of the benchmark `ycsb`
@@ -36,6 +36,7 @@ struct WorkloadOptions {
 std::vector<std::string> WorkloadNames();
 bool IsFill(std::string_view workload);
 bool IsDeletion(std::string_view workload);
+bool IsReadRandom(std::string_view workload);
 // Whether it reads or changes records: a fill must have put them.
 bool NeedsRecords(std::string_view workload);
 // Of the benchmarks that are a mix of operations.

@@ -63,7 +63,7 @@ TEST_F(WorkloadTest, AReadErrorIsNoMissingKey) {
   ExpectAllPass({"fillrandom", "deleterandom"});
   engine.is_broken = true;
   for (const char* workload :
-       {"readrandom", "readmissing", "seekrandom", "readseq", "readreverse", "ycsbc", "addhot"}) {
+       {"readrandom", "multireadrandom", "readmissing", "seekrandom", "readseq", "readreverse", "ycsbc", "addhot"}) {
     const absl::Status status = Run(workload).status();
     EXPECT_TRUE(absl::IsInternal(status)) << workload << ": " << status;
   }
@@ -72,8 +72,8 @@ TEST_F(WorkloadTest, AReadErrorIsNoMissingKey) {
 TEST_F(WorkloadTest, WhatWasDeletedMayBeMissingInAllThatFollows) {
   Use<ForwardingEngine>();
   ExpectAllPass({"fillrandom", "deleterandom", "readrandom", "seekrandom", "readseq", "deletemost", "readrandom",
-                 "addcold", "readrandom", "overwrite", "readrandom", "ycsbd", "ycsbf", "deleterandom", "readrandom",
-                 "deletemost", "readseq", "readmissing"});
+                 "addcold", "readrandom", "overwrite", "multireadrandom", "ycsbd", "ycsbf", "deleterandom", "readrandom",
+                 "multireadrandom", "deletemost", "readseq", "readmissing"});
 }
 
 TEST_F(WorkloadTest, TheNumberOfDeletedKeysMetIsInTheNote) {

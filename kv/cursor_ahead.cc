@@ -74,12 +74,8 @@ void Cursor::PrefetchLeavesAhead(const Node* leaf, Direction direction) {
 }
 
 void Cursor::PrefetchRecord(RecordRef record) const {
-  const char* const at = reinterpret_cast<const char*>(tree_.image().base()) + Raw(record.offset());
-  // As often for all records of a size, wherever they lie: that the CPU can foretell. By assembly: gcc would take this
-  // function for one without effect.
-  const uint64_t last = std::min(usual_record_bytes_, kMostBytesFetched) - 1;
-  for (uint64_t byte = 0; byte < last; byte += 64) asm volatile("prefetcht0 %0" : : "m"(at[byte]));
-  asm volatile("prefetcht0 %0" : : "m"(at[last]));
+  // As many lines for all records of a size, wherever they lie: that the CPU can foretell.
+  tree_.image().PrefetchRecord(record.offset(), std::min(usual_record_bytes_, kMostBytesFetched));
 }
 
 // A few with each step, and never many at once: whoever asks for more than the core can wait for at a time waits

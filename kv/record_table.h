@@ -64,7 +64,11 @@ class RecordTable {
     return false;
   }
 
-  // Something with this hash will be looked up, added or taken out soon.
+  // Something with this hash will be looked up soon; or added or taken out, too.
+  void PrefetchToFind(uint64_t hash) const {
+    const uint64_t count = count_.load(std::memory_order_acquire);
+    if (count != 0) asm volatile("prefetcht0 %0" : : "m"(buckets()[BucketOf(hash, count)]));
+  }
   void Prefetch(uint64_t hash) const {
     const uint64_t count = count_.load(std::memory_order_acquire);
     if (count != 0) asm volatile("prefetchw %0" : : "m"(buckets()[BucketOf(hash, count)]));

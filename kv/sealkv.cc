@@ -247,9 +247,22 @@ absl::StatusOr<PinnedValue> Store::GetPinned(std::string_view key) const { retur
 
 std::vector<absl::StatusOr<std::string>> Store::MultiGet(std::span<const std::string_view> keys) const {
   std::vector<absl::StatusOr<std::string>> values;
-  values.reserve(keys.size());
-  for (const std::string_view key : keys) values.push_back(Get(key));
+  MultiGet(keys, &values);
   return values;
+}
+
+void Store::MultiGet(std::span<const std::string_view> keys, std::vector<absl::StatusOr<std::string>>* values) const {
+  values->resize(keys.size());
+  impl_->MultiGet(keys, [values](size_t i, const absl::Status& status, std::string_view bytes) {
+    absl::StatusOr<std::string>& value = (*values)[i];
+    if (!status.ok()) {
+      value = status;
+    } else if (value.ok()) {
+      value->assign(bytes);
+    } else {
+      value.emplace(bytes);
+    }
+  });
 }
 
 absl::StatusOr<bool> Store::Exists(std::string_view key) const { return impl_->Exists(key); }

@@ -68,6 +68,10 @@ class StoreImpl {
   absl::Status Get(std::string_view key, std::string* value) const;
   absl::StatusOr<PinnedValue> GetPinned(std::string_view key) const;
   absl::StatusOr<bool> Exists(std::string_view key) const;
+  // `use` is told of each key, by its place among them: OK and the value, which is good for the length of the call, or
+  // why there is none.
+  using UseOfMany = absl::FunctionRef<void(size_t, const absl::Status&, std::string_view)>;
+  void MultiGet(std::span<const std::string_view> keys, UseOfMany use) const;
   std::unique_ptr<Iterator> NewIterator(Range range);
   bool is_read_only() const { return generation_ == 0; }
   // Open for reading, while another process may write.
@@ -122,6 +126,12 @@ class StoreImpl {
   template <typename Use>
   absl::StatusOr<Tree::LeafStep> ReadFound(std::string_view key, const Found& found, const Descent* descent,
                                            uint32_t seconds, Use use) const;
+  // A get on its way, beside others (kv/store_read.cc).
+  struct Sought;
+  void FetchFirst(Sought& sought, std::string_view key) const;
+  void FetchSecond(const Sought& sought) const;
+  void Locate(Sought& sought, uint64_t record_bytes) const;
+  void Finish(const Sought& sought, size_t place, UseOfMany use) const;
   // For writers: whether the key is there, and not over.
   bool IsThere(const Location& location) const {
     return location.outcome == Location::Outcome::kFound && !tree_.IsOverAt(location);
