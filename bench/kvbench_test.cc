@@ -38,10 +38,11 @@ class KvbenchTest : public ::testing::Test {
 };
 
 TEST_F(KvbenchTest, EveryBenchmarkOfTwoEnginesAndTwoRuns) {
-  const std::string output = Run(
-      "--engines=sealkv,btree_map --num=2000 --repetitions=2 --db=store --against=sealkv --json=result.json "
-      "--benchmarks=fillseq,fillrandom,readrandom,readmissing,overwrite,seekrandom,readseq,readreverse,addhot,"
-      "addcold,multireadrandom,ycsba,ycsbb,ycsbc,ycsbd,ycsbe,ycsbf,readrandom,readseqwhilewriting,snapshot,open,deletemost,compact");
+  const std::string output =
+      Run("--engines=sealkv,btree_map --num=2000 --repetitions=2 --db=store --against=sealkv --json=result.json "
+          "--benchmarks=fillseq,fillrandom,readrandom,readmissing,overwrite,seekrandom,readseq,readreverse,addhot,"
+          "addcold,multireadrandom,ycsba,ycsbb,ycsbc,ycsbd,ycsbe,ycsbf,readrandom,readseqwhilewriting,snapshot,open,"
+          "deletemost,compact");
   EXPECT_TRUE(Contains(output, "x sealkv)")) << output;
   EXPECT_TRUE(Contains(output, "medians of 2 runs")) << output;
   EXPECT_EQ(FilesInFolder(), 1u) << "of the stores nothing stays";

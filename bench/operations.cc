@@ -189,9 +189,9 @@ absl::Status Operations::ReadBatch(Share& share, uint64_t i) {
   engine_.MultiGet(share.keys, &share.values);
   for (size_t at = 0; at < share.keys.size(); ++at) {
     const absl::StatusOr<std::string>& value = share.values[at];
-    const absl::Status status = value.ok() ? Check(share, share.asked[at].rank, share.keys[at].number,
-                                                   share.keys[at].bytes, *value)
-                                           : JudgeNotFound(share, share.asked[at].rank, value.status());
+    const absl::Status status =
+        value.ok() ? Check(share, share.asked[at].rank, share.keys[at].number, share.keys[at].bytes, *value)
+                   : JudgeNotFound(share, share.asked[at].rank, value.status());
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

@@ -12,7 +12,8 @@
 ABSL_FLAG(std::vector<std::string>, benchmarks,
           std::vector<std::string>({"fillrandom", "readrandom", "overwrite", "seekrandom", "readseq"}),
           "what to run, in this order: fillseq, fillrandom (these begin with an empty store), overwrite, readrandom, "
-          "multireadrandom (gets by --batch_size, or 64, in one call), readmissing, readseq, readreverse, seekrandom, deleterandom, deletemost (nine of ten, of what a fill put), "
+          "multireadrandom (gets by --batch_size, or 64, in one call), readmissing, readseq, readreverse, seekrandom, "
+          "deleterandom, deletemost (nine of ten, of what a fill put), "
           "readseqwhilewriting, addhot (all threads add to one key), addcold (they add to any), snapshot (open and "
           "close one), compact, open; YCSB's: ycsbload (= fillrandom), ycsba to ycsbf, ycsb (see -P). What reads or "
           "changes records needs a fill before it, or --use_existing_db");
@@ -28,12 +29,14 @@ ABSL_FLAG(uint32_t, key_size, 16, "bytes of a key (key_kind=string; at least 16)
 ABSL_FLAG(std::string, key_kind, "u64",
           "u64: 8-byte integers; string: hexadecimal digits and filler; ycsb: 'user' and a decimal hash; path: the "
           "paths of this Debian's packages");
-ABSL_FLAG(std::string, distribution, "uniform",
-          "which records readrandom, multireadrandom, overwrite, seekrandom and addcold ask for: uniform, zipfian, latest, "
-          "sequential");
-ABSL_FLAG(uint64_t, batch_size, 1,
-          "puts that fills and overwrites make together, atomically (one by one where an engine has no batches); and gets "
-          "that multireadrandom makes in one call");
+ABSL_FLAG(
+    std::string, distribution, "uniform",
+    "which records readrandom, multireadrandom, overwrite, seekrandom and addcold ask for: uniform, zipfian, latest, "
+    "sequential");
+ABSL_FLAG(
+    uint64_t, batch_size, 1,
+    "puts that fills and overwrites make together, atomically (one by one where an engine has no batches); and gets "
+    "that multireadrandom makes in one call");
 ABSL_FLAG(uint64_t, seek_nexts, 100, "records that seekrandom reads from each place");
 ABSL_FLAG(uint64_t, seed, 0, "another seed gives other keys and values");
 ABSL_FLAG(bool, histogram, false, "print percentiles of the latency, CPU time and memory");

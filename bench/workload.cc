@@ -14,7 +14,8 @@ namespace sealkv::bench {
 namespace {
 
 constexpr char kNames[] =
-    "fillseq fillrandom overwrite readrandom multireadrandom readmissing readseq readreverse seekrandom deleterandom deletemost "
+    "fillseq fillrandom overwrite readrandom multireadrandom readmissing readseq readreverse seekrandom deleterandom "
+    "deletemost "
     "readseqwhilewriting addhot addcold snapshot compact open ycsbload ycsba ycsbb ycsbc ycsbd ycsbe ycsbf ycsb";
 constexpr uint64_t kProgressEvery = 4096;
 constexpr uint64_t kGetsTogether = 64;  // where no number is given

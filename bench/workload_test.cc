@@ -72,8 +72,8 @@ TEST_F(WorkloadTest, AReadErrorIsNoMissingKey) {
 TEST_F(WorkloadTest, WhatWasDeletedMayBeMissingInAllThatFollows) {
   Use<ForwardingEngine>();
   ExpectAllPass({"fillrandom", "deleterandom", "readrandom", "seekrandom", "readseq", "deletemost", "readrandom",
-                 "addcold", "readrandom", "overwrite", "multireadrandom", "ycsbd", "ycsbf", "deleterandom", "readrandom",
-                 "multireadrandom", "deletemost", "readseq", "readmissing"});
+                 "addcold", "readrandom", "overwrite", "multireadrandom", "ycsbd", "ycsbf", "deleterandom",
+                 "readrandom", "multireadrandom", "deletemost", "readseq", "readmissing"});
 }
 
 TEST_F(WorkloadTest, TheNumberOfDeletedKeysMetIsInTheNote) {

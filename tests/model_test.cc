@@ -195,7 +195,7 @@ class ModelRun {
 
   void MultiGet() {
     std::vector<std::string> keys;
-    for (uint64_t i = random_.Below(6); i > 0; --i) keys.push_back(Key());
+    for (uint64_t i = random_.Below(40); i > 0; --i) keys.push_back(Key());
     const auto values = store_->MultiGet(std::vector<std::string_view>(keys.begin(), keys.end()));
     ASSERT_EQ(values.size(), keys.size());
     for (size_t i = 0; i < keys.size(); ++i) ExpectAnswer(keys[i], values[i]);

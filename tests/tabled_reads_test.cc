@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -54,6 +55,18 @@ class TabledReadsTest : public ::testing::Test {
           ASSERT_EQ(*value, expected->second) << id;
         }
       }
+      ReadAllTogether();
+    }
+  }
+  void ReadAllTogether() {
+    std::vector<std::string> keys;
+    for (uint64_t id = 0; id < kKeys; ++id) keys.push_back(KeyOf(id));
+    const auto values = store_->MultiGet(std::vector<std::string_view>(keys.begin(), keys.end()));
+    for (uint64_t id = 0; id < kKeys; ++id) {
+      const auto expected = model_.find(keys[id]);
+      ASSERT_EQ(values[id].ok(), expected != model_.end()) << id << ": " << values[id].status();
+      if (!values[id].ok()) continue;
+      ASSERT_EQ(*values[id], expected->second) << id;
     }
   }
 
