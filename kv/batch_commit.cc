@@ -59,34 +59,51 @@ absl::Status Change::CommitBatch(absl::FunctionRef<bool()> is_still_true) {
     return status;
   }
   // Before readers are locked out: they wait for nobody else's batch.
-  const size_t lane = needs_lane ? batch_->lanes().Take() : 0;
+  const std::optional<size_t> lane = needs_lane ? batch_->lanes().Take(context_.persist) : std::nullopt;
+  if (needs_lane && !lane.has_value()) {
+    FreeBlob(blob);
+    return context_.persist.status();
+  }
+  return CommitLockingOut(words, blob, lane, is_still_true);
+}
+
+absl::Status Change::CommitLockingOut(std::span<const RedoWord> words, const Blob& blob, std::optional<size_t> lane,
+                                      absl::FunctionRef<bool()> is_still_true) noexcept {
+  absl::Status status;
   LockOutReaders();
   if (is_still_true()) {
     KeepForSnapshots();
-    status = needs_lane ? CommitByLane(words, blob, lane) : CommitByOneWord(words);
-    LetGoOfBatch();
+    status = lane.has_value() ? CommitByLane(words, blob, *lane) : CommitByOneWord(words);
   } else {
     UnlockUnchanged();
     FreeBlob(blob);
     Abort();
     status = Restart();
+    if (lane.has_value()) batch_->lanes().GiveBack(*lane);
   }
-  if (needs_lane) batch_->lanes().GiveBack(lane);
   Gate::EndChange(arena_);
   return status;
 }
 
-// If it can't be made sure that the words are durable (msync fails, and the store takes no more writes) the lane stays
-// as it is, and the blob where it is.
+// If msync fails (and the store takes no more writes) the lane stays as it is, and is nobody else's; so does the blob,
+// and what it leads to.
 absl::Status Change::CommitByLane(std::span<const RedoWord> words, const Blob& blob, size_t lane) {
   uint64_t* const lane_word = &context_.image.superblock().lanes[lane].word;
   CommitLane(lane_word, LaneWord(blob.first, lane));
+  // Whether it was committed is for the next open to find out. Without it none of the words may get to the disk.
+  if (!context_.persist.is_ok()) [[unlikely]] {
+    LeaveUndecided();
+    return context_.persist.status();
+  }
   Apply(words);
   LetReadersIn();
   context_.persist.Fence();
-  if (!context_.persist.is_ok()) return context_.persist.status();
-  ClearLane(lane_word);
-  if (context_.persist.is_ok()) FreeBlob(blob);
+  if (context_.persist.is_ok()) ClearLane(lane_word);
+  if (context_.persist.is_ok()) {
+    FreeBlob(blob);
+    batch_->lanes().GiveBack(lane);
+  }
+  LetGoOfBatch();
   return context_.persist.status();
 }
 
@@ -95,6 +112,7 @@ absl::Status Change::CommitByOneWord(std::span<const RedoWord> words) {
   Apply(words);
   context_.persist.Fence();
   LetReadersIn();
+  LetGoOfBatch();
   return context_.persist.status();
 }
 
@@ -195,6 +213,14 @@ void Change::UnlockUnchanged() {
   for (const Held& held : held_) {
     if (!held.is_fresh) context_.locks.UnlockForReaders(*held.home);
   }
+}
+
+void Change::LeaveUndecided() {
+  UnlockUnchanged();
+  for (const Held& held : held_) {
+    if (!held.is_fresh) context_.locks.Unclaim(*held.home);
+  }
+  Forget();
 }
 
 void Change::KeepForSnapshots() {

@@ -65,11 +65,17 @@ void BulkLoad::Append(Group& group, std::string_view key, Offset record, size_t 
   }
 }
 
-// What fails may be tried again: then a layer that was built is there already, as the one thing that goes on.
+// What fails may be tried again: then a layer that was built is there already, as the one thing that goes on; and of one
+// that wasn't nothing is left.
 absl::Status BulkLoad::CloseGroup(Arena& arena, Group& group, size_t depth, LayerBuilder& builder) {
   if (group.going_on.size() > kMaxTies) {
+    const size_t nodes_before = nodes_.size();
+    const size_t prefixes_before = prefixes_.size();
     const absl::StatusOr<uint64_t> layer = BuildLayer(arena, group.going_on, depth + kSliceBytes);
-    if (!layer.ok()) return layer.status();
+    if (!layer.ok()) {
+      Discard(arena, nodes_before, prefixes_before);
+      return layer.status();
+    }
     group.ends.push_back({group.slice, Kind::kLayer, *layer});
     group.going_on.clear();
   }
@@ -81,6 +87,15 @@ absl::Status BulkLoad::CloseGroup(Arena& arena, Group& group, size_t depth, Laye
   group.ends.clear();
   group.going_on.clear();
   return absl::OkStatus();
+}
+
+void BulkLoad::Discard(Arena& arena, size_t first_node, size_t first_prefix) {
+  context_.heap.DiscardRecords(arena, std::span(prefixes_).subspan(first_prefix));
+  for (const Node* const node : std::span(nodes_).subspan(first_node)) {
+    context_.heap.DiscardNode(arena, context_.image.OffsetOf(node));
+  }
+  nodes_.resize(first_node);
+  prefixes_.resize(first_prefix);
 }
 
 absl::StatusOr<uint64_t> BulkLoad::BuildLayer(Arena& arena, std::span<const Offset> records, size_t depth) {

@@ -51,6 +51,8 @@ class BulkLoad {
   std::string_view KeyOf(Offset record) const { return context_.image.RecordAt(record).key(); }
   // The group is complete: its entries go to the builder.
   absl::Status CloseGroup(Arena& arena, Group& group, size_t depth, LayerBuilder& builder);
+  // What was written since there were so many nodes and prefixes.
+  void Discard(Arena& arena, size_t first_node, size_t first_prefix);
   absl::StatusOr<uint64_t> BuildLayer(Arena& arena, std::span<const Offset> records, size_t depth);
   static void Append(Group& group, std::string_view key, Offset record, size_t depth);
   absl::StatusOr<uint64_t> WriteNode(Arena& arena, const Node& content);

@@ -186,11 +186,13 @@ void Change::StoreCommitWord(uint64_t* word, uint64_t value) {
   context_.persist.Fence();
 }
 
-void Change::Commit(uint64_t* word, uint64_t value) {
+void Change::Commit(uint64_t* word, uint64_t value) noexcept {
   if (batch_ != nullptr) {
     *word = value;
     return;
   }
+  if (!context_.persist.is_ok()) [[unlikely]]
+    return Abort();
   StoreCommitWord(word, value);
   Finish();
 }
@@ -203,7 +205,7 @@ void Change::CommitRoot(RootId id, Node* home) {
 }
 
 // What is new is let go of before its parent is. What is replaced is locked since before the commit, and stays so.
-void Change::Finish() {
+void Change::Finish() noexcept {
   for (const Tabled& tabled : tabled_) context_.table.Add(tabled.hash, tabled.record);
   for (const LockedNode& node : fresh_nodes_) {
     if (now_.has_snapshots()) context_.versions.Created(*node.home, now_);
@@ -226,13 +228,18 @@ void Change::Unlock(Node& node, LockWord lock) const {
   context_.locks.Unlock(node, now_.has_snapshots() ? node.lock() : lock);
 }
 
+// If msync has failed the words on the disk may go on to lead there.
 void Change::RetireNode(const Node& node) {
+  if (!context_.persist.is_ok()) [[unlikely]]
+    return;
   const Retired object{0, context_.image.OffsetOf(&node), kNodeBytes, /*is_node=*/true};
   if (now_.has_snapshots() && context_.versions.Retain(object, context_.versions.MadeAt(node), now_)) return;
   context_.heap.Retire(arena_, object);
 }
 
 void Change::RetireRecord(Offset record) {
+  if (!context_.persist.is_ok()) [[unlikely]]
+    return;
   const Retired object{0, record, context_.image.RecordAt(record).bytes(), /*is_node=*/false};
   if (now_.has_snapshots() && context_.versions.Retain(object, context_.heap.MadeAt(record), now_)) return;
   context_.heap.Retire(arena_, object);

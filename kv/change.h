@@ -3,8 +3,15 @@
 //
 // An operation first claims each node that it is going to write to (Claim), in any order and without waiting: if one of
 // them has changed, or is held by somebody else, it gives up what it holds, and starts again. Then it begins (Begin):
-// from here on it can't fail. It writes what isn't visible yet, flushes and fences it; then comes the commit, one word;
-// then the change is over, and everything is let go of.
+// from here on only space can be missing. It writes what isn't visible yet, flushes and fences it; then comes the commit,
+// one word; then the change is over, and everything is let go of.
+//
+// What can go wrong later:
+//   - Memory: an exception before the commit gives all back. After it nothing may be, and nothing is half done for long:
+//     from the commit on, in a batch from where readers are locked out, all is noexcept. The process ends; the next one
+//     finds the store as after any crash.
+//   - msync (tier msync). A commit isn't made where it isn't sure that what it makes reachable is durable; and from then
+//     on nothing is freed that the words on the disk may still lead to. The store takes no more writes.
 //
 // In a batch the same operations run one after another on copies of the nodes that they claim: what they call a commit
 // is a store to a copy, and all becomes visible by the batch's own commit (kv/batch_commit.cc). So a node has a home,
@@ -15,6 +22,7 @@
 #define SEALKV_KV_CHANGE_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -121,6 +129,9 @@ class Change {
   // After Begin: whether a snapshot is open. Then what it sees isn't to be changed in place.
   bool has_snapshots() const { return now_.has_snapshots(); }
 
+  // After a commit that was to make room. An error: msync has failed, and there is none.
+  absl::Status Again() const { return context_.persist.is_ok() ? internal::Again() : context_.persist.status(); }
+
   // The top layer's root of a tree, as it will be.
   Node* Root(RootId id) const;
 
@@ -175,8 +186,9 @@ class Change {
   void RetiresRecord(Offset record);
 
   // Stores a word of a node that is held, or of a record that such a one refers to (but not in a batch). Everything
-  // that it makes reachable is durable. When this returns the word is, too, and the change is over.
-  void Commit(uint64_t* word, uint64_t value);
+  // that it makes reachable is durable. When this returns the word is, too, and the change is over. If msync has failed
+  // nothing is stored; Persist::status() says so.
+  void Commit(uint64_t* word, uint64_t value) noexcept;
   // The same for a root word.
   void CommitRoot(RootId id, Node* home);
 
@@ -204,7 +216,7 @@ class Change {
     return held_.empty() && fresh_nodes_.empty() && fresh_records_.empty() && retired_records_.empty();
   }
   void StoreCommitWord(uint64_t* word, uint64_t value);
-  void Finish();
+  void Finish() noexcept;
   void Unlock(Node& node, LockWord lock) const;
   void Abort();
   void Forget();
@@ -222,6 +234,8 @@ class Change {
     Offset first;
     absl::InlinedVector<std::pair<Offset, uint64_t>, 2> chunks;  // where, and how many bytes
   };
+  absl::Status CommitLockingOut(std::span<const RedoWord> words, const Blob& blob, std::optional<size_t> lane,
+                                absl::FunctionRef<bool()> is_still_true) noexcept;
   absl::Status CommitByLane(std::span<const RedoWord> words, const Blob& blob, size_t lane);
   absl::Status CommitByOneWord(std::span<const RedoWord> words);
   void WriteFreshNodes();
@@ -236,6 +250,7 @@ class Change {
   void Apply(std::span<const RedoWord> words);
   void LetReadersIn();
   void LetGoOfBatch();
+  void LeaveUndecided();
 
   const ChangeContext& context_;
   Arena& arena_;

@@ -3,11 +3,6 @@
 #include "kv/sealkv.h"
 
 namespace sealkv::internal {
-namespace {
-
-constexpr int kGenerationShift = 40;
-
-}  // namespace
 
 std::string RecordHeaderFault(const RecordHeader& header) {
   if (header.key_bytes() > kMaxKeyBytes) return absl::StrCat("a key of ", header.key_bytes(), " bytes");

@@ -18,7 +18,7 @@ void Gate::WaitUntilOpen() { const std::lock_guard<WriterLock> lock(closer_); }
 
 // Waits not under the heap's mutex, which who is inside may need. An arena that is made later is of a writer who comes
 // later.
-void Gate::WaitFor(absl::FunctionRef<bool(uint64_t first, uint64_t now)> is_over) {
+void Gate::WaitFor(absl::FunctionRef<bool(uint64_t first, uint64_t now)> is_over) noexcept {
   absl::InlinedVector<const Arena*, 16> arenas;
   heap_.ForEachArena([&](Arena& arena) { arenas.push_back(&arena); });
   for (const Arena* arena : arenas) {

@@ -74,7 +74,8 @@ class Gate {
 
  private:
   // For each arena: until this is true of what it said at first, and says now.
-  void WaitFor(absl::FunctionRef<bool(uint64_t first, uint64_t now)> is_over);
+  // noexcept: without memory for its list it ends the process, rather than leave the gate closed for ever.
+  void WaitFor(absl::FunctionRef<bool(uint64_t first, uint64_t now)> is_over) noexcept;
   static void Announce(Arena& arena, uint64_t activity) { arena.activity.store(activity, std::memory_order_release); }
 
   Heap& heap_;

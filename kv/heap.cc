@@ -23,7 +23,7 @@ Heap::Heap(const Image& image, daxfile::Persist& persist, Epochs& epochs, const 
       epochs_(epochs),
       versions_(versions),
       segments_(image, persist),
-      next_sequence_(uint64_t{generation} << 40) {}
+      next_sequence_(uint64_t{generation} << kGenerationShift) {}
 
 absl::Status Heap::NoSpace(uint64_t bytes) const {
   return absl::ResourceExhaustedError(
@@ -148,7 +148,9 @@ absl::StatusOr<Offset> Heap::AppendRecord(Arena& arena, std::string_view key, st
   const absl::StatusOr<Offset> offset = PlaceRecord(arena, bytes);
   if (!offset.ok()) return offset;
   arena.record_bytes_used.Add(static_cast<int64_t>(bytes));
-  const uint64_t sequence = std::max(arena.next_sequence, replaced + 1);
+  // A damaged one isn't to spoil all that follow.
+  const bool can_be = replaced >> kGenerationShift <= arena.next_sequence >> kGenerationShift;
+  const uint64_t sequence = can_be ? std::max(arena.next_sequence, replaced + 1) : arena.next_sequence;
   arena.next_sequence = sequence + 1;
   if (flags == kPrefixRecord) segments_.state(image_.SegmentOf(*offset)).has_prefix = true;
   if (expiry != kNeverOver) {

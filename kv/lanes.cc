@@ -65,8 +65,8 @@ uint64_t RedoChecksum(const RedoChunk& chunk) {
   return XXH3_64bits(&chunk.next, chunk.bytes() - offsetof(RedoChunk, next));
 }
 
-size_t Lanes::Take() {
-  for (;;) {
+std::optional<size_t> Lanes::Take(const daxfile::Persist& persist) {
+  while (persist.is_ok()) {
     for (size_t lane = 0; lane < Superblock::kLanes; ++lane) {
       if (!is_taken_[lane].load(std::memory_order_relaxed) &&
           !is_taken_[lane].exchange(true, std::memory_order_acquire)) {
@@ -75,6 +75,7 @@ size_t Lanes::Take() {
     }
     if (!WaitInTest()) sched_yield();
   }
+  return std::nullopt;
 }
 
 bool HasCommittedLanes(const Image& image) {

@@ -17,6 +17,7 @@
 #define SEALKV_KV_LANES_H_
 
 #include <atomic>
+#include <optional>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -54,8 +55,9 @@ const RedoChunk* RedoChunkAt(const Image& image, Offset offset);
 // Which lanes are in use, by the threads of this process. Volatile.
 class Lanes {
  public:
-  // Waits until one is free. Whoever has one waits for nothing.
-  size_t Take();
+  // Waits until one is free. Whoever has one waits for nothing. nullopt: msync has failed; lanes that were in use then
+  // aren't given back.
+  std::optional<size_t> Take(const daxfile::Persist& persist);
   void GiveBack(size_t lane) { is_taken_[lane].store(false, std::memory_order_release); }
 
  private:

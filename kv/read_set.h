@@ -31,8 +31,8 @@ class ReadSet : public Validation {
       : tree_(tree), epochs_(epochs), context_(context), snapshot_(snapshot) {}
 
   // The key led to this; nothing: it wasn't there.
-  void AddKey(std::string_view key, const std::optional<EntryIdentity>& identity) {
-    keys_.push_back({std::string(key), identity});
+  void AddKey(std::string key, const std::optional<EntryIdentity>& identity) {
+    keys_.push_back({std::move(key), identity});
   }
   // All of the range was read at the snapshot. The reference stays good: the range may grow.
   KeyRange& AddRange(KeyRange range) { return ranges_.emplace_back(std::move(range)); }

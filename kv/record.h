@@ -21,6 +21,8 @@
 
 namespace sealkv::internal {
 
+inline constexpr unsigned kGenerationShift = 40;  // of a sequence number
+
 enum RecordFlags : uint32_t {
   kPlainRecord = 0,
   kPrefixRecord = 1,  // belongs to a layer's root: the "key" is the layer's prefix

@@ -13,8 +13,6 @@
 namespace sealkv::internal {
 namespace {
 
-constexpr int kGenerationShift = 40;
-
 // Sorted, and merged where they touch: to ask of each record in the heap whether it is missed.
 class RangeSet {
  public:

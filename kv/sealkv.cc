@@ -1,6 +1,8 @@
 // Store, as the header promises it: opening, and the way to what stands behind.
 #include "kv/sealkv.h"
 
+#include <sys/stat.h>
+
 #include <cstring>
 #include <mutex>
 #include <utility>
@@ -29,6 +31,11 @@ daxfile::OpenOptions FileOptions(const Options& options) {
 
 absl::Status NoSuchExpiry() {
   return absl::InvalidArgumentError("an expiry is a second between 1970 and 2106 (see ExpiryIn).");
+}
+
+bool IsRegularFile(int fd) {
+  struct stat info;
+  return fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
 }
 
 }  // namespace
@@ -174,8 +181,15 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Create(std::string_view path, cons
   absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Create(
       path, {.open = FileOptions(options), .size_bytes = options.capacity_bytes, .progress = options.progress});
   if (!file.ok()) return file.status();
-  return Format(*std::move(file), Background::kCompacts,
-                {.max_bytes = max_bytes, .change_log_bytes = options.change_log_bytes});
+  const bool is_new = IsRegularFile(file->lock_fd());  // a device was there before
+  absl::Cleanup remove_file = [&] {
+    if (is_new) daxfile::RemoveFile(std::string(path)).IgnoreError();
+  };
+  absl::StatusOr<std::unique_ptr<Store>> store =
+      Format(*std::move(file), Background::kCompacts,
+             {.max_bytes = max_bytes, .change_log_bytes = options.change_log_bytes});
+  if (store.ok()) std::move(remove_file).Cancel();
+  return store;
 }
 
 absl::Status Store::Remove(std::string_view path) {

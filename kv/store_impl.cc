@@ -184,10 +184,10 @@ absl::Status StoreImpl::Put(std::string_view key, std::string_view value, bool o
     tree_.Descend(key, Purpose::kWrite, descent);
     // A locked instruction waits for every earlier store, so behind the fence of the last commit: here that is over by
     // the time that the cache misses of the descent are.
-    auto& leaf = const_cast<Node&>(*descent.node);
-    if (descent.outcome == Descent::Outcome::kLeaf && locks_.TryLock(leaf, descent.version)) [[likely]] {
+    auto* const leaf = const_cast<Node*>(descent.node);
+    if (descent.outcome == Descent::Outcome::kLeaf && locks_.TryLock(*leaf, descent.version)) [[likely]] {
       const bool is_done = !versions_.Now().has_snapshots() && PutWord(key, value, only_if_absent, descent);
-      locks_.Unlock(leaf, descent.version.Locked(generation_));
+      locks_.Unlock(*leaf, descent.version.Locked(generation_));
       if (is_done) return file_.persist().status();
     }
   }

@@ -273,6 +273,7 @@ class StoreImpl {
   absl::Status MoveRecord(Offset at);
   absl::Status MoveNode(Offset at);
   absl::Status TryMoveNode(Change& change, const Node* node);
+  void DropEmptyLeaves();
   // By a writer who has written so many pairs.
   void LookAfterSpaceIfDue(size_t pairs) {
     if (heap_.needs_attention() || heap_.shortage() > 0 || heap_.is_growth_due()) [[unlikely]]

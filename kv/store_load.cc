@@ -74,6 +74,19 @@ absl::Status StoreImpl::InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step)
   }
 }
 
+// Of a tree without keys, but for its last one: a crash leaves such between a delete and the tidying up after it, and so
+// does a batch whose neighbours were in use.
+void StoreImpl::DropEmptyLeaves() {
+  for (int tries_left = 10'000; tries_left > 0; --tries_left) {
+    {
+      const EpochGuard guard(epochs_);
+      const Node* const root = tree_.Root();
+      if (root == nullptr || root->is_leaf()) return;
+    }
+    Rebalance(tree_, "", Gate::Kind::kPrepares);
+  }
+}
+
 absl::Status StoreImpl::Load(absl::FunctionRef<bool(std::string_view* key, NewValue* value)> next) {
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) BeginBackgroundPass();
@@ -85,6 +98,7 @@ absl::Status StoreImpl::Load(absl::FunctionRef<bool(std::string_view* key, NewVa
     if (!cursor.status().ok()) return cursor.status();
     if (cursor.Valid()) return StoreIsNotEmpty();
   }
+  DropEmptyLeaves();
   BulkLoad load(context_);
   Pairs pairs;
   absl::Status status;
@@ -101,6 +115,7 @@ absl::Status StoreImpl::Load(absl::FunctionRef<bool(std::string_view* key, NewVa
       }
       return added;
     });
+    LookAfterSpaceIfDue(taken);
   }
   if (status.ok()) {
     status = InBulkLoad([&](Arena& arena) {

@@ -26,8 +26,9 @@ absl::Status TransactionImpl::Get(std::string_view key, std::string* value, uint
   }
   if (key.size() > kMaxKeyBytes) return absl::NotFoundError("no such key");
   std::optional<EntryIdentity> identity;
-  const absl::Status status = snapshot_->store().GetAt(snapshot_->view(), key, value, &identity, expiry);
-  if (status.ok() || absl::IsNotFound(status)) reads_->AddKey(key, identity);
+  std::string name(key);  // it may lie in *value
+  const absl::Status status = snapshot_->store().GetAt(snapshot_->view(), name, value, &identity, expiry);
+  if (status.ok() || absl::IsNotFound(status)) reads_->AddKey(std::move(name), identity);
   return status;
 }
 

@@ -142,13 +142,14 @@ struct Noting {
 }  // namespace
 
 bool Tree::PutInlineWordInBatch(Change& change, const Descent& descent, std::string_view key, uint64_t value) {
+  if (descent.outcome != Descent::Outcome::kLeaf) return false;
   auto& leaf = const_cast<Node&>(*descent.node);
   if (uint64_t* const word = InlineWord(descent, key)) {
     if (!change.ClaimForWords(&leaf, descent.version)) return false;
     change.Note(word, value);
     return true;
   }
-  const bool is_new = descent.outcome == Descent::Outcome::kLeaf && descent.range.begin == descent.range.end;
+  const bool is_new = descent.range.begin == descent.range.end;
   if (!is_new || !descent.perm.IsWellFormed() || descent.perm.count() >= kSlots) return false;
   if (!HasSlotInPermLine(descent.perm) || !change.ClaimForWords(&leaf, descent.version)) return false;
   Noting writer{change};

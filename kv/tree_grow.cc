@@ -138,7 +138,7 @@ absl::Status Tree::SplitForRoom(Change& change, Path& path, size_t i) {
   if (absl::Status status = PrepareSplit(change, path, i); !status.ok()) return status;
   const auto entries = EntriesOf(*path[i].node);
   const absl::Status status = SplitNode(change, path, i, entries);
-  return status.ok() ? Again() : status;
+  return status.ok() ? change.Again() : status;
 }
 
 absl::Status Tree::MakeRoomInLeaf(Change& change, Location& location) {

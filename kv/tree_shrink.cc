@@ -49,7 +49,7 @@ absl::Status Tree::DropEmpty(Change& change, Path& path, size_t bottom, unsigned
   CommitPerm(change, *owner.node, owner.perm.Remove(owner.position));
   // The owner may be sparse now. If it is a leaf, the way ends there.
   *height = path[top].is_layer_root ? 0 : static_cast<unsigned>(bottom - top) + 1;
-  return Again();
+  return change.Again();
 }
 
 // Merges path[i] with a neighbour in its parent into a new node: the parent's perm drops two children and names one.
@@ -92,7 +92,7 @@ absl::Status Tree::MergeWithSibling(Change& change, Path& path, size_t i) {
     change.Replaces(path[i].home);
     change.Replaces(sibling_home);
     CommitPerm(change, *parent.node, perm.Insert(left_position).Remove(left_position + 1).Remove(left_position + 1));
-    return Again();
+    return change.Again();
   }
   return absl::OkStatus();
 }
@@ -120,7 +120,7 @@ absl::Status Tree::ShrinkLayer(Change& change, Path& path, size_t i, unsigned* h
   change.Replaces(root.home);
   SwingLayerRoot(change, path, i, new_root);
   *height -= 1;
-  return Again();
+  return change.Again();
 }
 
 absl::Status Tree::PullUpLastKey(Change& change, Path& path, size_t i) {

@@ -14,7 +14,9 @@
  *   mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, control, offset);
  *   close(control);                                        // the mapping stays
  *
- * Who didn't seal the file himself asks (DAXCTL_GET) once he has it mapped: the mapping keeps it sealed from then on.
+ * mmap: EINVAL if the file isn't sealed any more, EACCES if it is append-only. Who didn't seal the file himself asks
+ * (DAXCTL_GET) once he has it mapped: if it is sealed then, the mapping keeps it so. (While somebody tries to unseal it, who
+ * will be refused, the answer may be that it isn't; ask again.)
  */
 #ifndef DAXCTL_IOCTL_H_
 #define DAXCTL_IOCTL_H_

@@ -108,17 +108,31 @@ static long device_ioctl(struct file *device, unsigned int command, unsigned lon
 	}
 }
 
+/* do_mmap() has looked at the device, which has no end, may be executed, and is neither append-only nor a swap file. */
+static int check_mapping(const struct file *file, struct vm_area_struct *vma)
+{
+	const struct inode *inode = file_inode(file);
+
+	/* It may have been unsealed since it was bound, and be anything by now. */
+	if (!is_sealed(inode))
+		return -EINVAL;
+	if (IS_APPEND(inode))
+		return -EACCES;
+	if (vma->vm_pgoff + vma_pages(vma) > (u64)MAX_LFS_FILESIZE >> PAGE_SHIFT)
+		return -EOVERFLOW;
+	return vma->vm_flags & VM_EXEC ? -EPERM : 0;
+}
+
 static int device_mmap(struct file *device, struct vm_area_struct *vma)
 {
 	struct file *file = READ_ONCE(device->private_data);
+	int ret;
 
 	if (!file)
 		return -ENODEV;
-	/* do_mmap() has looked at the device, which has no end and may be executed. */
-	if (vma->vm_pgoff + vma_pages(vma) > (u64)MAX_LFS_FILESIZE >> PAGE_SHIFT)
-		return -EOVERFLOW;
-	if (vma->vm_flags & VM_EXEC)
-		return -EPERM;
+	ret = check_mapping(file, vma);
+	if (ret)
+		return ret;
 	vma->vm_flags &= ~VM_MAYEXEC;
 	vma_set_file(vma, file);
 	return call_mmap(file, vma);

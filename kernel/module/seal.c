@@ -29,7 +29,7 @@ struct seal {
 };
 
 static LIST_HEAD(seals);
-static DEFINE_MUTEX(seals_mutex);	/* protects the list and what is on it; nobody sleeps for long with it */
+static DEFINE_MUTEX(seals_mutex);	/* protects the list and what is on it; nobody sleeps for long with it, for mmap takes it too */
 /* One file is sealed or unsealed at a time, however long it takes. Protects the guards. Taken before all else. */
 static DEFINE_MUTEX(sealing_mutex);
 
@@ -48,6 +48,20 @@ static struct seal *find_seal(const struct inode *inode)
 bool is_sealed(const struct inode *inode)
 {
 	return find_seal(inode);
+}
+
+static void list_seal(struct seal *seal)
+{
+	mutex_lock(&seals_mutex);
+	list_add_tail(&seal->list, &seals);
+	mutex_unlock(&seals_mutex);
+}
+
+static void unlist_seal(struct seal *seal)
+{
+	mutex_lock(&seals_mutex);
+	list_del(&seal->list);
+	mutex_unlock(&seals_mutex);
 }
 
 /* The filesystems that were tested; and of xfs the part that lies on the main device. */
@@ -165,9 +179,7 @@ static int seal_anew(struct file *file, unsigned long align)
 	if (ret)
 		goto close_file;
 	__module_get(THIS_MODULE);
-	mutex_lock(&seals_mutex);
-	list_add_tail(&seal->list, &seals);
-	mutex_unlock(&seals_mutex);
+	list_seal(seal);
 	return 0;
 
 close_file:
@@ -189,39 +201,43 @@ int seal_file(struct file *file, unsigned long align)
 	return ret;
 }
 
-/* Off the list first: from then on nobody is told that it is sealed. */
-static void drop_seal(struct seal *seal)
+/*
+ * Whoever has it mapped for writing relies on the seal. A mapping made through the device isn't stopped by the denial, for
+ * mmap asks the device's own pages for leave, and only then counts as the file's. So the seal is off the list first: who
+ * maps is counted before the denial, which fails; or asks after it whether the file is sealed, and is told that it isn't.
+ */
+static int drop_seal(struct seal *seal)
 {
 	struct inode *inode = file_inode(seal->file);
+	int ret;
 
-	mutex_lock(&seals_mutex);
-	list_del(&seal->list);
-	mutex_unlock(&seals_mutex);
+	unlist_seal(seal);
+	ret = mapping_deny_writable(inode->i_mapping);
+	if (ret) {
+		list_seal(seal);
+		return ret;
+	}
 	inode_lock(inode);
 	end_seal(inode);
 	inode_unlock(inode);
+	mapping_allow_writable(inode->i_mapping);
+	return 0;
 }
 
 int unseal_file(struct file *file)
 {
-	struct address_space *mapping = file_inode(file)->i_mapping;
 	struct seal *seal;
 	int ret = 0;
 
 	mutex_lock(&sealing_mutex);
 	seal = find_seal(file_inode(file));
-	if (!seal)
-		goto out;
-	/* Whoever has it mapped for writing relies on the seal. */
-	ret = mapping_deny_writable(mapping);
-	if (ret)
-		goto out;
-	drop_seal(seal);
-	mapping_allow_writable(mapping);
-	fput(seal->file);
-	kfree(seal);
-	module_put(THIS_MODULE);
-out:
+	if (seal)
+		ret = drop_seal(seal);
+	if (seal && !ret) {
+		fput(seal->file);
+		kfree(seal);
+		module_put(THIS_MODULE);
+	}
 	mutex_unlock(&sealing_mutex);
 	return ret;
 }

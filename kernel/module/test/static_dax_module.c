@@ -5,6 +5,7 @@
  *   static_dax_module DIRECTORY     as for static_dax_test; the module is loaded, and isn't afterwards
  */
 #define _GNU_SOURCE
+#include <linux/fs.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -45,6 +46,16 @@ static long map(int control)
 	return map_at(control, PROT_READ | PROT_WRITE, 0);
 }
 
+static int set_append_only(int fd, int is_wanted)
+{
+	int flags;
+
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0)
+		return -1;
+	flags = is_wanted ? flags | FS_APPEND_FL : flags & ~FS_APPEND_FL;
+	return ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
 static void test_binding(int fd)
 {
 	const int control = open_control(), readable = open_file("file", O_RDONLY), none = -1;
@@ -65,6 +76,13 @@ static void test_binding(int fd)
 	expect(EOVERFLOW, map_at(control, PROT_READ, (off_t)(1ull << 63)), "map at an offset that is negative to files");
 	expect(EPERM, map_at(control, PROT_READ | PROT_EXEC, 0), "map to execute");
 	expect(0, unseal(fd), "unseal what is bound and not mapped");
+	expect(EINVAL, map(control), "map what is bound and not sealed any more");
+	expect(0, seal(fd), "seal it again");
+	expect(0, map(control), "map through the device that was bound before");
+	expect(0, set_append_only(fd, 1), "make it append-only");
+	expect(EACCES, map(control), "map what is append-only");
+	expect(0, set_append_only(fd, 0), "make it plain again");
+	expect(0, unseal(fd), "unseal");
 	close(control);
 	close(readable);
 	close(writable);

@@ -1,0 +1,259 @@
+// Tier msync, on a disk that refuses: each msync of a run fails in turn, and those after it work, or each second of them;
+// then the power goes. What had been acknowledged is there, what was under way when msync failed is there as a whole or not at all, and
+// nothing was acknowledged after that. This program's msync() stands in for libc's, and keeps what it was given: all else
+// is lost.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daxfile/dax_file.h"
+#include "daxfile/sealing.h"
+#include "daxfile/tier.h"
+#include "gtest/gtest.h"
+#include "kv/sealkv.h"
+#include "tests/check_clean.h"
+#include "tests/memory_store.h"
+#include "tests/model.h"
+#include "tests/status.h"
+
+namespace {
+
+// What the disk holds of the mapping that begins at `from`.
+struct Disk {
+  const std::byte* from = nullptr;
+  std::vector<std::byte> bytes;
+  uint64_t syncs = 0;
+  uint64_t failing = ~uint64_t{0};
+  bool fails_again = false;  // each second one, from then on
+
+  bool Fails(uint64_t sync) const { return sync == failing || (fails_again && sync > failing && (sync - failing) % 2 == 0); }
+};
+Disk disk;
+
+}  // namespace
+
+extern "C" int msync(void* at, size_t bytes, int) {
+  if (disk.Fails(disk.syncs++)) {
+    errno = EIO;
+    return -1;
+  }
+  const auto offset = static_cast<size_t>(static_cast<const std::byte*>(at) - disk.from);
+  std::memcpy(disk.bytes.data() + offset, at, std::min(bytes, disk.bytes.size() - offset));
+  return 0;
+}
+
+namespace sealkv {
+namespace {
+
+using testing::Memory;
+using testing::Model;
+using testing::WordValue;
+
+constexpr size_t kBytes = 1 << 20;
+constexpr uint64_t kNever = ~uint64_t{0};
+
+std::string LongKey(uint64_t id) { return "a key of a layer, number " + std::to_string(1000 + id); }
+std::string Text(uint64_t id, char fill) { return std::to_string(id) + std::string(100, fill); }
+
+// What is done to the store, and what comes of it.
+struct Step {
+  std::function<absl::Status(Store&)> change;
+  std::function<void(Model&)> expect;
+};
+
+Step PutStep(std::string key, std::string value) {
+  return {[=](Store& store) { return store.Put(key, value); }, [=](Model& model) { model[key] = value; }};
+}
+Step DeleteStep(std::string key) {
+  return {[=](Store& store) { return store.Delete(key); }, [=](Model& model) { model.erase(key); }};
+}
+Step AddStep(std::string key, uint64_t sum) {
+  return {[=](Store& store) { return store.Add(key, 5).status(); }, [=](Model& model) { model[key] = WordValue(sum); }};
+}
+// Of words, records, new keys and old ones.
+Step BatchStep(uint64_t from) {
+  const auto list = [from](const auto& put, const auto& erase) {
+    for (uint64_t id = from; id < from + 12; ++id) {
+      put(U64Key(id), WordValue(id + 7));
+      put(LongKey(id), Text(id, 'b'));
+    }
+    for (uint64_t id = 0; id < 4; ++id) put(LongKey(id), Text(id, 'c'));
+    erase(U64Key(1));
+    erase(LongKey(5));
+  };
+  return {[=](Store& store) {
+            WriteBatch batch;
+            list([&](const auto& key, const auto& value) { batch.Put(key, value); },
+                 [&](const auto& key) { batch.Delete(key); });
+            return store.Write(batch);
+          },
+          [=](Model& model) {
+            list([&](const auto& key, const auto& value) { model[key] = value; },
+                 [&](const auto& key) { model.erase(key); });
+          }};
+}
+// Of words in many pages, with others between them.
+constexpr uint64_t kOld = 3000;
+std::string OldKey(uint64_t id) { return U64Key((uint64_t{1} << 32) + id); }
+Step WideBatchStep() {
+  return {[=](Store& store) {
+            WriteBatch batch;
+            for (uint64_t id = 0; id < kOld; id += 500) batch.Put(OldKey(id), WordValue(id + 1));
+            return store.Write(batch);
+          },
+          [=](Model& model) {
+            for (uint64_t id = 0; id < kOld; id += 500) model[OldKey(id)] = WordValue(id + 1);
+          }};
+}
+Step DeleteRangeStep(std::string from, std::string to) {
+  return {[=](Store& store) { return store.DeleteRange({.lower = from, .upper = to}); },
+          [=](Model& model) { model.erase(model.lower_bound(from), model.lower_bound(to)); }};
+}
+
+std::vector<Step> Script() {
+  std::vector<Step> steps;
+  for (uint64_t id = 0; id < 30; ++id) steps.push_back(PutStep(U64Key(id * 3), WordValue(id)));  // splits
+  for (uint64_t id = 0; id < 8; ++id) steps.push_back(PutStep(LongKey(id), Text(id, 'a')));      // a layer
+  for (uint64_t id = 0; id < 8; id += 2) steps.push_back(PutStep(LongKey(id), Text(id, 'o')));   // records replaced
+  steps.push_back(PutStep(U64Key(6), Text(6, 'w')));                                             // another kind
+  steps.push_back(AddStep(U64Key(9), 3 + 5));
+  steps.push_back(BatchStep(100));
+  steps.push_back(DeleteRangeStep(U64Key(12), U64Key(60)));  // nodes are merged
+  steps.push_back(BatchStep(106));
+  for (uint64_t id = 60; id < 88; id += 3) steps.push_back(DeleteStep(U64Key(id)));
+  steps.push_back(WideBatchStep());
+  steps.push_back(DeleteStep(LongKey(0)));
+  steps.push_back(PutStep(LongKey(3), std::string(5000, 'l')));
+  return steps;
+}
+
+struct Params {
+  const char* name;
+  bool beside_snapshots;
+  bool fails_again;
+};
+
+class MsyncFailureTest : public ::testing::TestWithParam<Params> {
+ protected:
+  void SetUp() override {
+    path_ = ::testing::TempDir() + "/msync_failure_test." + std::to_string(getpid());
+    disk = {};
+    absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Create(
+        path_, {.open = {.weakest_tier = daxfile::Tier::kVolatile}, .size_bytes = kBytes});
+    ASSERT_OK(file);
+    if (file->tier() != daxfile::Tier::kMsync) GTEST_SKIP() << path_ << " is " << file->tier_reason();
+    disk.bytes.resize(kBytes);
+    disk.from = file->data();
+    auto store = Store::Format(*std::move(file), Background::kNone);
+    ASSERT_OK(store);
+    store_ = *std::move(store);
+    for (uint64_t id = 0; id < kOld; ++id) {
+      ASSERT_OK(store_->Put(OldKey(id), WordValue(id)));
+      model_[OldKey(id)] = WordValue(id);
+    }
+    disk.syncs = 0;
+    disk.fails_again = GetParam().fails_again;
+  }
+  void TearDown() override {
+    store_.reset();
+    disk = {};
+    daxfile::RemoveFile(path_).IgnoreError();
+  }
+
+  // Up to the first step that fails, or to the end. Which it was.
+  std::optional<size_t> Run(const std::vector<Step>& steps) {
+    std::optional<Snapshot> snapshot;
+    for (size_t i = 0; i < steps.size(); ++i) {
+      if (GetParam().beside_snapshots && i % 7 == 3) snapshot = *store_->OpenSnapshot();
+      if (const absl::Status status = steps[i].change(*store_); !status.ok()) {
+        EXPECT_TRUE(absl::IsDataLoss(status)) << "step " << i << ": " << status;
+        return i;
+      }
+      steps[i].expect(model_);
+    }
+    return std::nullopt;
+  }
+
+  void ExpectNoMoreWrites() {
+    EXPECT_TRUE(absl::IsDataLoss(store_->Put("another", "value")));
+    EXPECT_TRUE(absl::IsDataLoss(store_->Put("8 bytes.", "8 bytes.")));
+    EXPECT_TRUE(absl::IsDataLoss(store_->Delete(U64Key(0))));
+    WriteBatch batch;
+    batch.Put("another", "value");
+    batch.Put("and one", "more");
+    EXPECT_TRUE(absl::IsDataLoss(store_->Write(batch)));
+  }
+
+  // What the disk holds is what was acknowledged; or that and the step that failed.
+  void ExpectOnDisk(const Step* failed) {
+    Memory memory(kBytes);
+    std::memcpy(memory.data(), disk.bytes.data(), kBytes);
+    auto store = Store::Attach(daxfile::DaxFile::OverMemory(memory.span()), Background::kNone);
+    ASSERT_OK(store);
+    Model found;
+    const auto iterator = (*store)->NewIterator();
+    for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
+      found.emplace(std::string(iterator->key()), std::string(iterator->value()));
+    }
+    ASSERT_OK(iterator->status());
+    if (failed != nullptr && found != model_) failed->expect(model_);
+    ASSERT_TRUE(found == model_);
+    ASSERT_TRUE(testing::IsClean(memory.span()));
+  }
+
+  std::string path_;
+  std::unique_ptr<Store> store_;
+  Model model_;
+};
+
+TEST_P(MsyncFailureTest, EachMsyncOfARun) {
+  const std::vector<Step> steps = Script();
+  uint64_t tried = 0;
+  for (uint64_t failing = 0;; ++failing) {
+    SCOPED_TRACE("msync " + std::to_string(failing));
+    if (failing > 0) {
+      TearDown();
+      model_.clear();
+      SetUp();
+    }
+    disk.failing = failing;
+    const std::optional<size_t> failed = Run(steps);
+    if (!failed.has_value()) break;
+    ++tried;
+    ExpectNoMoreWrites();
+    ExpectOnDisk(&steps[*failed]);
+    if (HasFatalFailure() || HasNonfatalFailure()) return;
+  }
+  EXPECT_GT(tried, 80u);
+  disk.failing = kNever;
+  ExpectOnDisk(nullptr);
+}
+
+INSTANTIATE_TEST_SUITE_P(, MsyncFailureTest,
+                         ::testing::Values(Params{"Once", false, false}, Params{"OnceBesideSnapshots", true, false},
+                                           Params{"AgainAndAgain", false, true},
+                                           Params{"AgainAndAgainBesideSnapshots", true, true}),
+                         [](const auto& info) { return info.param.name; });
+
+// Of a store that can't be made nothing is left: the next one would find something that is no store.
+TEST(CreateFailure, LeavesNoFile) {
+  const std::string path = ::testing::TempDir() + "/msync_failure_test." + std::to_string(getpid()) + ".create";
+  disk = {};
+  disk.failing = 0;
+  const auto store = Store::Create(path, {.capacity_bytes = kBytes, .weakest_tier = daxfile::Tier::kVolatile});
+  if (store.ok()) GTEST_SKIP() << "no msync was needed: " << (*store)->GetStats().tier_reason;
+  EXPECT_TRUE(absl::IsDataLoss(store.status())) << store.status();
+  EXPECT_NE(access(path.c_str(), F_OK), 0);
+}
+
+}  // namespace
+}  // namespace sealkv
