@@ -172,7 +172,7 @@ TEST(BadCreate, RoomInMemoryThatIsGoneMeanwhile) {
     if (ftruncate(fd, 8 << 20) != 0) return 2;
     const absl::StatusOr<std::byte*> data = ReserveAddresses(path, 8 << 20);
     if (!data.ok() || !MapFile(fd, path, *data, 8 << 20, Tier::kVolatile, /*read_only=*/false).ok()) return 3;
-    const absl::Status populated = Populate(fd, path, *data, 8 << 20, nullptr);
+    const absl::Status populated = Populate(fd, path, 0, *data, 8 << 20, nullptr);
     if (!IsError(populated, StatusCode::kResourceExhausted, {path, "8388608 bytes"})) return 4;
     unlink(path.c_str());
     ReleaseAddresses(*data, 8 << 20);

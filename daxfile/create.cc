@@ -80,6 +80,14 @@ absl::Status GiveToOwner(int fd, const std::string& path, const struct stat& fir
   return fchmod(fd, first.st_mode & 0777) == 0 ? absl::OkStatus() : SystemError(errno, path, "set the permissions of");
 }
 
+// What this process has just made, and has locked.
+void RemoveOwnFile(const std::string& path, int fd) {
+  UnsealStatic(fd).IgnoreError();
+  struct stat own, named;
+  const bool is_there = fstat(fd, &own) == 0 && lstat(path.c_str(), &named) == 0;
+  if (is_there && own.st_dev == named.st_dev && own.st_ino == named.st_ino) unlink(path.c_str());
+}
+
 }  // namespace
 
 absl::StatusOr<DaxFile> DaxFile::OverDevice(const std::string& path, const CreateOptions& options) {
@@ -103,10 +111,13 @@ absl::StatusOr<DaxFile> DaxFile::Create(std::string_view path_view, const Create
   if (absl::Status status = CheckSize(path, options.size_bytes); !status.ok()) return status;
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0) return SystemError(errno, path, "create");
-  absl::Cleanup remove_file = [&path] { RemoveFile(path).IgnoreError(); };
+  // From the first moment nobody else may take it for a finished file; and the lock is kept, by this descriptor too, so
+  // that nobody ever has open what a failure further down removes.
+  const int keeps_lock = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  absl::Cleanup let_go = [keeps_lock] { close(keeps_lock); };
+  absl::Cleanup remove_file = [&path, keeps_lock] { RemoveOwnFile(path, keeps_lock); };
   absl::Cleanup close_fd = [fd] { close(fd); };
-  // From the first moment nobody else may take it for a finished file; and the lock is kept, so that nobody ever has
-  // open what a failure further down removes.
+  if (keeps_lock < 0) return SystemError(errno, path, "create");
   if (absl::Status status = LockFile(fd, path, LockMode::kAlone); !status.ok()) return status;
   const uint64_t unit = SizeUnit(fd);
   const uint64_t bytes = (options.size_bytes + unit - 1) / unit * unit;
@@ -121,7 +132,7 @@ absl::StatusOr<DaxFile> DaxFile::Create(std::string_view path_view, const Create
   absl::StatusOr<DaxFile> file = Adopt(fd, path, options.open, Place());
   if (!file.ok()) return file;
   if (IsInMemory(fd)) {
-    absl::Status status = Populate(fd, path, file->data(), file->size_bytes(), report);
+    absl::Status status = Populate(fd, path, 0, file->data(), file->size_bytes(), report);
     if (!status.ok()) return status;
   }
   std::move(remove_file).Cancel();
@@ -130,7 +141,7 @@ absl::StatusOr<DaxFile> DaxFile::Create(std::string_view path_view, const Create
 
 // ---- parts
 
-// The name comes when the rest is done. Only the seal follows: a sealed file can't be given a name.
+// The name comes when the rest is done. Only the seal follows: a file without a name can't be sealed.
 absl::StatusOr<DaxFile> DaxFile::MakePart(int fd, const std::string& first, const Part& part, const GoOn& go_on) {
   const std::string path = PartPath(first, part.number);
   absl::Cleanup close_fd = [fd] { close(fd); };
@@ -150,7 +161,7 @@ absl::StatusOr<DaxFile> DaxFile::MakePart(int fd, const std::string& first, cons
     made->fd_ = -1;
     made = Adopt(fd, path, options, place);
     if (!made.ok()) return made;
-    if (absl::Status status = Populate(fd, path, made->data(), part.bytes, go_on); !status.ok()) return status;
+    if (absl::Status status = Populate(fd, path, 0, made->data(), part.bytes, go_on); !status.ok()) return status;
   }
   if (absl::Status status = WritePartLabel(fd, path, unit, part); !status.ok()) return status;
   if (absl::Status status = SyncFile(fd, path, options); !status.ok()) return status;
@@ -204,10 +215,7 @@ absl::Status DaxFile::CreatePart(const Part& part, const GoOn& go_on) {
     return status;
   }
   absl::StatusOr<DaxFile> made = MakePart(fd, *first, part, go_on);
-  if (!made.ok()) {
-    UnmapFile(data_ + part.at, part.bytes);
-    return made.status();
-  }
+  if (!made.ok()) return made.status();
   if (is_live_) made->AdmitReaders();
   Append(*std::move(made), part);
   return absl::OkStatus();

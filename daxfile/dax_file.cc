@@ -1,10 +1,13 @@
 #include "daxfile/dax_file.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <utility>
+#include <vector>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
@@ -13,9 +16,24 @@
 #include "daxfile/mapping.h"
 #include "daxfile/open_file.h"
 #include "daxfile/probe.h"
+#include "daxfile/static_dax.h"
 
 namespace daxfile {
 namespace {
+
+constexpr size_t kHeadBytes = 4096;
+
+absl::Status Recognize(int fd, const std::string& path, const OpenOptions& options) {
+  struct stat info;
+  if (options.recognize == nullptr || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) return absl::OkStatus();
+  std::vector<std::byte> head(kHeadBytes);
+  ssize_t bytes = 0;
+  do {
+    bytes = pread(fd, head.data(), head.size(), 0);
+  } while (bytes < 0 && errno == EINTR);
+  if (bytes < 0) return SystemError(errno, path, "read");
+  return options.recognize(path, std::span(head).first(static_cast<size_t>(bytes)));
+}
 
 Persist::Mode ModeFor(Tier tier) { return tier == Tier::kMsync ? Persist::Mode::kMsync : Persist::Mode::kCpu; }
 
@@ -42,13 +60,28 @@ absl::StatusOr<DaxFile> DaxFile::Open(std::string_view path_view, const OpenOpti
     close(*fd);
     return status;
   }
+  if (absl::Status status = Recognize(*fd, path, options); !status.ok()) {
+    close(*fd);
+    return status;
+  }
   absl::StatusOr<DaxFile> file = Adopt(*fd, path, options, Place());
   if (file.ok()) file->is_live_ = options.live;
   return file;
 }
 
+// If it was sealed for nothing, it is unsealed again.
 absl::StatusOr<DaxFile> DaxFile::Adopt(int fd, const std::string& path, const OpenOptions& options,
                                        const Place& place) {
+  const int keeps_lock = options.read_only ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  bool has_sealed = false;
+  absl::StatusOr<DaxFile> file = AdoptAndSeal(fd, path, options, place, &has_sealed);
+  if (!file.ok() && has_sealed && keeps_lock >= 0) UnsealStatic(keeps_lock).IgnoreError();
+  if (keeps_lock >= 0) close(keeps_lock);
+  return file;
+}
+
+absl::StatusOr<DaxFile> DaxFile::AdoptAndSeal(int fd, const std::string& path, const OpenOptions& options,
+                                              const Place& place, bool* has_sealed) {
   DaxFile file;
   file.fd_ = fd;  // from here on closed by the destructor
   file.path_ = path;
@@ -59,6 +92,7 @@ absl::StatusOr<DaxFile> DaxFile::Adopt(int fd, const std::string& path, const Op
   const absl::StatusOr<uint64_t> bytes = file.is_part_ ? place.bytes : FileBytes(fd, path);
   if (!bytes.ok()) return bytes.status();
   const Probe probe = ProbeFile(fd, options.emulate_on_dram, /*seal=*/!options.read_only);
+  *has_sealed = probe.has_sealed;
   if (absl::Status status = CheckTier(path, probe, options); !status.ok()) return status;
   file.tier_ = probe.tier;
   file.tier_reason_ = probe.reason;
@@ -66,8 +100,9 @@ absl::StatusOr<DaxFile> DaxFile::Adopt(int fd, const std::string& path, const Op
   if (!at.ok()) return at.status();
   file.data_ = *at;
   file.size_bytes_ = file.mapped_bytes_ = *bytes;
-  file.owns_mapping_ = true;
+  file.owns_mapping_ = !file.is_part_;  // what was mapped in a part's place stays, if the part isn't
   if (absl::Status status = MapFile(fd, path, *at, *bytes, probe.tier, options.read_only); !status.ok()) return status;
+  file.owns_mapping_ = true;
   if (options.read_only && probe.tier == Tier::kMsync) {
     file.synced_files_ = std::make_unique<SyncedFiles>();
     file.synced_files_->Add(fd);

@@ -39,6 +39,9 @@ struct OpenOptions {
   // the writer may use it otherwise, they must agree on between themselves (daxfile/reader_marks.h helps). A file that
   // is being created has no readers before AdmitReaders().
   bool live = false;
+  // Asked about an existing file's first bytes (a page at most) before anything is done to it: an error, and it isn't
+  // opened. So a file that isn't the caller's is never sealed. Not asked about a device, which isn't sealed anyway.
+  absl::Status (*recognize)(const std::string& path, std::span<const std::byte> head) = nullptr;
   // For tests: sees every action of the seam.
   PersistObserver* observer = nullptr;
 };
@@ -151,6 +154,8 @@ class DaxFile {
   static absl::Status CheckOptions(const std::string& path, const OpenOptions& options);
   // Takes a locked descriptor over, whatever comes of it: seals, probes, maps.
   static absl::StatusOr<DaxFile> Adopt(int fd, const std::string& path, const OpenOptions& options, const Place& place);
+  static absl::StatusOr<DaxFile> AdoptAndSeal(int fd, const std::string& path, const OpenOptions& options,
+                                              const Place& place, bool* has_sealed);
   absl::Status CheckPlace(const Part& part) const;
   absl::StatusOr<std::string> PathNow() const;
   OpenOptions OptionsForParts() const;

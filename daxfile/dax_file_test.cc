@@ -11,6 +11,8 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -102,6 +104,29 @@ TEST_P(DaxFileIn, KeepsWhatWasStored) {
     EXPECT_EQ(std::memcmp(file->data() + 4000, "across two pages", 16), 0);
     EXPECT_EQ(std::memcmp(file->data() + (1 << 20) - 8, "the last", 8), 0);
   }
+}
+
+TEST_P(DaxFileIn, IsOpenedOnlyIfTheCallerRecognizesIt) {
+  {
+    const absl::StatusOr<DaxFile> file = DaxFile::Create(path_.str(), Sized(1 << 20));
+    ASSERT_OK(file);
+    file->persist().CopyNonTemporal(file->data(), "mine", 4);
+    file->persist().Fence();
+  }
+  const auto recognize = [](const std::string& path, std::span<const std::byte> head) {
+    const bool is_mine = head.size() == 4096 && std::memcmp(head.data(), "mine", 4) == 0;
+    return is_mine ? absl::OkStatus() : absl::NotFoundError(path);
+  };
+  const OpenOptions options{.weakest_tier = Tier::kVolatile, .recognize = recognize};
+  {
+    const absl::StatusOr<DaxFile> file = DaxFile::Open(path_.str(), options);
+    ASSERT_OK(file);
+    file->persist().CopyNonTemporal(file->data(), "them", 4);
+    file->persist().Fence();
+    ASSERT_OK(file->persist().status());
+  }
+  EXPECT_EQ(DaxFile::Open(path_.str(), options).status(), absl::NotFoundError(path_.str()));
+  EXPECT_OK(DaxFile::Open(path_.str(), {.weakest_tier = Tier::kVolatile})) << "it isn't locked";
 }
 
 TEST_P(DaxFileIn, ProgressRisesToTheWhole) {

@@ -64,13 +64,13 @@ absl::StatusOr<std::byte*> ReserveAddresses(const std::string& path, uint64_t by
 
 absl::Status MapFile(int fd, const std::string& path, std::byte* at, uint64_t bytes, Tier tier, bool read_only) {
   const absl::StatusOr<void*> data = MapAt(at, fd, path, bytes, tier, read_only);
-  if (!data.ok()) return data.status();
   if (tier == Tier::kStaticDax && !read_only) {
     if (absl::Status status = CheckStillSealed(fd, path); !status.ok()) {
-      UnmapFile(at, bytes);
+      if (data.ok()) UnmapFile(at, bytes);
       return status;
     }
   }
+  if (!data.ok()) return data.status();
   // A wish: where the filesystem has no huge pages, small ones do. An msync writes back all of a page that was stored
   // to, so there small ones are better (15 times fewer instructions in a put: docs/static-dax-costs.md).
   madvise(*data, bytes, tier == Tier::kMsync ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);

@@ -60,7 +60,7 @@ std::optional<Part> ReadPartLabel(int fd, uint64_t unit) {
 absl::Status WritePartLabel(int fd, const std::string& path, uint64_t unit, const Part& part) {
   void* const at = mmap(nullptr, unit, PROT_READ | PROT_WRITE, MAP_SHARED, fd, static_cast<off_t>(part.bytes));
   if (at == MAP_FAILED) return SystemError(errno, path, "map the label of");
-  if (absl::Status status = Populate(fd, path, static_cast<std::byte*>(at), unit, nullptr); !status.ok()) {
+  if (absl::Status status = Populate(fd, path, part.bytes, static_cast<std::byte*>(at), unit, nullptr); !status.ok()) {
     munmap(at, unit);
     return status;
   }

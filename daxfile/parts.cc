@@ -114,10 +114,7 @@ absl::Status DaxFile::OpenPart(const Part& part) {
   if (absl::Status status = LockFile(*fd, path, LockModeFor(options)); !status.ok()) return status;
   std::move(close_fd).Cancel();
   absl::StatusOr<DaxFile> opened = Adopt(*fd, path, options, {data_ + part.at, part.bytes});
-  if (!opened.ok()) {
-    UnmapFile(data_ + part.at, part.bytes);
-    return opened.status();
-  }
+  if (!opened.ok()) return opened.status();
   opened->is_live_ = is_live_;
   Append(*std::move(opened), part);
   return absl::OkStatus();

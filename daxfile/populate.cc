@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "daxfile/errors.h"
+#include "daxfile/zero_fill.h"
 
 namespace daxfile {
 namespace {
@@ -65,7 +66,8 @@ int TakeHugePage(std::byte* data, uint64_t bytes) {
 
 }  // namespace
 
-absl::Status Populate(int fd, const std::string& path, std::byte* data, uint64_t bytes, const GoOn& go_on) {
+absl::Status Populate(int fd, const std::string& path, uint64_t offset, std::byte* data, uint64_t bytes,
+                      const GoOn& go_on) {
   // The kernel holds the address space meanwhile, and whoever needs it waits: malloc, or the first touch of a page.
   constexpr uint64_t kChunkBytes = kHugePageBytes;
   for (uint64_t done = 0; done < bytes;) {
@@ -76,7 +78,7 @@ absl::Status Populate(int fd, const std::string& path, std::byte* data, uint64_t
     if (error == EFAULT) return NoSpaceError(ENOSPC, path, bytes);
     if (error != 0 && error != EINVAL) return SystemError(error, path, "populate the mapping");
     if (error == EINVAL) {
-      if (const int refused = posix_fallocate(fd, 0, static_cast<off_t>(bytes)); refused != 0) {
+      if (const int refused = AllocateRange(fd, offset, bytes); refused != 0) {
         return IsNoSpace(refused) ? NoSpaceError(refused, path, bytes) : SystemError(refused, path, "allocate");
       }
     }

@@ -18,10 +18,11 @@ uint64_t SizeUnit(int fd);
 // Gives the file its size, if there is room for it now.
 absl::Status SizeMemoryFile(int fd, const std::string& path, uint64_t bytes);
 
-// Takes every page of the mapping, zeroed. Needs a kernel of 5.14 for MADV_POPULATE_WRITE; before that pages are
-// reserved and stores still fault. ResourceExhausted if the room is gone meanwhile: better here than as a SIGBUS at
-// some store.
-absl::Status Populate(int fd, const std::string& path, std::byte* data, uint64_t bytes, const GoOn& go_on);
+// Takes every page of the mapping, which is of the file from `offset` on, zeroed. Needs a kernel of 5.14 for
+// MADV_POPULATE_WRITE; before that pages are reserved and stores still fault. ResourceExhausted if the room is gone
+// meanwhile: better here than as a SIGBUS at some store.
+absl::Status Populate(int fd, const std::string& path, uint64_t offset, std::byte* data, uint64_t bytes,
+                      const GoOn& go_on);
 
 }  // namespace daxfile
 

@@ -1,5 +1,6 @@
 #include "daxfile/probe.h"
 
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -56,6 +57,43 @@ std::string FilesystemOf(int fd) {
   return fstatfs(fd, &filesystem) == 0 ? FilesystemName(filesystem.f_type) : "unknown";
 }
 
+// Of the mount that the file is on: the filesystem that an overlay writes to ("upperdir"), if it can be seen from here.
+std::string UpperFilesystemOf(int fd) {
+  struct statx info;
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &info) != 0 || (info.stx_mask & STATX_MNT_ID) == 0) return "";
+  std::ifstream mounts("/proc/self/mountinfo");
+  const std::string own = absl::StrCat(info.stx_mnt_id, " ");
+  for (std::string line; std::getline(mounts, line);) {
+    if (!line.starts_with(own)) continue;
+    constexpr std::string_view kUpper = "upperdir=";
+    const size_t begin = line.find(kUpper);
+    if (begin == line.npos) return "";
+    const std::string upper = line.substr(begin + kUpper.size(), line.find(',', begin) - begin - kUpper.size());
+    struct statfs filesystem;
+    return statfs(upper.c_str(), &filesystem) == 0 ? FilesystemName(filesystem.f_type) : "";
+  }
+  return "";
+}
+
+// Whether the block device under the filesystem is memory: a RAM disk, compressed or not.
+bool IsOnRamDisk(int fd) {
+  struct stat info;
+  if (fstat(fd, &info) != 0) return false;
+  const std::string link = absl::StrCat("/sys/dev/block/", major(info.st_dev), ":", minor(info.st_dev));
+  std::error_code error;
+  const std::string device = std::filesystem::canonical(link, error).filename();
+  return device.starts_with("ram") || device.starts_with("zram");
+}
+
+// Why the file lies in memory, though its filesystem isn't one; empty: it doesn't, as far as can be seen.
+std::string WhyInMemory(int fd, const std::string& filesystem) {
+  if (filesystem == "overlayfs") {
+    const std::string upper = UpperFilesystemOf(fd);
+    return IsMemoryFilesystem(upper) ? absl::StrCat("overlayfs writes to ", upper, " here, which") : "";
+  }
+  return IsOnRamDisk(fd) ? absl::StrCat("this ", filesystem, " is on a RAM disk, which") : "";
+}
+
 // Whether the kernel grants a synchronous mapping; only a DAX filesystem on synchronous memory does.
 bool GrantsMapSync(int fd, int* error) {
   const auto page_bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -84,7 +122,7 @@ void ProbeDax(int fd, bool seal, Probe& probe) {
   absl::Status why_not = is_sealed.status();
   if (seal && is_sealed.ok() && !*is_sealed) {
     why_not = SealStatic(fd, 0);
-    is_sealed = why_not.ok();
+    is_sealed = probe.has_sealed = why_not.ok();
   }
   if (is_sealed.ok() && *is_sealed) {
     const absl::StatusOr<Sealer> sealer = FindSealer();
@@ -118,6 +156,10 @@ Probe ProbeFile(int fd, bool emulate_on_dram, bool seal) {
     probe.reason =
         absl::StrCat(probe.filesystem, " keeps files in memory: they are lost with the power. Put the file on",
                      " a filesystem on persistent memory (mounted with -o dax) or on a disk");
+    return probe;
+  }
+  if (const std::string why = WhyInMemory(fd, probe.filesystem); !why.empty()) {
+    probe.reason = absl::StrCat(why, " keeps files in memory: they are lost with the power. Put the file elsewhere");
     return probe;
   }
   ProbeDax(fd, seal, probe);

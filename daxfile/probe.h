@@ -17,7 +17,8 @@ namespace daxfile {
 struct Probe {
   Tier tier = Tier::kVolatile;
   std::string filesystem;
-  std::string reason;  // why this tier, and what would reach a better one
+  std::string reason;       // why this tier, and what would reach a better one
+  bool has_sealed = false;  // it wasn't sealed before
 };
 
 // `seal`: try to seal the file, if the kernel has a way (static_dax.h); otherwise only ask whether it is sealed.

@@ -14,8 +14,11 @@ namespace {
 // would be to look at what the writer takes for free.
 void CheckDone(int error) {
   if (error == 0) return;
-  std::fprintf(stderr, "daxfile: a reader can't show where it reads (fcntl: %s); it ends here.\n",
-               std::strerror(error));
+  std::fprintf(
+      stderr,
+      "daxfile: a reader can't show its writer where it reads (fcntl: %s), and reading on would be to read what the "
+      "writer may overwrite; it ends here. Does another program lock all of the file (fcntl, F_SETLK)?\n",
+      std::strerror(error));
   std::abort();
 }
 

@@ -116,13 +116,29 @@ absl::Status UnsealFile(std::string_view path_view) {
   return AtPath(path, UnsealStatic(*fd));
 }
 
+namespace {
+
+bool IsSealedFile(const std::string& path) {
+  const absl::StatusOr<int> fd = OpenExisting(path, /*read_only=*/true);
+  if (!fd.ok()) return false;
+  const absl::StatusOr<bool> is_sealed = IsSealedStatic(*fd);
+  close(*fd);
+  return is_sealed.ok() && *is_sealed;
+}
+
+}  // namespace
+
 absl::Status RemoveFile(std::string_view path_view) {
   const std::string path(path_view);
   if (unlink(path.c_str()) == 0) return absl::OkStatus();
   if (errno != EPERM) return SystemError(errno, path, "remove");
-  // What the kernel says of a sealed file; and says once more if it can't be unsealed.
-  UnsealFile(path).IgnoreError();
-  return unlink(path.c_str()) == 0 ? absl::OkStatus() : SystemError(errno, path, "remove");
+  // What the kernel says of a sealed file. Not only of that: where it isn't sealed, this isn't about the seal.
+  if (!IsSealedFile(path)) return SystemError(EPERM, path, "remove");
+  if (absl::Status status = UnsealFile(path); !status.ok()) return status;
+  if (unlink(path.c_str()) == 0) return absl::OkStatus();
+  const int error = errno;
+  SealFile(path, 0).IgnoreError();
+  return SystemError(error, path, "remove");
 }
 
 absl::StatusOr<SealReport> InspectSeal(std::string_view path_view) {

@@ -46,6 +46,9 @@ absl::StatusOr<int> OpenDevice() {
     return absl::PermissionDeniedError(
         absl::StrCat(text, " (it is meant to be open to all: chmod 0666; in a container, let the device in)"));
   }
+  if (error == EMFILE || error == ENFILE) {
+    return absl::ResourceExhaustedError(absl::StrCat(text, " (close files, or raise the limit, ulimit -n)"));
+  }
   return absl::UnavailableError(absl::StrCat(text, " (is it the module daxctl_static's? See the kernel's log)"));
 }
 
@@ -60,6 +63,8 @@ const char* ReasonOf(int error) {
       return "not a regular file; a DAX device needs no seal";
     case EMLINK:
       return "it shares blocks with another file (a reflink); copy it with `cp --reflink=never`";
+    case EIO:
+      return "the persistent memory under it has a fault; look at the kernel's log, and at `ndctl list --media-errors`";
     case ENODATA:
       return "it is empty, or parts of it were never written; write zeros over all of it";
     case ENOENT:
@@ -69,9 +74,15 @@ const char* ReasonOf(int error) {
     case ENOTTY:
       return "/dev/daxctl isn't the device of the module daxctl_static";
     case ENXIO:
-      return "it has holes; allocate and write all of it";
+      return "it has holes (allocate and write all of it), or its device is gone";
     case EOPNOTSUPP:
-      return "not on DAX (mount with -o dax=always), or on a device that isn't synchronous";
+      return "not on DAX (mount with -o dax=always), on a device that isn't synchronous, on xfs's realtime device, or "
+             "on "
+             "ext4 without a journal; and the module seals no file that ext4 maps by indirect blocks";
+    case EROFS:
+      return "the filesystem is mounted for reading only; remount it";
+    case ETXTBSY:
+      return "it is a program that runs; end that first";
     default:
       return "";
   }
@@ -80,7 +91,10 @@ const char* ReasonOf(int error) {
 absl::Status DaxctlError(int error, const char* what, std::string reason) {
   const std::string text = absl::StrCat("daxctl: can't ", what, ": ", std::strerror(error));
   if (error == EPERM) {
-    return absl::PermissionDeniedError(absl::StrCat(text, " (needs CAP_LINUX_IMMUTABLE: be root)"));
+    return absl::PermissionDeniedError(absl::StrCat(
+        text,
+        " (needs CAP_LINUX_IMMUTABLE; and with the module, on xfs, of a file that shared blocks once, CAP_SYS_ADMIN: "
+        "be root)"));
   }
   if (error == EBADF) {
     return absl::InvalidArgumentError(absl::StrCat(text, " (needs a descriptor for reading and writing)"));

@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstddef>
+#include <span>
 #include <string>
 
 #include "daxfile/dax_file.h"
@@ -70,6 +72,9 @@ TEST(StaticDaxOnDax, AMappingKeepsTheSeal) {
   EXPECT_FALSE(*IsSealedStatic(fd));
   EXPECT_FALSE(OpenForMapping(fd).ok() && *FindSealer() == Sealer::kModule) << "only a sealed file has that way";
   close(fd);
+  const auto refuse = [](const std::string&, std::span<const std::byte>) { return absl::NotFoundError("not mine"); };
+  EXPECT_EQ(DaxFile::Open(path.str(), {.recognize = refuse}).status(), absl::NotFoundError("not mine"));
+  EXPECT_FALSE(*IsSealedStatic(fd)) << "nobody's who tried to open it";
   file = DaxFile::Open(path.str(), {});
   ASSERT_OK(file);
   EXPECT_EQ(file->tier(), Tier::kStaticDax) << "a writer seals again";

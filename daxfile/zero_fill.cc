@@ -18,6 +18,14 @@ absl::Status WriteError(int error, const std::string& path, uint64_t bytes) {
 
 }  // namespace
 
+int AllocateRange(int fd, uint64_t offset, uint64_t bytes) {
+  int error = 0;
+  do {
+    error = posix_fallocate(fd, static_cast<off_t>(offset), static_cast<off_t>(bytes));
+  } while (error == EINTR);
+  return error;
+}
+
 absl::StatusOr<bool> Allocate(int fd, const std::string& path, uint64_t bytes) {
   int result = 0;
   do {
@@ -30,7 +38,7 @@ absl::StatusOr<bool> Allocate(int fd, const std::string& path, uint64_t bytes) {
 
 absl::Status ZeroFill(int fd, const std::string& path, uint64_t bytes, const GoOn& go_on) {
   // Says at once that there is no space, instead of after half an hour of writing.
-  if (const int error = posix_fallocate(fd, 0, static_cast<off_t>(bytes)); error != 0) {
+  if (const int error = AllocateRange(fd, 0, bytes); error != 0) {
     return WriteError(error, path, bytes);
   }
   constexpr uint64_t kChunkBytes = 2 << 20;

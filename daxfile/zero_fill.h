@@ -16,6 +16,9 @@ namespace daxfile {
 // can't do that at all.
 absl::StatusOr<bool> Allocate(int fd, const std::string& path, uint64_t bytes);
 
+// posix_fallocate, again where a signal interrupts it: 0, or an errno.
+int AllocateRange(int fd, uint64_t offset, uint64_t bytes);
+
 // Told, from time to time, how many bytes are done, and of how many; false ends the work, which is Cancelled then. May
 // be empty.
 using GoOn = std::function<bool(uint64_t bytes_done, uint64_t bytes_in_all)>;

@@ -65,8 +65,8 @@ void BulkLoad::Append(Group& group, std::string_view key, Offset record, size_t 
   }
 }
 
-// What fails may be tried again: then a layer that was built is there already, as the one thing that goes on; and of one
-// that wasn't nothing is left.
+// What fails may be tried again: then a layer that was built is there already, as the one thing that goes on; and of
+// one that wasn't nothing is left.
 absl::Status BulkLoad::CloseGroup(Arena& arena, Group& group, size_t depth, LayerBuilder& builder) {
   if (group.going_on.size() > kMaxTies) {
     const size_t nodes_before = nodes_.size();

@@ -3,14 +3,16 @@
 //
 // An operation first claims each node that it is going to write to (Claim), in any order and without waiting: if one of
 // them has changed, or is held by somebody else, it gives up what it holds, and starts again. Then it begins (Begin):
-// from here on only space can be missing. It writes what isn't visible yet, flushes and fences it; then comes the commit,
-// one word; then the change is over, and everything is let go of.
+// from here on only space can be missing. It writes what isn't visible yet, flushes and fences it; then comes the
+// commit, one word; then the change is over, and everything is let go of.
 //
 // What can go wrong later:
-//   - Memory: an exception before the commit gives all back. After it nothing may be, and nothing is half done for long:
+//   - Memory: an exception before the commit gives all back. After it nothing may be, and nothing is half done for
+//   long:
 //     from the commit on, in a batch from where readers are locked out, all is noexcept. The process ends; the next one
 //     finds the store as after any crash.
-//   - msync (tier msync). A commit isn't made where it isn't sure that what it makes reachable is durable; and from then
+//   - msync (tier msync). A commit isn't made where it isn't sure that what it makes reachable is durable; and from
+//   then
 //     on nothing is freed that the words on the disk may still lead to. The store takes no more writes.
 //
 // In a batch the same operations run one after another on copies of the nodes that they claim: what they call a commit

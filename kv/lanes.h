@@ -17,9 +17,9 @@
 #define SEALKV_KV_LANES_H_
 
 #include <atomic>
-#include <optional>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 

@@ -134,11 +134,14 @@ absl::Status CheckGrowth(const Superblock& superblock, const std::string& path) 
   return absl::OkStatus();
 }
 
+absl::Status CheckMagic(uint64_t magic, const std::string& path) {
+  if (magic == Superblock::kMagic) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      path, ": not a SealKV store (no magic number at offset 0). If its creation was interrupted, remove it."));
+}
+
 absl::Status CheckIdentity(const Superblock& superblock, uint64_t file_bytes, const std::string& path) {
-  if (superblock.magic != Superblock::kMagic) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        path, ": not a SealKV store (no magic number at offset 0). If its creation was interrupted, remove it."));
-  }
+  if (absl::Status status = CheckMagic(superblock.magic, path); !status.ok()) return status;
   if (superblock.format_major != Superblock::kFormatMajor ||
       (superblock.features_incompatible & ~Superblock::kKnownFeatures) != 0) {
     // A damaged number must not be taken for another version.
@@ -170,6 +173,13 @@ absl::Status CheckIdentity(const Superblock& superblock, uint64_t file_bytes, co
 }
 
 }  // namespace
+
+absl::Status RecognizeStore(const std::string& path, std::span<const std::byte> head) {
+  uint64_t magic = 0;
+  if (head.size() < sizeof(magic)) return absl::OkStatus();  // OpenImage has a better answer
+  std::memcpy(&magic, head.data(), sizeof(magic));
+  return CheckMagic(magic, path);
+}
 
 uint32_t SegmentBytesLog2For(uint64_t capacity_bytes) {
   const auto log2 = static_cast<uint32_t>(std::bit_width(capacity_bytes / 128 + 1) - 1);

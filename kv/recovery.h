@@ -7,7 +7,9 @@
 #ifndef SEALKV_KV_RECOVERY_H_
 #define SEALKV_KV_RECOVERY_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +45,10 @@ absl::StatusOr<uint64_t> CountParts(const std::string& path);
 // file.data() may change. Of a file that isn't a store, or one whose superblock is damaged, it maps nothing: OpenImage
 // will say so. Errors: DaxFile::OpenPart.
 absl::Status MapParts(daxfile::DaxFile& file);
+
+// Whether a file that begins so may be a store: asked before one is sealed (daxfile::OpenOptions::recognize).
+// FailedPrecondition: it isn't.
+absl::Status RecognizeStore(const std::string& path, std::span<const std::byte> head);
 
 // Validates the superblock of a file of this size, and its root word. Errors: those of OpenImage.
 absl::Status ValidateSuperblock(const Superblock& superblock, uint64_t file_bytes, const std::string& path);

@@ -26,7 +26,8 @@ daxfile::OpenOptions FileOptions(const Options& options) {
   return {.weakest_tier = options.weakest_tier,
           .emulate_on_dram = options.emulate_on_dram,
           .read_only = options.read_only,
-          .live = true};
+          .live = true,
+          .recognize = internal::RecognizeStore};
 }
 
 absl::Status NoSuchExpiry() {
@@ -185,9 +186,8 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Create(std::string_view path, cons
   absl::Cleanup remove_file = [&] {
     if (is_new) daxfile::RemoveFile(std::string(path)).IgnoreError();
   };
-  absl::StatusOr<std::unique_ptr<Store>> store =
-      Format(*std::move(file), Background::kCompacts,
-             {.max_bytes = max_bytes, .change_log_bytes = options.change_log_bytes});
+  absl::StatusOr<std::unique_ptr<Store>> store = Format(
+      *std::move(file), Background::kCompacts, {.max_bytes = max_bytes, .change_log_bytes = options.change_log_bytes});
   if (store.ok()) std::move(remove_file).Cancel();
   return store;
 }

@@ -74,8 +74,8 @@ absl::Status StoreImpl::InBulkLoad(absl::FunctionRef<absl::Status(Arena&)> step)
   }
 }
 
-// Of a tree without keys, but for its last one: a crash leaves such between a delete and the tidying up after it, and so
-// does a batch whose neighbours were in use.
+// Of a tree without keys, but for its last one: a crash leaves such between a delete and the tidying up after it, and
+// so does a batch whose neighbours were in use.
 void StoreImpl::DropEmptyLeaves() {
   for (int tries_left = 10'000; tries_left > 0; --tries_left) {
     {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_format.h"
 #include "daxfile/part.h"
 #include "gtest/gtest.h"
 #include "kv/sealkv.h"
@@ -172,6 +173,27 @@ TEST_F(GrowthTest, ForABatchAndABulkLoadLargerThanTheStoreWas) {
     return true;
   }));
   EXPECT_EQ(*store->Get(U64Key(4999)), value);
+}
+
+// All keys begin alike: they are one layer, which is built at the end, at once. What an attempt that finds no space for
+// it has built is given back: else a layer much larger than the store was takes several times as much space.
+TEST_F(GrowthTest, ForABulkLoadOfOneLayerThatIsLargerThanTheStoreWas) {
+  constexpr uint64_t kKeys = 60'000;
+  const auto key_of = [](uint64_t id) { return absl::StrFormat("the same beginning %08d", id); };
+  const std::unique_ptr<Store> store = Create();
+  uint64_t next = 0;
+  std::string key;
+  const std::string value = "v";
+  ASSERT_OK(store->BulkLoad([&](std::string_view* to_key, std::string_view* to_value) {
+    if (next == kKeys) return false;
+    *to_key = key = key_of(next++);
+    *to_value = value;
+    return true;
+  }));
+  EXPECT_EQ(*store->Get(key_of(kKeys - 1)), value);
+  ASSERT_OK(store->WaitUntilSpaceIsKnown());
+  const Stats stats = store->GetStats();
+  EXPECT_LE(stats.node_bytes_used, kKeys / 12 * 256) << "nodes that nothing leads to";
 }
 
 TEST_F(GrowthTest, RemoveTakesAllFiles) {

@@ -1,7 +1,7 @@
-// Tier msync, on a disk that refuses: each msync of a run fails in turn, and those after it work, or each second of them;
-// then the power goes. What had been acknowledged is there, what was under way when msync failed is there as a whole or not at all, and
-// nothing was acknowledged after that. This program's msync() stands in for libc's, and keeps what it was given: all else
-// is lost.
+// Tier msync, on a disk that refuses: each msync of a run fails in turn, and those after it work, or each second of
+// them; then the power goes. What had been acknowledged is there, what was under way when msync failed is there as a
+// whole or not at all, and nothing was acknowledged after that. This program's msync() stands in for libc's, and keeps
+// what it was given: all else is lost.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -35,7 +35,9 @@ struct Disk {
   uint64_t failing = ~uint64_t{0};
   bool fails_again = false;  // each second one, from then on
 
-  bool Fails(uint64_t sync) const { return sync == failing || (fails_again && sync > failing && (sync - failing) % 2 == 0); }
+  bool Fails(uint64_t sync) const {
+    return sync == failing || (fails_again && sync > failing && (sync - failing) % 2 == 0);
+  }
 };
 Disk disk;
 
@@ -147,8 +149,8 @@ class MsyncFailureTest : public ::testing::TestWithParam<Params> {
   void SetUp() override {
     path_ = ::testing::TempDir() + "/msync_failure_test." + std::to_string(getpid());
     disk = {};
-    absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Create(
-        path_, {.open = {.weakest_tier = daxfile::Tier::kVolatile}, .size_bytes = kBytes});
+    absl::StatusOr<daxfile::DaxFile> file =
+        daxfile::DaxFile::Create(path_, {.open = {.weakest_tier = daxfile::Tier::kVolatile}, .size_bytes = kBytes});
     ASSERT_OK(file);
     if (file->tier() != daxfile::Tier::kMsync) GTEST_SKIP() << path_ << " is " << file->tier_reason();
     disk.bytes.resize(kBytes);

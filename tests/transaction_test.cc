@@ -77,6 +77,21 @@ TEST_F(TransactionTest, AbortedOrForgottenItDoesNothing) {
   EXPECT_FALSE(Exists("b"));
 }
 
+// Following a chain of keys: what was read is the next key, and lies where its value is to go.
+TEST_F(TransactionTest, AGetMayPutTheValueWhereItsKeyLies) {
+  const std::string next_key = "the key that the first one's value is, longer than a short string";
+  ASSERT_OK(store_->Put("first", next_key));
+  ASSERT_OK(store_->Put(next_key, std::string(500, 'e')));
+  const auto transaction = *store_->Begin();
+  std::string at = "first";
+  ASSERT_OK(transaction->Get(at, &at));
+  ASSERT_EQ(at, next_key);
+  ASSERT_OK(transaction->Get(at, &at));
+  EXPECT_EQ(at, std::string(500, 'e'));
+  ASSERT_OK(transaction->Put("result", at));
+  EXPECT_OK(transaction->Commit()) << "what it is held to have read isn't what it read";
+}
+
 TEST_F(TransactionTest, WhatItHasReadMustStillBeSo) {
   ASSERT_OK(store_->Put("x", "1"));
   // Changed, deleted, put; and changed back, which is as if nothing had happened.
