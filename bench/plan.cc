@@ -167,7 +167,7 @@ const char kUsage[] =
     "  kvbench --db=/mnt/ssd/bench --engines=sealkv,lmdb,rocksdb,sqlite --against=lmdb --num=100000\n"
     "                                                      beside peers; an fsync costs what it costs there\n"
     "  kvbench --key_kind=ycsb --value_size=100 --benchmarks=ycsbload,ycsba,ycsbb,ycsbc,ycsbd,ycsbe,ycsbf\n"
-    "  kvbench --benchmarks=ycsbload,ycsb -P workloads/workloada -p recordcount=1000000\n"
+    "  kvbench --benchmarks=ycsbload,ycsb -P FILE -p recordcount=1000000\n"
     "                                                      a property file of YCSB's; -p wins over it, and both win\n"
     "                                                      over flags. A record's fields are one value: 10 * 100 "
     "bytes\n"

@@ -80,14 +80,6 @@ absl::Status GiveToOwner(int fd, const std::string& path, const struct stat& fir
   return fchmod(fd, first.st_mode & 0777) == 0 ? absl::OkStatus() : SystemError(errno, path, "set the permissions of");
 }
 
-// What this process has just made, and has locked.
-void RemoveOwnFile(const std::string& path, int fd) {
-  UnsealStatic(fd).IgnoreError();
-  struct stat own, named;
-  const bool is_there = fstat(fd, &own) == 0 && lstat(path.c_str(), &named) == 0;
-  if (is_there && own.st_dev == named.st_dev && own.st_ino == named.st_ino) unlink(path.c_str());
-}
-
 }  // namespace
 
 absl::StatusOr<DaxFile> DaxFile::OverDevice(const std::string& path, const CreateOptions& options) {
@@ -114,10 +106,15 @@ absl::StatusOr<DaxFile> DaxFile::Create(std::string_view path_view, const Create
   // From the first moment nobody else may take it for a finished file; and the lock is kept, by this descriptor too, so
   // that nobody ever has open what a failure further down removes.
   const int keeps_lock = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (keeps_lock < 0) {
+    const int error = errno;
+    RemoveOwnFile(path, fd);
+    close(fd);
+    return SystemError(error, path, "create");
+  }
   absl::Cleanup let_go = [keeps_lock] { close(keeps_lock); };
   absl::Cleanup remove_file = [&path, keeps_lock] { RemoveOwnFile(path, keeps_lock); };
   absl::Cleanup close_fd = [fd] { close(fd); };
-  if (keeps_lock < 0) return SystemError(errno, path, "create");
   if (absl::Status status = LockFile(fd, path, LockMode::kAlone); !status.ok()) return status;
   const uint64_t unit = SizeUnit(fd);
   const uint64_t bytes = (options.size_bytes + unit - 1) / unit * unit;

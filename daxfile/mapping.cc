@@ -66,11 +66,15 @@ absl::Status MapFile(int fd, const std::string& path, std::byte* at, uint64_t by
   const absl::StatusOr<void*> data = MapAt(at, fd, path, bytes, tier, read_only);
   if (tier == Tier::kStaticDax && !read_only) {
     if (absl::Status status = CheckStillSealed(fd, path); !status.ok()) {
-      if (data.ok()) UnmapFile(at, bytes);
+      UnmapFile(at, bytes);
       return status;
     }
   }
-  if (!data.ok()) return data.status();
+  if (!data.ok()) {
+    // The kernel may have unmapped what was there before it refused: the addresses stay ours.
+    mmap(at, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    return data.status();
+  }
   // A wish: where the filesystem has no huge pages, small ones do. An msync writes back all of a page that was stored
   // to, so there small ones are better (15 times fewer instructions in a put: docs/static-dax-costs.md).
   madvise(*data, bytes, tier == Tier::kMsync ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);

@@ -141,6 +141,13 @@ absl::Status RemoveFile(std::string_view path_view) {
   return SystemError(error, path, "remove");
 }
 
+void RemoveOwnFile(const std::string& path, int fd) {
+  UnsealStatic(fd).IgnoreError();
+  struct stat own, named;
+  const bool is_there = fstat(fd, &own) == 0 && lstat(path.c_str(), &named) == 0;
+  if (is_there && own.st_dev == named.st_dev && own.st_ino == named.st_ino) unlink(path.c_str());
+}
+
 absl::StatusOr<SealReport> InspectSeal(std::string_view path_view) {
   const std::string path(path_view);
   const absl::StatusOr<int> fd = OpenExisting(path, /*read_only=*/true);

@@ -27,6 +27,10 @@ absl::Status UnsealFile(std::string_view path);
 // Removes a file that may be sealed: the kernel refuses that of a sealed one. Errors: those of unlink(2).
 absl::Status RemoveFile(std::string_view path);
 
+// What the caller has just made, and has locked by this descriptor: if it still has this name, it is unsealed and
+// removed. Nobody has had it open meanwhile.
+void RemoveOwnFile(const std::string& path, int fd);
+
 struct SealReport {
   // Whether it is sealed now; an error if this process can't find out.
   absl::StatusOr<bool> is_sealed = false;

@@ -15,6 +15,7 @@
 #include "daxfile/static_dax.h"
 #include "daxfile/tier.h"
 #include "gtest/gtest.h"
+#include "tests/run_name.h"
 
 namespace daxfile::testing {
 
@@ -23,7 +24,7 @@ class TestPath {
  public:
   explicit TestPath(const std::string& directory, std::string_view name = "file") {
     static int count = 0;
-    path_ = directory + "/daxfile_test." + std::to_string(getpid()) + "." + std::to_string(count++) + ".";
+    path_ = directory + "/daxfile_test." + sealkv::testing::RunName() + "." + std::to_string(count++) + ".";
     path_ += name;
   }
   ~TestPath() { RemoveFile(path_).IgnoreError(); }  // it may be sealed

@@ -293,17 +293,20 @@ def run_control(options, work, task):
 
 
 def run_refusal(options, work):
-    """The seal is what refuses the reflink."""
+    """The seal is what refuses the reflink; and only stores are sealed."""
     image = f"{work}/refused.image"
     make_image(image, options.filesystem)
     guest = Guest(options, image, options.filesystem, "refused-clone")
     for _ in guest:
         pass
-    if any("lay_out: reflink: ETXTBSY" in line for line in guest.lines):
-        print(f"ok - {options.filesystem}: a sealed store can't be reflinked: ETXTBSY")
-        return 0
-    print("not ok - the reflink of a sealed store:", *guest.lines[-5:], sep="\n  ")
-    return 1
+    for claim, line in (("a sealed store can't be reflinked: ETXTBSY", "lay_out: reflink: ETXTBSY"),
+                        ("a file that is no store isn't taken for one", "/mnt/other: not a SealKV store"),
+                        ("nor is it sealed", "guest: /mnt/other isn't sealed")):
+        if not any(line in said for said in guest.lines):
+            print(f"not ok - {options.filesystem}: {claim}:", *guest.lines[-8:], sep="\n  ")
+            return 1
+        print(f"ok - {options.filesystem}: {claim}")
+    return 0
 
 
 def main():

@@ -157,6 +157,10 @@ absl::StatusOr<Change::Blob> Change::WriteBlob(std::span<const RedoWord> words) 
   const uint64_t fits = (context_.image.segment_bytes() / 2 - sizeof(RedoChunk)) / sizeof(RedoWord);
   const uint64_t most = std::min(fits, kMostChunkWords);
   const auto count_of = [most](size_t end) { return (end - 1) % most + 1; };
+  // Memory before space: an exception would leave that taken.
+  std::vector<uint64_t> buffer((sizeof(RedoChunk) + std::min(most, words.size()) * sizeof(RedoWord)) /
+                               sizeof(uint64_t));
+  blob.chunks.reserve((words.size() + most - 1) / most);
   for (size_t end = words.size(); end > 0; end -= count_of(end)) {
     const uint64_t bytes = sizeof(RedoChunk) + count_of(end) * sizeof(RedoWord);
     const absl::StatusOr<Offset> place = context_.heap.TakeSpace(arena_, bytes);
@@ -166,12 +170,10 @@ absl::StatusOr<Change::Blob> Change::WriteBlob(std::span<const RedoWord> words) 
     }
     blob.chunks.push_back({*place, bytes});
   }
-  std::vector<uint64_t> buffer;
   size_t end = words.size();
   for (const auto& [place, bytes] : blob.chunks) {
     const size_t count = count_of(end);
     end -= count;
-    buffer.resize(bytes / sizeof(uint64_t));
     auto* const chunk = reinterpret_cast<RedoChunk*>(buffer.data());
     *chunk = {0, Raw(blob.first), count};
     std::memcpy(chunk->words(), words.subspan(end, count).data(), count * sizeof(RedoWord));

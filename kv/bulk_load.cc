@@ -155,7 +155,9 @@ absl::Status BulkLoad::Commit(Arena& arena) {
     for (Node* const node : nodes_) context_.versions.Created(*node, change.now());
   }
   change.Replaces(old_root);
-  change.CommitRoot(RootId::kKeys, context_.image.NodeAt(Offset{root_}));
+  Node* const new_root = context_.image.NodeAt(Offset{root_});
+  change.CommitRoot(RootId::kKeys, new_root);
+  if (change.Root(RootId::kKeys) != new_root) return context_.persist.status();  // msync has failed
   for (Node* const node : nodes_) context_.locks.Unlock(*node);
   return absl::OkStatus();
 }

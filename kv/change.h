@@ -147,10 +147,12 @@ class Change {
   absl::StatusOr<Offset> AppendRecord(std::string_view key, std::string_view value, uint32_t flags = kPlainRecord,
                                       uint64_t replaced = 0, uint32_t expiry = kNeverOver);
 
-  // To a node that is held.
+  // To a node that is held. If msync has failed nothing is stored: a batch that let go of the node may be done again by
+  // the next open, and counts on finding it as it was. (Commit gives up then.)
   void Store(uint64_t* word, uint64_t value, daxfile::Site site = daxfile::Site::current()) {
     if (batch_ == nullptr) [[likely]] {
-      context_.persist.Store(word, value, site);
+      if (context_.persist.is_ok()) [[likely]]
+        context_.persist.Store(word, value, site);
     } else {
       *word = value;
     }

@@ -149,7 +149,7 @@ absl::StatusOr<Offset> Heap::AppendRecord(Arena& arena, std::string_view key, st
   if (!offset.ok()) return offset;
   arena.record_bytes_used.Add(static_cast<int64_t>(bytes));
   // A damaged one isn't to spoil all that follow.
-  const bool can_be = replaced >> kGenerationShift <= arena.next_sequence >> kGenerationShift;
+  const bool can_be = (replaced + 1) >> kGenerationShift <= arena.next_sequence >> kGenerationShift;
   const uint64_t sequence = can_be ? std::max(arena.next_sequence, replaced + 1) : arena.next_sequence;
   arena.next_sequence = sequence + 1;
   if (flags == kPrefixRecord) segments_.state(image_.SegmentOf(*offset)).has_prefix = true;

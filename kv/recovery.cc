@@ -134,6 +134,10 @@ absl::Status CheckGrowth(const Superblock& superblock, const std::string& path) 
   return absl::OkStatus();
 }
 
+absl::Status TooShortError(const std::string& path, uint64_t bytes) {
+  return absl::FailedPreconditionError(absl::StrCat(path, ": not a SealKV store: too short (", bytes, " bytes)."));
+}
+
 absl::Status CheckMagic(uint64_t magic, const std::string& path) {
   if (magic == Superblock::kMagic) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
@@ -176,7 +180,7 @@ absl::Status CheckIdentity(const Superblock& superblock, uint64_t file_bytes, co
 
 absl::Status RecognizeStore(const std::string& path, std::span<const std::byte> head) {
   uint64_t magic = 0;
-  if (head.size() < sizeof(magic)) return absl::OkStatus();  // OpenImage has a better answer
+  if (head.size() < sizeof(magic)) return TooShortError(path, head.size());
   std::memcpy(&magic, head.data(), sizeof(magic));
   return CheckMagic(magic, path);
 }
@@ -286,8 +290,7 @@ absl::Status ValidateSuperblock(const Superblock& superblock, uint64_t file_byte
 
 absl::StatusOr<Image> OpenImage(const daxfile::DaxFile& file) {
   if (file.size_bytes() < Superblock::kSegmentTableOffset) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(file.path(), ": not a SealKV store: too short (", file.size_bytes(), " bytes)."));
+    return TooShortError(file.path(), file.size_bytes());
   }
   const auto& superblock = *reinterpret_cast<const Superblock*>(file.data());
   if (absl::Status status = ValidateSuperblock(superblock, file.size_bytes(), file.path()); !status.ok()) return status;

@@ -1,7 +1,9 @@
 // Store, as the header promises it: opening, and the way to what stands behind.
 #include "kv/sealkv.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <mutex>
@@ -182,10 +184,10 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Create(std::string_view path, cons
   absl::StatusOr<daxfile::DaxFile> file = daxfile::DaxFile::Create(
       path, {.open = FileOptions(options), .size_bytes = options.capacity_bytes, .progress = options.progress});
   if (!file.ok()) return file.status();
-  const bool is_new = IsRegularFile(file->lock_fd());  // a device was there before
-  absl::Cleanup remove_file = [&] {
-    if (is_new) daxfile::RemoveFile(std::string(path)).IgnoreError();
-  };
+  // The lock is kept until it is removed. A device was there before.
+  const int keeps_lock = IsRegularFile(file->lock_fd()) ? fcntl(file->lock_fd(), F_DUPFD_CLOEXEC, 0) : -1;
+  const absl::Cleanup let_go = [keeps_lock] { close(keeps_lock); };
+  absl::Cleanup remove_file = [&] { daxfile::RemoveOwnFile(std::string(path), keeps_lock); };
   absl::StatusOr<std::unique_ptr<Store>> store = Format(
       *std::move(file), Background::kCompacts, {.max_bytes = max_bytes, .change_log_bytes = options.change_log_bytes});
   if (store.ok()) std::move(remove_file).Cancel();

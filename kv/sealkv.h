@@ -12,30 +12,34 @@
 //
 // DURABILITY. A write that returned OK survives the end of the process at any instruction, and on every tier but
 // `volatile` a power cut too. A write that hasn't returned is, after a crash, there whole or not at all. A read never
-// returns what a power cut could still take back. No call here uses fsync or msync on
-// a file of the store, except on tier `msync`; files are synced once, while they are made: by Create, and when the
-// store grows (SPACE). Opening takes constant time, however the store was left and however large it is.
+// returns what a power cut could still take back. No call syncs a file of the store (fsync, msync, …), except on tier
+// `msync`; files are synced once, while they are made: by Create, and when the store grows (SPACE). The time that an
+// open takes doesn't depend on the size of the store; it finishes the batches, sixteen at most, that were committed and
+// not written out when the last writer ended, and that takes as long as they are large.
 //
-// THREADS. Every method of Store may be called by any number of threads. Readers take no lock and never block a writer;
-// writers lock the nodes that they change, most often one leaf, from before the commit until it is durable, and so
-// block those who come by these. Operations, batches, snapshots and transactions are strictly serializable: each has
-// its effect at one moment between its call and its return. An Iterator, a PinnedValue or a Transaction belongs to one
-// thread at a time.
+// THREADS. Every method of Store may be called by any number of threads. Readers wait for no lock but a writer's who is
+// in the middle of a commit to what they look at; writers lock the nodes that they change, most often one leaf, from
+// before the commit until it is durable. Nobody waits for a reader: a get of a long key may claim a leaf for some
+// nanoseconds, to remember where its record is, and a writer who meets that tries again. Operations, batches, snapshots
+// and transactions are strictly serializable: each has its effect at one moment between its call and its return. An
+// Iterator, a PinnedValue or a Transaction belongs to one thread at a time.
 //
 // PROCESSES. One process may have a store open for writing, and any number may have it open for reading (read_only) at
 // the same time; in whatever order they come, go, or are killed. They need no more than the permission to read the
-// file, and all this says of reads holds for them. What they read in holds back the reuse of space, as readers of the
-// writer's own process do: a reader that is stopped in the middle of a call, or keeps an iterator on a key, can fill a
-// store up, and GetStats() of the writer names it. A reader process that has just been busy holds back a little for
-// some milliseconds more. When the writer dies, readers go on with what it left. A process that is forked off must open
-// the store for itself: it may not use its parent's Store, nor keep it open across the parent's end.
+// file. Gets are as usual; an Iterator isn't one state, and there are no snapshots or transactions. What they read in
+// holds back the reuse of space, as readers of the writer's own process do: a reader that is stopped in the middle of a
+// call, or keeps an iterator on a key, can fill a store up, and GetStats() of the writer names it. A reader process
+// that has just been busy holds back a little for some milliseconds more. When the writer dies, readers go on with what
+// it left. Readers show where they read by locks on bytes far behind the file's end; one that can't have its lock,
+// because another program locks all of the file by fcntl(2), say, ends its process (abort) rather than read what the
+// writer may overwrite. A process that is forked off must open the store for itself: it may not use its parent's Store,
+// nor keep it open across the parent's end.
 //
 // SPACE. A store grows by itself, up to Options::max_bytes or what the filesystem has: by further files beside the
-// first one, PATH.1, PATH.2, …, each an eighth of the store, and sealed like it. Its thread makes them ahead of need; a
-// write waits for one only if it finds no space before that is through, and then as long as it takes to write so many
-// zeros. They belong together: move, copy and remove them together (Remove does). Nothing is ever unsealed for it.
-// Where 30 % or more is dead, compaction makes space
-// instead.
+// first one, PATH.1, PATH.2, …, each an eighth of the store, and sealed like it. Its thread makes them ahead of need. A
+// writer that uses up space faster than zeros are written for the next one is held back, by up to 10 ms a write; one
+// that finds no space at all waits until the file is there. They belong together: move, copy and remove them together
+// (Remove does). Nothing is ever unsealed for it. Where 30 % or more is dead, compaction makes space instead.
 //
 // CHANGES. A store made with Options::change_log_bytes keeps what each commit has changed, with the commit, atomically:
 // so many bytes of it, beside the data, and older ones go. Commits have numbers, 1, 2, 3, …, in the order in which they
@@ -50,10 +54,18 @@
 // first, without being asked. Put makes a value that stays; what Update, Add and CompareAndSwap make of a value keeps
 // its expiry. A clock that is set back shows again what is over and not erased yet.
 //
-// ERRORS are absl::Status. NotFound, AlreadyExists and FailedPrecondition are answers, listed at each method;
-// InvalidArgument: a key or value too large, or a wrong option; ResourceExhausted: no space, nothing was changed;
-// DataLoss: the file is damaged, the message names the offset; PermissionDenied: a write to a store opened read-only;
-// Unavailable: another process has it open for writing (the message names it). Any method may return DataLoss.
+// ERRORS are absl::Status. NotFound, AlreadyExists, FailedPrecondition, Aborted, OutOfRange and Cancelled are answers,
+// listed at each method. Of any method:
+//   InvalidArgument    a key or value too large, or a wrong option
+//   ResourceExhausted  no space; nothing was changed
+//   PermissionDenied   a write to a store that was opened read-only; or the file's permissions
+//   Unavailable        another process is in the way: the message names it
+//   DataLoss           the file is damaged: the message names the offset; or, on tier `msync`, a sync failed
+// After a failed sync it isn't known whether this write survives a power cut; those before it do, and the store takes
+// no more. A process that only reads may have to sync, too: what a killed writer left. Without memory, std::bad_alloc
+// leaves a call that has changed nothing yet. From the moment of a commit on it would have to leave half of one: there
+// it ends the process, and the next open finds the store as after any crash. A file whose memory fails (a media error)
+// raises SIGBUS, as any mapping does.
 //
 // COSTS are given as (cache lines flushed, fences) for an operation that needn't split a node or take a new segment;
 // "record lines" is (24 + key + value) / 64, and a bit. Both are counted at the seam and asserted in tests.
@@ -180,7 +192,7 @@ class Iterator {
 
 // One state of the store: everything that was written before OpenSnapshot returned, and nothing that is written after
 // it. Takes a microsecond or less to open, whatever the store holds, but for the writes under way, which it waits for;
-// and blocks nobody. While it is open, writers keep what it needs: a copy, in DRAM, of each of the tree's nodes (256
+// and blocks nobody. While it is open, writers keep what it needs: a copy, in DRAM, of each of the tree's nodes (320
 // bytes) that is written to, and the records that are replaced or deleted; once for each, however often that happens.
 // This goes when the last snapshot that needs it is closed; Stats say how much it is, and since when the oldest
 // snapshot is open. Cost of reads: (0, 0).
@@ -340,8 +352,9 @@ enum class Background : uint8_t { kNone, kCompacts };
 
 // How much of a mapped file becomes a store, and how much of it may.
 struct Capacity {
-  uint64_t bytes = 0;      // 0: all of it
-  uint64_t max_bytes = 0;  // no more than `bytes`: it doesn't grow. Memory grows inside of itself, a file by others
+  uint64_t bytes = 0;  // 0: all of it
+  // No more than `bytes`: it doesn't grow. A store over memory grows within that, one in a file by further files.
+  uint64_t max_bytes = 0;
   uint64_t change_log_bytes = 0;
 };
 
@@ -351,9 +364,9 @@ class Store {
   // to do); ResourceExhausted (no space on the file system); InvalidArgument. A failure leaves no file.
   static absl::StatusOr<std::unique_ptr<Store>> Create(std::string_view path, const Options& options);
 
-  // Opens an existing store. Constant time: 33 lines flushed, two fences. Errors: NotFound; FailedPrecondition (not a
-  // store, truncated, of another format version, tier not accepted); DataLoss (superblock damaged); Unavailable (open
-  // for writing elsewhere, or, with read_only, only just being made).
+  // Opens an existing store: 33 lines flushed, two fences, and what DURABILITY says of batches. Errors: NotFound;
+  // FailedPrecondition (not a store, truncated, of another format version, tier not accepted); DataLoss (superblock
+  // damaged); Unavailable (open for writing elsewhere, or, with read_only, only just being made).
   static absl::StatusOr<std::unique_ptr<Store>> Open(std::string_view path, const Options& options = {});
 
   static absl::StatusOr<std::unique_ptr<Store>> OpenOrCreate(std::string_view path, const Options& options);
@@ -382,15 +395,17 @@ class Store {
   // by a version that knew of no expiry. Cost: that of Put with a record.
   absl::Status PutUntil(std::string_view key, std::string_view value, std::chrono::sys_seconds expiry);
 
-  // NotFound if the key isn't there. Cost of all reads: (0, 0).
+  // NotFound if the key isn't there. Cost of all reads: (0, 0); but who comes first to a node that a killed writer left
+  // in the middle of a commit writes that back, for the answer may not be durable yet.
   absl::StatusOr<std::string> Get(std::string_view key) const;
   // As above into a buffer of yours, so that a loop needn't allocate.
   absl::Status Get(std::string_view key, std::string* value) const;
   absl::StatusOr<PinnedValue> GetPinned(std::string_view key) const;
   // Each of the keys as by a Get of its own at some moment of the call, but faster, for what one has to be fetched from
-  // memory is fetched beside the others'. For one state of all of them: a Snapshot.
+  // memory is fetched beside the others': a half to a third of the time, from some ten keys on. For one state of all of
+  // them: a Snapshot.
   std::vector<absl::StatusOr<std::string>> MultiGet(std::span<const std::string_view> keys) const;
-  // As above into a buffer of yours; what strings it holds are used again.
+  // As above into a buffer of yours; the strings in it are used again, so the keys mustn't lie in them.
   void MultiGet(std::span<const std::string_view> keys, std::vector<absl::StatusOr<std::string>>* values) const;
   absl::StatusOr<bool> Exists(std::string_view key) const;
   // When the key's value is over; nothing: never.
@@ -435,8 +450,8 @@ class Store {
   // FailedPrecondition: the store is open for reading only.
   absl::StatusOr<std::unique_ptr<Transaction>> Begin();
   // Runs `body` in a transaction and commits it; again, from the start, for as long as that is Aborted. An error that
-  // `body` returns ends it, and nothing is done. After some times others to whom that happens too wait for this one: so
-  // `body` mustn't wait for another thread's Transact.
+  // `body` returns ends it, and nothing is done. One that was Aborted again and again goes alone among those: others to
+  // whom that happens wait for it. So `body` mustn't wait for another thread's Transact.
   absl::Status Transact(const std::function<absl::Status(Transaction&)>& body);
 
   std::unique_ptr<Iterator> NewIterator(Range range = {}) const;
@@ -493,7 +508,7 @@ class Store {
   // Moves together what is alive, now, by the calling thread, and returns when there is no more to gain by it than
   // costs: no segment less than three quarters alive, but those that a snapshot, an iterator or a pinned value may look
   // into. Nobody needs to call this either: a thread of the store does the same when little is written, and
-  // begins earlier if space gets short. Beside writers it ends too: it empties no more segments than there are.
+  // begins earlier if space gets short. It ends beside writers, too: it empties each segment once at most.
   absl::Status Compact();
 
  private:

@@ -186,7 +186,9 @@ absl::Status StoreImpl::Put(std::string_view key, std::string_view value, bool o
     // the time that the cache misses of the descent are.
     auto* const leaf = const_cast<Node*>(descent.node);
     if (descent.outcome == Descent::Outcome::kLeaf && locks_.TryLock(*leaf, descent.version)) [[likely]] {
-      const bool is_done = !versions_.Now().has_snapshots() && PutWord(key, value, only_if_absent, descent);
+      // As Change::Store: nothing is to be stored once msync has failed.
+      const bool may_store = file_.persist().is_ok() && !versions_.Now().has_snapshots();
+      const bool is_done = may_store && PutWord(key, value, only_if_absent, descent);
       locks_.Unlock(*leaf, descent.version.Locked(generation_));
       if (is_done) return file_.persist().status();
     }
@@ -263,7 +265,7 @@ absl::Status StoreImpl::Delete(std::string_view key) {
 }
 
 // After a delete. Nothing depends on it: where others are in the way for long, it is left undone.
-void StoreImpl::Rebalance(Tree& tree, std::string_view key, Gate::Kind kind) {
+void StoreImpl::Rebalance(Tree& tree, std::string_view key, Gate::Kind kind) noexcept {
   WriteScope scope(*this, kind);
   unsigned height = 0;
   for (int turned_back = 0; turned_back < kMostTurnedBack;) {

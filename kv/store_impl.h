@@ -162,7 +162,7 @@ class StoreImpl {
   absl::Status StoreWordAt(Change& change, Location& location, std::string_view key, uint64_t* word, uint64_t value);
   bool PutWord(std::string_view key, std::string_view value, bool only_if_absent, const Descent& descent);
   absl::Status PutOtherwise(std::string_view key, NewValue value, bool only_if_absent);
-  void Rebalance(Tree& tree, std::string_view key, Gate::Kind kind = Gate::Kind::kChanges);
+  void Rebalance(Tree& tree, std::string_view key, Gate::Kind kind = Gate::Kind::kChanges) noexcept;
   // Whether the key at `location` has this value, or isn't there.
   bool IsValue(const Location& location, bool is_there, std::string_view value) const;
 
@@ -274,8 +274,8 @@ class StoreImpl {
   absl::Status MoveNode(Offset at);
   absl::Status TryMoveNode(Change& change, const Node* node);
   void DropEmptyLeaves();
-  // By a writer who has written so many pairs.
-  void LookAfterSpaceIfDue(size_t pairs) {
+  // By a writer who has written so many pairs. noexcept, for the write is done: see Change.
+  void LookAfterSpaceIfDue(size_t pairs) noexcept {
     if (heap_.needs_attention() || heap_.shortage() > 0 || heap_.is_growth_due()) [[unlikely]]
       LookAfterSpace(pairs);
   }

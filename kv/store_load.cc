@@ -99,6 +99,7 @@ absl::Status StoreImpl::Load(absl::FunctionRef<bool(std::string_view* key, NewVa
     if (cursor.Valid()) return StoreIsNotEmpty();
   }
   DropEmptyLeaves();
+  if (absl::Status status = file_.persist().status(); !status.ok()) return status;
   BulkLoad load(context_);
   Pairs pairs;
   absl::Status status;

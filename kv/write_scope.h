@@ -36,8 +36,8 @@ class WriteScope {
     Enter();
   }
 
-  // At the end, when nothing is looked at any more.
-  void ReclaimIfDue() {
+  // At the end, when nothing is looked at any more. noexcept, for the write is done: see Change.
+  void ReclaimIfDue() noexcept {
     if (!Heap::IsReclaimDue(arena_)) [[likely]]
       return;
     Gate::EndChange(arena_);

@@ -22,6 +22,7 @@
 #include "tests/memory_store.h"
 #include "tests/model.h"
 #include "tests/random.h"
+#include "tests/run_name.h"
 #include "tests/status.h"
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -291,7 +292,7 @@ TEST_F(BadInputTest, ASecondWriterIsToldWhoTheFirstIs) {
 
 TEST_F(BadInputTest, TierThatIsNotReached) {
   const std::string on_disk = MakeStore();
-  const std::string on_tmpfs = "/dev/shm/sealkv-bad-input-test-" + std::to_string(getpid());
+  const std::string on_tmpfs = "/dev/shm/sealkv-bad-input-test-" + testing::RunName();
   ASSERT_OK(Store::Create(on_tmpfs, {.capacity_bytes = kCapacityBytes, .weakest_tier = daxfile::Tier::kVolatile}));
   const std::string before = BytesOf(on_tmpfs);
   EXPECT_TRUE(IsError(Store::Open(on_tmpfs).status(), StatusCode::kFailedPrecondition,

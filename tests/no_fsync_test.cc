@@ -21,6 +21,7 @@
 #include "gtest/gtest.h"
 #include "kv/sealkv.h"
 #include "tests/random.h"
+#include "tests/run_name.h"
 
 namespace sealkv {
 namespace {
@@ -75,7 +76,7 @@ struct Place {
 };
 
 std::string PathIn(const Place& place) {
-  return place.directory + "/no_fsync_test." + std::to_string(getpid()) + "." + place.name;
+  return place.directory + "/no_fsync_test." + testing::RunName() + "." + place.name;
 }
 
 class NoFsync : public ::testing::TestWithParam<Place> {

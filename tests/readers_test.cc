@@ -22,6 +22,7 @@
 #include "tests/model.h"
 #include "tests/other_process.h"
 #include "tests/random.h"
+#include "tests/run_name.h"
 #include "tests/self_checking.h"
 #include "tests/status.h"
 
@@ -119,7 +120,7 @@ void Die() {
 
 class ReadersTest : public ::testing::Test {
  protected:
-  ReadersTest() : folder_("/dev/shm/sealkv-readers-test." + std::to_string(getpid())), path_(folder_ + "/store") {
+  ReadersTest() : folder_("/dev/shm/sealkv-readers-test." + testing::RunName()), path_(folder_ + "/store") {
     alarm(240);                // who waits for ever fails
     signal(SIGPIPE, SIG_IGN);  // who died says so by its exit code
     EXPECT_EQ(mkdir(folder_.c_str(), 0755), 0);

@@ -10,7 +10,7 @@ case ${1:-} in
     echo 'usage: ./dev demo    (needs about 1 GiB in /dev/shm; 2-3 minutes, of which the first build takes most)'
     exit 0 ;;
   *)
-    echo "./dev demo: no argument is needed, least of all '$1'" >&2
+    echo "./dev demo: it takes no argument, '$1' neither" >&2
     exit 2 ;;
 esac
 

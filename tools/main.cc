@@ -15,7 +15,7 @@ constexpr const Command* kCommands[] = {
 
 constexpr char kHelpEnd[] = R"(
 All but load and shrink open STORE read-only, on whatever tier it lies, and change nothing. They work while another process
-writes the store; but for check, backup, salvage and shrink, which need it at rest.
+writes the store, but for check, salvage, and backup of a new copy: these need it at rest.
 `kvdump COMMAND --help` says more about a command.
 
 exit codes:

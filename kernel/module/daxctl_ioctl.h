@@ -16,7 +16,7 @@
  *
  * mmap: EINVAL if the file isn't sealed any more, EACCES if it is append-only. Who didn't seal the file himself asks
  * (DAXCTL_GET) once he has it mapped: if it is sealed then, the mapping keeps it so. (While somebody tries to unseal it, who
- * will be refused, the answer may be that it isn't; ask again.)
+ * will be refused, the answer may be that it isn't, of mmap and of DAXCTL_IOC_BIND too: ask again.)
  */
 #ifndef DAXCTL_IOCTL_H_
 #define DAXCTL_IOCTL_H_

@@ -100,9 +100,13 @@ static void end_seal(struct inode *inode)
 }
 
 /*
- * fallocate and xfs's swapext look for the flag before they take the lock, some time before: and what they do, they do as
- * writers of the filesystem, whom a freeze waits for. Who has looked and seen no flag is, when all tasks have slept once,
- * such a writer; or he sleeps until the filesystem is thawed, before us in the queue. So wait as a freeze does.
+ * fallocate and xfs's swapext look for the flag first, then become writers of the filesystem (sb_start_write), and only
+ * then take the lock. So whoever has looked before the flag was set may still be on the way to changing the blocks. To wait
+ * for all of them:
+ *   1. The flag is set.
+ *   2. Every task has slept once, or is in user space (RCU-tasks): whoever had looked before 1 is now inside of
+ *      sb_start_write, as a writer; or asleep in it because the filesystem is frozen, in the queue before us.
+ *   3. The lock that a freeze takes is taken: the writers of 2 are through. And given back.
  */
 static void drain(struct super_block *sb)
 {

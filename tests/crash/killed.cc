@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <random>
 #include <string_view>
 #include <thread>
 
 #include "kv/recovery.h"
+#include "tests/run_name.h"
 #include "tests/status.h"
 
 namespace sealkv::crash {
@@ -125,12 +125,7 @@ std::unique_ptr<Store> StoreFile::Open(DurableBytes& durable, bool read_only) co
   return store.ok() ? *std::move(store) : nullptr;
 }
 
-// Two tests that run at once, each in its own container, may have the same process number.
-std::string PathInMemory() {
-  static const std::string path =
-      "/dev/shm/crash_killed." + std::to_string((uint64_t{std::random_device{}()} << 32) | std::random_device{}());
-  return path;
-}
+std::string PathInMemory() { return "/dev/shm/crash_killed." + testing::RunName(); }
 std::string PathOnDisk() { return ::testing::TempDir() + "/crash_killed_test." + std::to_string(getpid()); }
 
 daxfile::Tier TierOnDisk() {

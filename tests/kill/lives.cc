@@ -12,12 +12,13 @@
 #include "absl/strings/str_format.h"
 #include "kv/sealkv.h"
 #include "tests/kill/victim.h"
+#include "tests/run_name.h"
 
 namespace sealkv::kill {
 
 Lives::Lives(const Plan& plan)
     : plan_(plan),
-      path_(absl::StrCat(plan.directory, "/sealkv-kill-test-", getpid(), "-", plan.seed, ".store")),
+      path_(absl::StrCat(plan.directory, "/sealkv-kill-test-", testing::RunName(), "-", plan.seed, ".store")),
       random_(plan.seed),
       oracle_(plan.seed, plan.writers),
       begin_(std::chrono::steady_clock::now()) {}
