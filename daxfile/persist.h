@@ -55,7 +55,7 @@ namespace internal {
 inline constinit thread_local PersistCounters thread_counters;
 // Whether a flush of one line is a clwb, as libpmem sees it: the CPU has it, the platform needs it (no eADR), and no
 // PMEM_… variable forbids it. Then it stands inline, with its sfence: 2 instructions instead of some 30 in libpmem, of
-// which a put has up to five (docs/performance.md says why that counts).
+// which a put has up to five (docs/performance-notes.md says why that counts).
 extern const bool clwb_is_all;
 }  // namespace internal
 

@@ -7,13 +7,14 @@
 // commit, one word; then the change is over, and everything is let go of.
 //
 // What can go wrong later:
-//   - Memory: an exception before the commit gives all back. After it nothing may be, and nothing is half done for
-//   long:
-//     from the commit on, in a batch from where readers are locked out, all is noexcept. The process ends; the next one
-//     finds the store as after any crash.
-//   - msync (tier msync). A commit isn't made where it isn't sure that what it makes reachable is durable; and from
-//   then
-//     on nothing is freed that the words on the disk may still lead to. The store takes no more writes.
+//
+// Memory. An exception before the commit gives all back. From the commit on, in a batch from where readers are locked
+// out, everything is noexcept: half of a change can't be given back. The process ends then, and the next one finds the
+// store as after any crash.
+//
+// msync, on tier msync. A commit isn't made where it isn't sure that what it makes reachable is durable; and after a
+// failure nothing is freed that the words on the disk may still lead to, and nothing stored that a batch which is done
+// again counts on. The store takes no more writes.
 //
 // In a batch the same operations run one after another on copies of the nodes that they claim: what they call a commit
 // is a store to a copy, and all becomes visible by the batch's own commit (kv/batch_commit.cc). So a node has a home,

@@ -10,6 +10,7 @@
 #include "kv/cursor.h"
 #include "kv/recovery.h"
 #include "kv/tree.h"
+#include "tests/check_clean.h"
 #include "tests/memory_store.h"
 #include "tests/status.h"
 
@@ -343,6 +344,18 @@ TEST(DamagedTableTest, TheInsideOfARunIsNotGivenAwayWhenItsWordIsDamaged) {
   ASSERT_OK(store.Open());
   for (int i = 0; i < 3000; ++i) (void)store->Put(KeyOf(i), std::string(300, 'x'));
   EXPECT_EQ(store->Get("large").value_or("damaged"), large);
+}
+
+// A record's sequence number is the one that it replaces plus one: a damaged one isn't handed on to all that follow.
+TEST_F(DamagedTreeTest, ADamagedSequenceNumberEndsWithItsRecord) {
+  auto& header = *reinterpret_cast<RecordHeader*>(image_.base() + Raw(RecordRef::FromRaw(ReferenceOf(20)).offset()));
+  header.sequence |= uint64_t{1} << 60;
+  ASSERT_OK(store_.Open());
+  ASSERT_OK(store_->Put(KeyOf(20), "what replaces it"));
+  ASSERT_OK(store_->Put(KeyOf(21), "and another one"));
+  EXPECT_TRUE(testing::IsClean(store_.memory().span()));
+  ASSERT_OK(store_.Reopen());
+  EXPECT_EQ(*store_->Get(KeyOf(20)), "what replaces it");
 }
 
 }  // namespace

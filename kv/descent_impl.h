@@ -2,7 +2,7 @@
 // its search needs; nothing else includes it.
 //
 // Between the fence of one operation and the first cache miss of the next each instruction counts
-// (docs/performance.md), so all of the common way is inlined into one function, and its state (Step) lives in
+// (docs/performance-notes.md), so all of the common way is inlined into one function, and its state (Step) lives in
 // registers: nothing that is called takes its address.
 #ifndef SEALKV_KV_DESCENT_IMPL_H_
 #define SEALKV_KV_DESCENT_IMPL_H_

@@ -130,8 +130,8 @@ class StoreImpl {
   struct Sought;
   void FetchFirst(Sought& sought, std::string_view key) const;
   void FetchSecond(const Sought& sought) const;
-  void Locate(Sought& sought, uint64_t record_bytes) const;
-  void Finish(const Sought& sought, size_t place, UseOfMany use) const;
+  void FetchRecord(Sought& sought, uint64_t record_bytes) const;
+  void Answer(const Sought& sought, size_t place, UseOfMany use) const;
   // For writers: whether the key is there, and not over.
   bool IsThere(const Location& location) const {
     return location.outcome == Location::Outcome::kFound && !tree_.IsOverAt(location);

@@ -186,8 +186,8 @@ void StoreImpl::FetchSecond(const Sought& sought) const {
   if (!sought.is_tabled) tree_.PrefetchLeaf(sought.key);
 }
 
-// A key that isn't in the table, or not in the leaf, is looked for once more by Finish.
-void StoreImpl::Locate(Sought& sought, uint64_t record_bytes) const {
+// A key that isn't in the table, or not in the leaf, is looked for once more by Answer.
+void StoreImpl::FetchRecord(Sought& sought, uint64_t record_bytes) const {
   if (sought.is_tabled) {
     table_.Find(sought.hash, [&](Offset at) {
       image_.PrefetchRecord(at, record_bytes);
@@ -203,7 +203,7 @@ void StoreImpl::Locate(Sought& sought, uint64_t record_bytes) const {
   }
 }
 
-void StoreImpl::Finish(const Sought& sought, size_t place, UseOfMany use) const {
+void StoreImpl::Answer(const Sought& sought, size_t place, UseOfMany use) const {
   const auto use_value = [&](std::string_view value, bool, uint32_t) { use(place, absl::OkStatus(), value); };
   if (sought.is_found) {
     const absl::StatusOr<Tree::LeafStep> step = ReadFound(sought.key, sought.found, &sought.descent, 0, use_value);
@@ -228,8 +228,8 @@ void StoreImpl::MultiGet(std::span<const std::string_view> keys, UseOfMany use) 
     const size_t count = std::min(keys.size() - first, kMostInAnEpoch);
     for (size_t i = 0; i < count + kLag; ++i) {
       // The last step comes first: a slot is free again when its next key comes.
-      if (i >= 3 * kStepsApart) Finish(at(i - 3 * kStepsApart), first + i - 3 * kStepsApart, use_and_learn);
-      if (i >= 2 * kStepsApart && i - 2 * kStepsApart < count) Locate(at(i - 2 * kStepsApart), record_bytes);
+      if (i >= 3 * kStepsApart) Answer(at(i - 3 * kStepsApart), first + i - 3 * kStepsApart, use_and_learn);
+      if (i >= 2 * kStepsApart && i - 2 * kStepsApart < count) FetchRecord(at(i - 2 * kStepsApart), record_bytes);
       if (i >= kStepsApart && i - kStepsApart < count) FetchSecond(at(i - kStepsApart));
       if (i < count) FetchFirst(at(i), keys[first + i]);
     }
