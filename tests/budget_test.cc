@@ -1,6 +1,6 @@
 // What operations cost, in cache lines flushed and fences, counted at the seam: the table in docs/design.md, and what
-// kv/sealkv.h says. An operation that splits or merges nodes, or takes or releases a segment, costs more; each test says
-// how many of those it allows, and asserts the rest exactly.
+// kv/sealkv.h says. An operation that splits or merges nodes, or takes or releases a segment, costs more; each test
+// says how many of those it allows, and asserts the rest exactly.
 #include <cstdint>
 #include <functional>
 #include <map>
