@@ -76,9 +76,8 @@ const char* ReasonOf(int error) {
     case ENXIO:
       return "it has holes (allocate and write all of it), or its device is gone";
     case EOPNOTSUPP:
-      return "not on DAX (mount with -o dax=always), on a device that isn't synchronous, on xfs's realtime device, or "
-             "on "
-             "ext4 without a journal; and the module seals no file that ext4 maps by indirect blocks";
+      return "not on DAX (mount with -o dax=always), on a device that isn't synchronous, on xfs's realtime device, "
+             "or on ext4 without a journal; and the module seals no file that ext4 maps by indirect blocks";
     case EROFS:
       return "the filesystem is mounted for reading only; remount it";
     case ETXTBSY:
