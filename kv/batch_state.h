@@ -41,7 +41,7 @@ class BatchState {
   // Leaves to be offered as hints (kv/leaf_hints.h) when they are part of the tree.
   struct HintOffer {
     uint64_t first;
-    uint64_t last;
+    uint64_t bound;
     Offset leaf;
   };
   std::vector<HintOffer>& hint_offers() { return hint_offers_; }

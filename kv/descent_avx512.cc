@@ -20,4 +20,4 @@ void Tree::DescendAvx512(std::string_view key, Purpose purpose, Descent& result)
 }
 
 }  // namespace sealkv::internal
-#include "kv/avx512_end.inc"
+#include "kv/vector_end.inc"

@@ -131,23 +131,7 @@ class Descender {
       if (tree_.IsObsolete(at.version)) return Damaged(at.node, "a node with two references");
       if (!tree_.ReadStatus().ok()) return Damaged(at.node, "half a commit");
     }
-    FitHints(*at.node);
     return Next::kGoOn;
-  }
-
-  // How far the keys spread is seen by the outermost separators two levels down. No more than a hint: it need not be
-  // consistent.
-  SEALKV_INLINE void FitHints(const Node& root) const {
-    const Perm perm = root.perm();
-    if (root.level() < 2 || perm.count() < 2) return;
-    const Node* const left = tree_.image().NodeAt(root.child(perm.slot(0)));
-    const Node* const right = tree_.image().NodeAt(root.child(perm.slot(std::min(perm.count(), kSlots) - 1)));
-    if (left == nullptr || right == nullptr) return;
-    const Perm left_perm = left->perm();
-    const Perm right_perm = right->perm();
-    const unsigned right_count = std::min(right_perm.count(), kSlots);
-    if (left_perm.count() < 2 || right_count < 2) return;
-    tree_.FitHints(left->slice(left_perm.slot(1)), right->slice(right_perm.slot(right_count - 1)));
   }
 
   // Hand over hand to a child or a layer's root.

@@ -29,7 +29,6 @@ class HookedTree {
   absl::Status ReadStatus() const { return tree_.ReadStatus(); }
   const Image& image() const { return tree_.image(); }
   const Node* HintedLeaf(uint64_t slice, int side) const { return tree_.HintedLeaf(slice, side); }
-  void FitHints(uint64_t first, uint64_t last) const { tree_.FitHints(first, last); }
   void LearnLeaf(uint64_t slice, const Node& leaf, LockWord version) const { tree_.LearnLeaf(slice, leaf, version); }
   absl::StatusOr<std::string_view> PrefixOf(const Node& root, char (&bytes)[8]) const {
     return tree_.PrefixOf(root, bytes);

@@ -17,97 +17,132 @@ uint32_t EntryFor(Offset leaf) {
 
 }  // namespace
 
-LeafHints::LeafHints(uint64_t capacity_bytes)
-    : max_buckets_log2_(
-          std::clamp<unsigned>(std::bit_width(capacity_bytes / kNodeBytes), kMinBucketsLog2, kMaxBucketsLog2)),
+LeafHints::LeafHints(uint64_t most_bytes, bool extracts_bits)
+    : extracts_bits_(extracts_bits),
+      max_buckets_log2_(
+          std::clamp<unsigned>(std::bit_width(most_bytes / kNodeBytes), kMinBucketsLog2, kMaxBucketsLog2)),
       memory_(sizeof(uint32_t) << max_buckets_log2_) {}
 
-unsigned LeafHints::SpreadBits(uint64_t geometry) {
-  return static_cast<unsigned>(geometry & 63) + static_cast<unsigned>(std::bit_width(geometry >> 32));
-}
-
-uint64_t LeafHints::Geometry(unsigned spread_bits, unsigned buckets_log2) {
-  const uint64_t shift = spread_bits > buckets_log2 ? spread_bits - buckets_log2 : 0;
-  return ((uint64_t{1} << buckets_log2) - 1) << 32 | shift;
+// AMD's first CPUs that have the instruction take a hundred cycles for it.
+bool LeafHints::HasFastBitExtract() {
+  static const bool has = __builtin_cpu_supports("bmi2") && !__builtin_cpu_is("znver1") && !__builtin_cpu_is("znver2");
+  return has;
 }
 
 uint64_t LeafHints::buckets() const {
-  const uint64_t geometry = geometry_.load(std::memory_order_acquire);
-  return geometry <= kUnfit ? 0 : (geometry >> 32) + 1;
+  const uint64_t selected = selected_.load(std::memory_order_acquire);
+  return selected <= kUnfit ? 0 : uint64_t{1} << std::popcount(selected);
 }
 
-void LeafHints::Fit(uint64_t first, uint64_t last) {
-  uint64_t geometry = geometry_.load(std::memory_order_acquire);
-  if (geometry == kDisabled || memory_.Map() == nullptr) return;
-  const auto wanted = static_cast<unsigned>(std::bit_width(last - first));
-  // Nearly right is good enough: another width makes all that is known useless.
-  const unsigned current = SpreadBits(geometry);
-  if (geometry != kUnfit && wanted <= current + 1 && current <= wanted + 1) return;
-  const uint64_t fitting = Geometry(wanted, buckets_log2_.load(std::memory_order_acquire));
-  if (fitting == geometry) return;  // one slice a bucket is as fine as it gets
+uint64_t LeafHints::FirstOf(uint64_t bits, unsigned count) const {
+  const auto all = static_cast<unsigned>(std::popcount(bits));
+  for (unsigned i = count; i < all; ++i) bits &= bits - 1;  // without the last one
+  return bits;
+}
+
+// What several threads store here at once may be lost, and is found out again.
+uint64_t LeafHints::Fit(uint64_t slice) {
+  uint64_t selected = selected_.load(std::memory_order_acquire);
+  if (selected == kDisabled || memory_.Map() == nullptr) return kDisabled;
+  const uint64_t sample = sample_.load(std::memory_order_relaxed);
+  if (sample == 0) sample_.store(slice, std::memory_order_relaxed);
+  const uint64_t known = differing_.load(std::memory_order_relaxed);
+  const uint64_t new_bits = sample == 0 ? 0 : (slice ^ sample) & ~known;
+  if (new_bits == 0 && selected != kUnfit) return selected;
+  uint64_t differing = known | new_bits;
+  if (!extracts_bits_ && differing != 0) differing = ~uint64_t{0} >> std::countl_zero(differing);
+  differing_.store(differing, std::memory_order_relaxed);
+  const uint64_t fitting = FirstOf(differing, buckets_log2_.load(std::memory_order_acquire));
+  if (fitting <= kUnfit || fitting == selected) return selected;
   // Not if it was disabled since.
-  geometry_.compare_exchange_strong(geometry, fitting, std::memory_order_acq_rel);
+  return selected_.compare_exchange_strong(selected, fitting, std::memory_order_acq_rel) ? fitting : selected;
 }
 
-LeafHints::Buckets LeafHints::MiddlesIn(uint64_t geometry, uint64_t first, uint64_t last) {
-  const unsigned shift = geometry & 63;
+uint64_t LeafHints::Rank(uint64_t slice) const {
+  const uint64_t differing = differing_.load(std::memory_order_relaxed);
+  const uint64_t alien = (slice ^ sample_.load(std::memory_order_relaxed)) & ~differing;
+  if (alien == 0) return Extract(slice, differing);
+  // No key has its first alien bit: it stands before, or behind, all those that are like it up to there.
+  const uint64_t behind = ~uint64_t{0} >> std::countl_zero(alien);
+  const bool is_above = (slice & (behind ^ behind >> 1)) != 0;
+  return Extract(is_above ? slice | behind : slice & ~behind, differing) + (is_above ? 1 : 0);
+}
+
+LeafHints::Buckets LeafHints::MiddlesIn(uint64_t selected, uint64_t first, uint64_t bound) const {
+  const int shift = std::popcount(differing_.load(std::memory_order_relaxed)) - std::popcount(selected);
+  if (shift < 0) return {0, 0};  // they have just changed
   const uint64_t low_bits = (uint64_t{1} << shift) - 1;
   const uint64_t middle = (low_bits + 1) / 2;
-  const uint64_t begin = (first >> shift) + ((first & low_bits) > middle);
-  const uint64_t end = (last >> shift) + ((last & low_bits) >= middle);
-  return {begin, end > begin ? end - begin : 0};
+  const uint64_t buckets = uint64_t{1} << std::popcount(selected);
+  const auto first_at_or_behind = [&](uint64_t rank) {
+    return std::min((rank >> shift) + ((rank & low_bits) > middle), buckets);
+  };
+  const uint64_t begin = first_at_or_behind(Rank(first));
+  const uint64_t end = first_at_or_behind(Rank(bound));
+  return {begin, std::max(begin, end)};
 }
 
-void LeafHints::Offer(uint64_t first, uint64_t last, Offset leaf) {
-  const uint64_t geometry = geometry_.load(std::memory_order_acquire);
-  if (geometry <= kUnfit) return;
-  const Buckets buckets = MiddlesIn(geometry, first, last);
-  const uint32_t now = EntryFor(leaf);
-  for (uint64_t i = 0; i < std::min(buckets.count, kMostAtOnce); ++i) {
-    std::atomic<uint32_t>& entry = EntryOf(geometry, buckets.first + i);
-    if (entry.load(std::memory_order_relaxed) != now) entry.store(now, std::memory_order_relaxed);
+void LeafHints::Offer(uint64_t first, uint64_t bound, Offset leaf) {
+  const uint64_t selected = selected_.load(std::memory_order_acquire);
+  if (selected <= kUnfit) return;
+  const Buckets buckets = MiddlesIn(selected, first, bound);
+  StoreIn({buckets.begin, std::min(buckets.end, buckets.begin + kMostAtOnce)}, EntryFor(leaf));
+}
+
+void LeafHints::StoreIn(Buckets buckets, uint32_t entry) {
+  for (uint64_t bucket = buckets.begin; bucket < buckets.end; ++bucket) {
+    std::atomic<uint32_t>& at = entries()[bucket];
+    if (at.load(std::memory_order_relaxed) != entry) at.store(entry, std::memory_order_relaxed);
   }
 }
 
-void LeafHints::Learn(uint64_t slice, uint64_t first, uint64_t last, Offset leaf) {
-  const uint64_t geometry = geometry_.load(std::memory_order_acquire);
-  if (geometry <= kUnfit) return;
+void LeafHints::Learn(uint64_t slice, uint64_t first, uint64_t bound, Offset leaf, uint64_t store_bytes) {
+  const uint64_t selected = Fit(slice);
+  if (selected <= kUnfit) return;
   if (growing_.load(std::memory_order_relaxed) != kDisabled) GrowSome();
-  if (MiddlesIn(geometry, first, last).count > 0) return Offer(first, last, leaf);
-  std::atomic<uint32_t>& entry = EntryOf(geometry, slice >> (geometry & 63));
+  const uint64_t bucket = Extract(slice, selected);
+  if (const Buckets buckets = MiddlesIn(selected, first, bound); buckets.begin < buckets.end) {
+    // Where keys lie far apart it covers many that nobody will ask for: so those around the slice.
+    const uint64_t begin = std::max(buckets.begin, bucket - std::min(bucket, kMostAtOnce / 2));
+    return StoreIn({begin, std::min(buckets.end, begin + kMostAtOnce)}, EntryFor(leaf));
+  }
+  std::atomic<uint32_t>& entry = entries()[bucket];
   const uint32_t before = entry.load(std::memory_order_relaxed);
   const uint32_t now = EntryFor(leaf);
   if (before == now) return;  // the hint was right, but the leaf was being written
   if (before == kNone) {
     entry.store(now, std::memory_order_relaxed);
-  } else if (CanGrow(geometry)) {
-    CountCrowding(geometry);
+  } else if (CanGrow(selected, store_bytes)) {
+    CountCrowding(selected);
   } else {
     entry.store(kCrowded, std::memory_order_relaxed);
   }
 }
 
-bool LeafHints::CanGrow(uint64_t geometry) const {
-  return (geometry & 63) != 0 && static_cast<unsigned>(std::bit_width(geometry >> 32)) < max_buckets_log2_;
+bool LeafHints::CanGrow(uint64_t selected, uint64_t store_bytes) const {
+  const auto log2 = static_cast<unsigned>(std::popcount(selected));
+  return selected != differing_.load(std::memory_order_relaxed) && log2 < max_buckets_log2_ &&
+         log2 < static_cast<unsigned>(std::bit_width(store_bytes / kNodeBytes));
 }
 
 // Not counted atomically: it is a hint, too.
-void LeafHints::CountCrowding(uint64_t geometry) {
+void LeafHints::CountCrowding(uint64_t selected) {
   const uint32_t count = crowding_.load(std::memory_order_relaxed) + 1;
   crowding_.store(count, std::memory_order_relaxed);
-  if (count <= (geometry >> 32) / kBucketsPerCrowding || growing_.load(std::memory_order_relaxed) != kDisabled) return;
+  const uint64_t buckets = uint64_t{1} << std::popcount(selected);
+  if (count < buckets / kBucketsPerCrowding || growing_.load(std::memory_order_relaxed) != kDisabled) return;
   if (is_growing_.exchange(true, std::memory_order_acquire)) return;
   crowding_.store(0, std::memory_order_relaxed);
-  buckets_to_move_ = (geometry >> 32) + 1;
-  growing_.store(geometry, std::memory_order_relaxed);
+  buckets_to_move_ = buckets;
+  growing_.store(selected, std::memory_order_relaxed);
   is_growing_.store(false, std::memory_order_release);
 }
 
 // Each bucket becomes two, with what was known of it: from the last to the first, within the same array.
 void LeafHints::GrowSome() {
   if (is_growing_.exchange(true, std::memory_order_acquire)) return;
-  uint64_t geometry = growing_.load(std::memory_order_relaxed);
-  if (geometry != kDisabled && geometry == geometry_.load(std::memory_order_acquire)) {
+  uint64_t selected = growing_.load(std::memory_order_relaxed);
+  if (selected != kDisabled && selected == selected_.load(std::memory_order_acquire)) {
     for (uint64_t i = 0; i < kBucketsAtOnce && buckets_to_move_ > 0; ++i) {
       const uint64_t from = --buckets_to_move_;
       const uint32_t entry = entries()[from].load(std::memory_order_relaxed);
@@ -115,12 +150,13 @@ void LeafHints::GrowSome() {
       entries()[2 * from].store(entry, std::memory_order_relaxed);
     }
     if (buckets_to_move_ == 0) {
-      const auto log2 = static_cast<unsigned>(std::bit_width(geometry >> 32)) + 1;
+      const auto log2 = static_cast<unsigned>(std::popcount(selected)) + 1;
       buckets_log2_.store(log2, std::memory_order_release);
-      geometry_.compare_exchange_strong(geometry, Geometry(SpreadBits(geometry), log2), std::memory_order_acq_rel);
+      const uint64_t grown = FirstOf(differing_.load(std::memory_order_relaxed), log2);
+      selected_.compare_exchange_strong(selected, grown, std::memory_order_acq_rel);
     }
   } else {
-    buckets_to_move_ = 0;  // it was cleared, or fits other slices now
+    buckets_to_move_ = 0;  // it was cleared, or has others selected now
   }
   if (buckets_to_move_ == 0) growing_.store(kDisabled, std::memory_order_relaxed);
   is_growing_.store(false, std::memory_order_release);

@@ -1,5 +1,5 @@
-// Where the leaf of a key was last seen: a volatile table over the slices of the top layer, by their leading bits. A
-// hint saves the whole way down, and with it all cache misses but the leaf's own.
+// Where the leaf of a key was last seen: a volatile table over the slices of the top layer. A hint saves the whole way
+// down, and with it all cache misses but the leaf's own.
 //
 // A hint is never trusted. Whoever follows one looks at the leaf itself: whether it is in the tree now, and covers the
 // slice (Descender::FollowHint has the argument). So an entry may be stale, of another bucket, or lost, and
@@ -9,17 +9,24 @@
 // A bucket's hint is the leaf that covers the bucket's middle. A slice that this leaf doesn't cover is most likely
 // covered by the hint of the bucket beside it, on the side where the slice lies.
 //
-// The table follows the keys: how far they spread (Fit), and how often a leaf covers no bucket's middle (Learn). It
-// takes 4 bytes a bucket, two to four buckets a leaf; never more than a 32nd of the store's capacity, or 4 KiB.
+// A bucket is named by the first of those bits of a slice that differ from key to key: what all keys share is left out,
+// wherever it stands, and the order of slices is the order of buckets. So "user4711", whose digits differ in four bits
+// of each byte, and a pair of small numbers in one word, need no more buckets than numbers of as many bits do.
+//
+// The table follows the keys: which bits differ (Fit), and how often a leaf covers no bucket's middle (Learn). It takes
+// 4 bytes a bucket, two to four buckets a leaf where keys are spread evenly; never more than a 32nd of the store's
+// present size, or 4 KiB.
 //
 // Related: finger search (Guibas, McCreight, Plass, Roberts, STOC 1977) begins where the last search ended; here each
-// bucket has a finger.
+// bucket has a finger. Which bits tell keys apart is what a trie of such bits is made of (Binna, Zangerle, Pichl,
+// Specht, Leis: HOT, SIGMOD 2018), where it is asked of each node anew.
 //
 // Thread safety: any, but for Clear().
 #ifndef SEALKV_KV_LEAF_HINTS_H_
 #define SEALKV_KV_LEAF_HINTS_H_
 
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -32,45 +39,49 @@ class LeafHints {
  public:
   static constexpr unsigned kOffsetShift = 8;  // entries are offsets in nodes
 
-  explicit LeafHints(uint64_t capacity_bytes);
+  // `most_bytes`: the store may become so large. `extracts_bits`: whether the CPU gathers bits at once; if not, all
+  // bits behind the first one that differs are taken for differing.
+  explicit LeafHints(uint64_t most_bytes, bool extracts_bits = HasFastBitExtract());
   LeafHints(const LeafHints&) = delete;
   LeafHints& operator=(const LeafHints&) = delete;
 
   // The leaf last seen in the middle of the slice's bucket (0), or of the one before (-1) or behind (1) it. What isn't
   // known reads as an offset where no node can be.
   Offset Lookup(uint64_t slice, int side) const {
-    const uint64_t geometry = geometry_.load(std::memory_order_acquire);
-    if (geometry <= kUnfit) [[unlikely]]
+    const uint64_t selected = selected_.load(std::memory_order_acquire);
+    if (selected <= kUnfit) [[unlikely]]
       return Offset{0};
-    const uint64_t bucket = (slice >> (geometry & 63)) + side;
-    return Offset{uint64_t{entries()[bucket & geometry >> 32].load(std::memory_order_relaxed)} << kOffsetShift};
+    uint64_t bucket = Extract(slice, selected);
+    if (side != 0) bucket = (bucket + side) & Extract(~uint64_t{0}, selected);
+    return Offset{uint64_t{entries()[bucket].load(std::memory_order_relaxed)} << kOffsetShift};
   }
 
   // Lookup(slice, 0) will come soon.
   void Prefetch(uint64_t slice) const {
-    const uint64_t geometry = geometry_.load(std::memory_order_acquire);
-    if (geometry <= kUnfit) return;
-    asm volatile("prefetcht0 %0" : : "m"(entries()[(slice >> (geometry & 63)) & geometry >> 32]));
+    const uint64_t selected = selected_.load(std::memory_order_acquire);
+    if (selected <= kUnfit) return;
+    asm volatile("prefetcht0 %0" : : "m"(entries()[Extract(slice, selected)]));
   }
 
-  // A leaf was made that covers the slices first … last.
-  void Offer(uint64_t first, uint64_t last, Offset leaf);
-  // Hints didn't lead to the slice's leaf. It covers the slices first … last, this among them.
-  void Learn(uint64_t slice, uint64_t first, uint64_t last, Offset leaf);
-  // The slices in use reach from about `first` to about `last`.
-  void Fit(uint64_t first, uint64_t last);
+  // A leaf was made that covers the slices from `first` to before `bound`.
+  void Offer(uint64_t first, uint64_t bound, Offset leaf);
+  // Hints didn't lead to the slice's leaf. It covers the slices from `first` to before `bound`, this among them. The
+  // store is of so many bytes now.
+  void Learn(uint64_t slice, uint64_t first, uint64_t bound, Offset leaf, uint64_t store_bytes);
 
   // Nobody who comes from now on finds anything, or leaves anything. When all readers from before are gone the table
   // may be cleared, and then memory that it led to may be used otherwise.
-  void Disable() { geometry_.store(kDisabled, std::memory_order_seq_cst); }
+  void Disable() { selected_.store(kDisabled, std::memory_order_seq_cst); }
   void Clear() { memory_.Clear(); }
-  void Enable() { geometry_.store(kUnfit, std::memory_order_release); }
+  void Enable() { selected_.store(kUnfit, std::memory_order_release); }
 
   // For tests and statistics.
   uint64_t buckets() const;
 
+  static bool HasFastBitExtract();
+
  private:
-  // The geometry, one word: bits 0..5 how far slices are shifted, bits 32..63 the buckets' number less one.
+  // What `selected_` may be beside bits of a slice.
   static constexpr uint64_t kDisabled = 0;
   static constexpr uint64_t kUnfit = 1;
   static constexpr uint32_t kNone = 0;
@@ -85,29 +96,42 @@ class LeafHints {
   // one caller's operation was made. Meanwhile the buckets that were moved already mislead, and are learned anew.
   static constexpr uint64_t kBucketsAtOnce = 1024;
 
-  static uint64_t Geometry(unsigned spread_bits, unsigned buckets_log2);
-  static unsigned SpreadBits(uint64_t geometry);
-  // The buckets whose middles are in a range of slices: `count` from `first` on.
-  struct Buckets {
-    uint64_t first;
-    uint64_t count;
-  };
-  static Buckets MiddlesIn(uint64_t geometry, uint64_t first, uint64_t last);
-  std::atomic<uint32_t>& EntryOf(uint64_t geometry, uint64_t bucket) const {
-    return entries()[bucket & geometry >> 32];
+  // The selected bits of a slice, moved together.
+  uint64_t Extract(uint64_t slice, uint64_t bits) const {
+    if (!extracts_bits_) [[unlikely]]
+      return (slice & bits) >> std::countr_zero(bits);  // they stand together
+    uint64_t extracted;
+    asm("pext %2, %1, %0" : "=r"(extracted) : "r"(slice), "r"(bits));
+    return extracted;
   }
-  // There before the geometry says anything.
+  // The first `count` of these bits.
+  uint64_t FirstOf(uint64_t bits, unsigned count) const;
+  // So that the slice's bucket is told from others'. The bits that are selected then.
+  uint64_t Fit(uint64_t slice);
+  // How many of what the differing bits may be stand for slices below this one, which need not be a key's.
+  uint64_t Rank(uint64_t slice) const;
+  struct Buckets {
+    uint64_t begin;
+    uint64_t end;
+  };
+  // Those whose middles are in a range of slices.
+  Buckets MiddlesIn(uint64_t selected, uint64_t first, uint64_t bound) const;
+  // There before any bits are selected.
   std::atomic<uint32_t>* entries() const { return static_cast<std::atomic<uint32_t>*>(memory_.get()); }
-  bool CanGrow(uint64_t geometry) const;
-  void CountCrowding(uint64_t geometry);
+  void StoreIn(Buckets buckets, uint32_t entry);
+  bool CanGrow(uint64_t selected, uint64_t store_bytes) const;
+  void CountCrowding(uint64_t selected);
   void GrowSome();
 
+  const bool extracts_bits_;
   const unsigned max_buckets_log2_;
-  LazyMemory memory_;  // holds the entries
-  std::atomic<uint64_t> geometry_{kUnfit};
+  LazyMemory memory_;                       // holds the entries
+  std::atomic<uint64_t> selected_{kUnfit};  // the bits of a slice that are its bucket's number
+  std::atomic<uint64_t> differing_{0};      // the bits in which slices were seen to differ
+  std::atomic<uint64_t> sample_{0};         // a slice: all others are like it in all other bits, as far as is known
   std::atomic<unsigned> buckets_log2_{kMinBucketsLog2};
   std::atomic<uint32_t> crowding_{0};         // how often, since the table last grew
-  std::atomic<uint64_t> growing_{kDisabled};  // the geometry that is being left; kDisabled: none
+  std::atomic<uint64_t> growing_{kDisabled};  // what is selected, and won't be when the table has grown; else kDisabled
   uint64_t buckets_to_move_ = 0;              // of whoever has set `is_growing_`
   std::atomic<bool> is_growing_{false};
 };

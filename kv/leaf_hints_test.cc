@@ -1,6 +1,7 @@
 #include "kv/leaf_hints.h"
 
 #include <cstdint>
+#include <cstdio>
 
 #include "gtest/gtest.h"
 #include "kv/node.h"
@@ -12,25 +13,41 @@ constexpr uint64_t kCapacityBytes = 1 << 20;
 constexpr uint64_t kStep = uint64_t{1} << 40;
 constexpr Offset kA{0x10000}, kB{0x20000}, kC{0x30000};
 
+constexpr uint64_t kLast = (uint64_t{1} << 50) - 1;
+
+// So that the bits differ that these slices differ in, and nothing else is learned: the leaf is beyond what an entry
+// holds.
+void Differ(LeafHints& hints, uint64_t a, uint64_t b) {
+  for (const uint64_t slice : {a, b}) hints.Learn(slice, slice, slice, Offset{uint64_t{1} << 41}, kCapacityBytes);
+}
+
 // Buckets of one step: 2^10 of them over slices of 50 bits.
-class LeafHintsTest : public ::testing::Test {
+class LeafHintsTest : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
-    hints_.Fit(0, (uint64_t{1} << 50) - 1);
+    if (GetParam() && !LeafHints::HasFastBitExtract()) GTEST_SKIP() << "this CPU doesn't gather bits";
+    Differ(hints_, kLast, 0);
     ASSERT_EQ(hints_.buckets(), 1024u);
   }
-  LeafHints hints_{kCapacityBytes};
+  void Learn(uint64_t slice, uint64_t first, uint64_t last, Offset leaf) {
+    hints_.Learn(slice, first, last + 1, leaf, kCapacityBytes);
+  }
+  LeafHints hints_{kCapacityBytes, GetParam()};
 };
 
-TEST_F(LeafHintsTest, NothingIsKnownAtFirst) {
-  LeafHints fresh(kCapacityBytes);
+INSTANTIATE_TEST_SUITE_P(, LeafHintsTest, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "GatheredBits" : "LeadingBits"; });
+
+TEST_P(LeafHintsTest, NothingIsKnownAtFirst) {
+  LeafHints fresh(kCapacityBytes, GetParam());
   EXPECT_EQ(fresh.Lookup(5, 0), Offset{0});
   fresh.Offer(0, ~uint64_t{0}, kA);
-  EXPECT_EQ(fresh.Lookup(5, 0), Offset{0}) << "before the spread of the keys is known there are no buckets";
+  fresh.Learn(5, 0, 10, kA, kCapacityBytes);
+  EXPECT_EQ(fresh.Lookup(5, 0), Offset{0}) << "before two slices are known there are no buckets";
   EXPECT_EQ(hints_.Lookup(5, 0), Offset{0});
 }
 
-TEST_F(LeafHintsTest, ABucketHoldsTheLeafThatCoversItsMiddle) {
+TEST_P(LeafHintsTest, ABucketHoldsTheLeafThatCoversItsMiddle) {
   hints_.Offer(2 * kStep, 4 * kStep + kStep / 2 - 1, kA);
   hints_.Offer(4 * kStep + kStep / 2, 6 * kStep, kB);
   EXPECT_EQ(hints_.Lookup(2 * kStep, 0), kA);
@@ -43,20 +60,20 @@ TEST_F(LeafHintsTest, ABucketHoldsTheLeafThatCoversItsMiddle) {
   EXPECT_EQ(hints_.Lookup(kStep, 0), Offset{0});
 }
 
-TEST_F(LeafHintsTest, ALeafThatCoversNoMiddleIsBetterThanNothing) {
-  hints_.Learn(7 * kStep + 3, 7 * kStep + 1, 7 * kStep + 5, kA);
+TEST_P(LeafHintsTest, ALeafThatCoversNoMiddleIsBetterThanNothing) {
+  Learn(7 * kStep + 3, 7 * kStep + 1, 7 * kStep + 5, kA);
   EXPECT_EQ(hints_.Lookup(7 * kStep, 0), kA);
-  hints_.Learn(7 * kStep + 8, 7 * kStep + 6, 7 * kStep + 9, kB);
+  Learn(7 * kStep + 8, 7 * kStep + 6, 7 * kStep + 9, kB);
   EXPECT_EQ(hints_.Lookup(7 * kStep, 0), kA) << "and not better than another of the kind";
-  hints_.Learn(7 * kStep + 20, 7 * kStep + 10, 8 * kStep, kC);
+  Learn(7 * kStep + 20, 7 * kStep + 10, 8 * kStep, kC);
   EXPECT_EQ(hints_.Lookup(7 * kStep, 0), kC);
 }
 
-TEST_F(LeafHintsTest, GrowsWhenItIsCrowdedAndKeepsWhatItKnows) {
+TEST_P(LeafHintsTest, GrowsWhenItIsCrowdedAndKeepsWhatItKnows) {
   hints_.Offer(9 * kStep, 11 * kStep - 1, kA);
   const uint64_t slice = 500 * kStep;
-  hints_.Learn(slice, slice, slice + 1, kB);
-  for (int i = 0; i < 1000 && hints_.buckets() == 1024; ++i) hints_.Learn(slice + 9, slice + 9, slice + 9, kC);
+  Learn(slice, slice, slice + 1, kB);
+  for (int i = 0; i < 1000 && hints_.buckets() == 1024; ++i) Learn(slice + 9, slice + 9, slice + 9, kC);
   EXPECT_EQ(hints_.buckets(), 2048u);
   EXPECT_EQ(hints_.Lookup(9 * kStep, 0), kA);
   EXPECT_EQ(hints_.Lookup(11 * kStep - 1, 0), kA);
@@ -64,42 +81,79 @@ TEST_F(LeafHintsTest, GrowsWhenItIsCrowdedAndKeepsWhatItKnows) {
   EXPECT_EQ(hints_.Lookup(11 * kStep, 0), Offset{0});
 }
 
-TEST_F(LeafHintsTest, ACrowdedBucketIsGivenUpWhenNoMoreCanBeHad) {
+TEST_P(LeafHintsTest, ACrowdedBucketIsGivenUpWhenNoMoreCanBeHad) {
   const uint64_t slice = 500 * kStep;
-  for (int i = 0; i < 1'000'000; ++i) hints_.Learn(slice + i % 9, slice + i % 9, slice + i % 9, i % 2 == 0 ? kA : kB);
+  for (int i = 0; i < 1'000'000; ++i) Learn(slice + i % 9, slice + i % 9, slice + i % 9, i % 2 == 0 ? kA : kB);
   EXPECT_EQ(hints_.buckets(), 2 * kCapacityBytes / kNodeBytes) << "4 bytes each: a 32nd of the capacity";
   EXPECT_LT(Raw(hints_.Lookup(slice, 0)), 4096u) << "where no node can be";
   hints_.Offer(499 * kStep, 501 * kStep, kB);
   EXPECT_EQ(hints_.Lookup(slice, 0), kB) << "until one leaf covers its middle";
 }
 
-TEST_F(LeafHintsTest, KeysThatSpreadFurtherGetOtherBuckets) {
+TEST_P(LeafHintsTest, KeysThatSpreadFurtherGetOtherBuckets) {
   hints_.Offer(2 * kStep, 4 * kStep, kA);
-  hints_.Fit(0, uint64_t{1} << 50);  // one bit more: not worth forgetting everything
-  EXPECT_EQ(hints_.Lookup(3 * kStep, 0), kA);
-  hints_.Fit(0, ~uint64_t{0});
+  Differ(hints_, 7, 8);
+  EXPECT_EQ(hints_.Lookup(3 * kStep, 0), kA) << "no bit that wasn't known to differ";
+  Differ(hints_, 0, ~uint64_t{0});
   hints_.Offer(uint64_t{5} << 60, uint64_t{6} << 60, kB);
   EXPECT_EQ(hints_.Lookup((uint64_t{5} << 60) + kStep, 0), kB);
+  EXPECT_EQ(hints_.buckets(), 1024u);
 }
 
-TEST_F(LeafHintsTest, KnowsNothingWhileDisabledAndAgainWhatItKnewUnlessCleared) {
+// A leaf's bounds need not be keys: they may differ from all keys in bits that all keys share.
+TEST(LeafHints, DigitsTakeNoMoreBucketsThanTheirFourBitsDo) {
+  if (!LeafHints::HasFastBitExtract()) GTEST_SKIP() << "this CPU doesn't gather bits";
+  constexpr uint64_t kStoreBytes = 16 << 20;
+  LeafHints hints(kStoreBytes);
+  const auto slice_of = [](unsigned number) {
+    char digits[9];
+    snprintf(digits, sizeof(digits), "user%04u", number);
+    return WholeSlice(digits);
+  };
+  const auto leaf_of = [](unsigned number) { return Offset{(number / 10 + 1) << LeafHints::kOffsetShift}; };
+  const auto learn = [&](unsigned number) {
+    // From one more than the last key of the leaf before.
+    const unsigned first = number / 10 * 10;
+    const uint64_t begin = first == 0 ? 0 : slice_of(first - 1) + 1;
+    const uint64_t bound = first == 9990 ? kUnbounded : slice_of(first + 9) + 1;
+    hints.Learn(slice_of(number), begin, bound, leaf_of(number), kStoreBytes);
+  };
+  for (int round = 0; round < 20; ++round) {
+    for (unsigned number = 0; number < 10'000; ++number) {
+      if (hints.Lookup(slice_of(number), 0) != leaf_of(number)) learn(number);
+    }
+  }
+  unsigned wrong = 0;
+  for (unsigned number = 0; number < 10'000; ++number) wrong += hints.Lookup(slice_of(number), 0) != leaf_of(number);
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_LE(hints.buckets(), 1u << 12) << "three digits tell the leaves apart";
+}
+
+TEST(LeafHints, TheTableGrowsNoFurtherThanTheStoreHasNodes) {
+  LeafHints hints(uint64_t{1} << 40);
+  Differ(hints, 0, ~uint64_t{0});
+  for (uint64_t i = 1; i < 3'000'000; ++i) hints.Learn(i, i, i + 1, Offset{i % 1000 << 8}, kCapacityBytes);
+  EXPECT_EQ(hints.buckets(), 2 * kCapacityBytes / kNodeBytes);
+}
+
+TEST_P(LeafHintsTest, KnowsNothingWhileDisabledAndAgainWhatItKnewUnlessCleared) {
   hints_.Offer(2 * kStep, 4 * kStep, kA);
   hints_.Disable();
   EXPECT_EQ(hints_.Lookup(3 * kStep, 0), Offset{0});
   hints_.Offer(2 * kStep, 4 * kStep, kB);
-  hints_.Fit(0, (uint64_t{1} << 50) - 1);
+  Differ(hints_, kLast, 0);
   EXPECT_EQ(hints_.Lookup(3 * kStep, 0), Offset{0});
   hints_.Enable();
-  hints_.Fit(0, (uint64_t{1} << 50) - 1);
+  Differ(hints_, kLast, 0);
   EXPECT_EQ(hints_.Lookup(3 * kStep, 0), kA);
   hints_.Disable();
   hints_.Clear();
   hints_.Enable();
-  hints_.Fit(0, (uint64_t{1} << 50) - 1);
+  Differ(hints_, kLast, 0);
   EXPECT_EQ(hints_.Lookup(3 * kStep, 0), Offset{0});
 }
 
-TEST_F(LeafHintsTest, OffsetsBeyondWhatAnEntryHoldsAreNotRemembered) {
+TEST_P(LeafHintsTest, OffsetsBeyondWhatAnEntryHoldsAreNotRemembered) {
   hints_.Offer(2 * kStep, 4 * kStep, Offset{uint64_t{1} << 41});
   EXPECT_EQ(hints_.Lookup(3 * kStep, 0), Offset{0});
 }

@@ -4,8 +4,61 @@
 
 #include <algorithm>
 
+#include "kv/avx2_begin.inc"
+#include "kv/search_avx2.h"
+
+namespace sealkv::internal {
+
+// No instruction permutes vectors of four words across each other. So the words are laid out by slot, in vectors, and
+// then loaded one by one: which waits for nothing, for each lies within one of these stores.
+void OrderedNode::ReadAvx2(const Node& node) {
+  ReadWords(node);
+  alignas(32) uint64_t slices[kPositions];
+  alignas(32) uint64_t refs[kPositions];
+  const Avx2Search::Slices by_slot(node);
+  for (unsigned i = 0; i < 4; ++i) _mm256_store_si256(reinterpret_cast<__m256i*>(&slices[4 * i]), by_slot.words[i]);
+  const auto copy = [&](unsigned word, unsigned slot) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(&refs[slot]),
+                        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(&node.words[word])));
+  };
+  // From one word before slots 2..4 and 5..7 (kv/node.h); these stores overlap, and the last one counts.
+  copy(Node::RefWord(5) - 1, 4);
+  copy(Node::RefWord(2) - 1, 1);
+  copy(Node::RefWord(8), 8);
+  copy(Node::RefWord(12), 12);
+
+  uint32_t less = 0;  // bit i: slice i is less than the one after it
+  uint64_t next = 0;
+#pragma GCC unroll 14
+  for (unsigned i = kSlots; i-- > 0;) {
+    const unsigned slot = perm_.slot(i);
+    const uint64_t slice = slices[slot];
+    slices_[i] = slice;
+    refs_[i] = refs[slot];
+    less += less + (slice < next);
+    next = slice;
+  }
+  const uint32_t pairs = Pairs();
+  ascends_strictly_ = (less & pairs) == pairs;
+}
+
+// Word by word: a vector of words that were just stored one by one would wait until they have reached the cache.
+SliceRange OrderedNode::FindSliceAvx2(uint64_t slice) const {
+  uint32_t less = 0;
+  uint32_t less_or_equal = 0;
+#pragma GCC unroll 14
+  for (unsigned i = kSlots; i-- > 0;) {
+    less += less + (slices_[i] < slice);
+    less_or_equal += less_or_equal + (slices_[i] <= slice);
+  }
+  const unsigned count = std::min(perm_.count(), kSlots);
+  return {Avx2Search::Count(_bzhi_u32(less, count)), Avx2Search::Count(_bzhi_u32(less_or_equal, count))};
+}
+
+}  // namespace sealkv::internal
 #include "kv/avx512_begin.inc"
 #include "kv/search_avx512.h"
+#include "kv/vector_end.inc"
 
 namespace sealkv::internal {
 
@@ -26,8 +79,7 @@ void OrderedNode::ReadAvx512(const Node& node) {
   const __m512i after_second = _mm512_alignr_epi64(slices.second, slices.second, 1);
   const uint32_t less = _mm512_kunpackb(_mm512_cmplt_epu64_mask(slices.second, after_second),
                                         _mm512_cmplt_epu64_mask(slices.first, after_first));
-  const unsigned count = std::min(perm_.count(), kSlots);
-  const uint32_t pairs = _bzhi_u32(~0u, count > 0 ? count - 1 : 0);
+  const uint32_t pairs = Pairs();
   ascends_strictly_ = (less & pairs) == pairs;
 }
 
@@ -47,7 +99,7 @@ SliceRange FindInOrderAvx512(const uint64_t* slices, unsigned count, uint64_t sl
 
 }  // namespace
 }  // namespace sealkv::internal
-#include "kv/avx512_end.inc"
+#include "kv/vector_end.inc"
 
 namespace sealkv::internal {
 
@@ -70,7 +122,8 @@ void OrderedNode::ReadScalar(const Node& node) {
 
 SliceRange OrderedNode::FindSlice(uint64_t slice) const {
   const unsigned count = std::min(perm_.count(), kSlots);
-  if (kHasAvx512) return FindInOrderAvx512(slices_, count, slice);
+  if (kVectors == Vectors::kAvx512) return FindInOrderAvx512(slices_, count, slice);
+  if (kVectors == Vectors::kAvx2) return FindSliceAvx2(slice);
   unsigned less = 0;
   unsigned less_or_equal = 0;
   for (unsigned i = 0; i < count; ++i) {

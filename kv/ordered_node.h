@@ -7,6 +7,7 @@
 #ifndef SEALKV_KV_ORDERED_NODE_H_
 #define SEALKV_KV_ORDERED_NODE_H_
 
+#include <algorithm>
 #include <cstdint>
 
 #include "kv/node.h"
@@ -19,7 +20,11 @@ class alignas(64) OrderedNode {
  public:
   OrderedNode() {}  // and nothing is zeroed that is about to be read
 
-  void Read(const Node& node) { kHasAvx512 ? ReadAvx512(node) : ReadScalar(node); }
+  void Read(const Node& node) {
+    if (kVectors == Vectors::kAvx512) return ReadAvx512(node);
+    if (kVectors == Vectors::kAvx2) return ReadAvx2(node);
+    ReadScalar(node);
+  }
 
   Perm perm() const { return perm_; }
   unsigned count() const { return perm_.count(); }
@@ -46,9 +51,16 @@ class alignas(64) OrderedNode {
  private:
   static constexpr unsigned kPositions = 16;
 
+  void ReadAvx2(const Node& node);
   void ReadAvx512(const Node& node);
   void ReadScalar(const Node& node);
   void ReadWords(const Node& node);
+  SliceRange FindSliceAvx2(uint64_t slice) const;
+  // One bit for each entry that has a successor.
+  uint32_t Pairs() const {
+    const unsigned count = std::min(perm_.count(), kSlots);
+    return count > 0 ? (uint32_t{1} << (count - 1)) - 1 : 0;
+  }
 
   uint64_t slices_[kPositions];
   uint64_t refs_[kPositions];

@@ -1,8 +1,8 @@
 // Where a slice stands among a node's entries. The one computation that every step of every descent makes, so it is
-// done with vector instructions where the CPU has them (chosen at run time: the binary runs everywhere, under valgrind
-// too). Here is the plain form, and the choice; kv/search_avx512.h has the other.
+// done with vector instructions where the CPU has them (chosen at run time: the binary runs everywhere). Here is the
+// plain form, and the choice; kv/search_avx2.h and kv/search_avx512.h have the others.
 //
-// Both look at a node that may be changing, or damaged: whatever it holds, they stay inside of it, and the caller finds
+// All look at a node that may be changing, or damaged: whatever it holds, they stay inside of it, and the caller finds
 // out from its version that what they say is void.
 #ifndef SEALKV_KV_SEARCH_H_
 #define SEALKV_KV_SEARCH_H_
@@ -40,8 +40,9 @@ struct ScalarSearch {
   }
 };
 
-// Whether kv/search_avx512.h may be used. ThreadSanitizer wants atomic accesses; vector loads aren't.
-// AddressSanitizer's stack frames aren't aligned for vectors of 64 bytes.
+// What the CPU has. ThreadSanitizer wants atomic accesses; vector loads aren't. AddressSanitizer's stack frames aren't
+// aligned for vectors of 64 bytes.
+enum class Vectors : uint8_t { kNone, kAvx2, kAvx512 };
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define SEALKV_SCALAR_SEARCH 1
 #elif defined(__has_feature)  // clang's way to say it
@@ -50,9 +51,9 @@ struct ScalarSearch {
 #endif
 #endif
 #if defined(SEALKV_SCALAR_SEARCH)
-inline constexpr bool kHasAvx512 = false;
+inline constexpr Vectors kVectors = Vectors::kNone;
 #else
-extern const bool kHasAvx512;
+extern const Vectors kVectors;
 #endif
 
 // By the best that the CPU has, for what isn't a descent.

@@ -87,7 +87,7 @@ absl::Status StoreImpl::TryWriteBatch(Arena& arena, const KeyChanges& changes, V
 
 void StoreImpl::OfferHints(BatchState& batch) {
   for (const BatchState::HintOffer& offer : batch.hint_offers()) {
-    tree_.hints().Offer(offer.first, offer.last, offer.leaf);
+    tree_.hints().Offer(offer.first, offer.bound, offer.leaf);
   }
 }
 

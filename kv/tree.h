@@ -122,7 +122,9 @@ class Tree {
 
   // To the leaf where the key is or would be.
   void Descend(std::string_view key, Purpose purpose, Descent& result) const {
-    kHasAvx512 ? DescendAvx512(key, purpose, result) : DescendScalar(key, purpose, result);
+    if (kVectors == Vectors::kAvx512) return DescendAvx512(key, purpose, result);
+    if (kVectors == Vectors::kAvx2) return DescendAvx2(key, purpose, result);
+    DescendScalar(key, purpose, result);
   }
 
   // Whether the key may be there, and by which entry, given a descent for reading. What goes on behind its slice is
@@ -190,7 +192,6 @@ class Tree {
     if (key.size() < kSliceBytes) return;
     if (const Node* const leaf = HintedLeaf(WholeSlice(key.data()), 0)) leaf->Prefetch();
   }
-  void FitHints(uint64_t first, uint64_t last) const { hints_.Fit(first, last); }
   // The leaf had this version when a descent from the root led to it.
   void LearnLeaf(uint64_t slice, const Node& leaf, LockWord version) const;
   LeafHints& hints() const { return hints_; }
@@ -310,7 +311,7 @@ class Tree {
   // Splits the leaf, or what has to be split before it. Again().
   absl::Status MakeRoomInLeaf(Change& change, Location& location);
   // The leaf was made, and covers these slices.
-  void OfferHint(Change& change, uint64_t first, uint64_t last, uint64_t leaf);
+  void OfferHint(Change& change, uint64_t first, uint64_t bound, uint64_t leaf);
   // Replaces path[i] by `children` in its parent, or by a new root above them.
   void ReplaceByChildren(Change& change, Path& path, size_t i, std::span<const Entry> children);
   // Whoever makes another node the root of the layer that path[i] is the root of holds this; nothing if the top
@@ -354,6 +355,7 @@ class Tree {
   void SyncOnce(LockWord version) const;
   bool FlushLeftLocked(const Node& node) const;
   void DescendScalar(std::string_view key, Purpose purpose, Descent& result) const;
+  void DescendAvx2(std::string_view key, Purpose purpose, Descent& result) const;
   void DescendAvx512(std::string_view key, Purpose purpose, Descent& result) const;
 
   LeafStep FindInLeaf(const Descent& descent, std::string_view key, Found* found) const;

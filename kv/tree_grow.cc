@@ -107,11 +107,11 @@ absl::Status Tree::AppendAtRightEdge(Change& change, Location& location, std::st
   return absl::OkStatus();
 }
 
-void Tree::OfferHint(Change& change, uint64_t first, uint64_t last, uint64_t leaf) {
+void Tree::OfferHint(Change& change, uint64_t first, uint64_t bound, uint64_t leaf) {
   if (BatchState* const batch = change.batch()) {
-    batch->hint_offers().push_back({first, last, Offset{leaf}});
+    batch->hint_offers().push_back({first, bound, Offset{leaf}});
   } else {
-    hints_.Offer(first, last, Offset{leaf});
+    hints_.Offer(first, bound, Offset{leaf});
   }
 }
 
@@ -161,8 +161,8 @@ absl::Status Tree::SplitNode(Change& change, Path& path, size_t i, std::span<con
   const Entry children[] = {{lowest_slice, Kind::kEndsWith0, left}, {middle, Kind::kEndsWith0, right}};
   ReplaceByChildren(change, path, i, children);
   if (has_bound) {
-    OfferHint(change, lowest_slice, middle - 1, left);
-    if (bound != 0) OfferHint(change, middle, std::max(entries.back().slice, bound - 1), right);
+    OfferHint(change, lowest_slice, middle, left);
+    if (bound != 0) OfferHint(change, middle, std::max(entries.back().slice, bound), right);
   }
   return absl::OkStatus();
 }

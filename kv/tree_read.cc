@@ -32,8 +32,9 @@ void Tree::LearnLeaf(uint64_t slice, const Node& leaf, LockWord version) const {
   const Perm perm = leaf.perm();
   const uint64_t bound = leaf.bound();
   const uint64_t first = perm.count() > 0 ? std::min(leaf.slice(perm.slot(0)), slice) : slice;
-  const uint64_t last = std::max(bound - 1, slice);
-  if (bound != 0 && IsUnchanged(leaf, version)) hints_.Learn(slice, first, last, image_.OffsetOf(&leaf));
+  const uint64_t end = slice < bound ? bound : slice + (slice < kUnbounded);
+  if (bound == 0 || !IsUnchanged(leaf, version)) return;
+  hints_.Learn(slice, first, end, image_.OffsetOf(&leaf), image_.size_bytes());
 }
 
 size_t Tree::PrefixBytes(Kinds kinds, uint64_t prefix_word) {
