@@ -56,9 +56,11 @@ SliceRange OrderedNode::FindSliceAvx2(uint64_t slice) const {
 }
 
 }  // namespace sealkv::internal
+#include "kv/vector_end.inc"
+
+// Not one block with the line above: this order counts.
 #include "kv/avx512_begin.inc"
 #include "kv/search_avx512.h"
-#include "kv/vector_end.inc"
 
 namespace sealkv::internal {
 

@@ -14,7 +14,7 @@
 namespace sealkv::internal {
 
 struct Avx2Search {
-  static SliceRange FindSlice(const Node& node, Perm perm, uint64_t slice) {
+  [[gnu::always_inline]] static SliceRange FindSlice(const Node& node, Perm perm, uint64_t slice) {
     const Slices slices(node);
     const __m256i wanted = _mm256_set1_epi64x(static_cast<long long>(slice));
     const unsigned named = NamedSlots(perm);
@@ -24,7 +24,7 @@ struct Avx2Search {
     return {begin, std::min(begin + Count(slices.Equal(wanted) & named), count)};
   }
 
-  static unsigned FindChild(const Node& node, Perm perm, uint64_t slice) {
+  [[gnu::always_inline]] static unsigned FindChild(const Node& node, Perm perm, uint64_t slice) {
     const Slices slices(node);
     const unsigned greater = slices.Greater(_mm256_set1_epi64x(static_cast<long long>(slice)));
     const unsigned end = std::min(Count(NamedSlots(perm) & ~greater), std::min(perm.count(), kSlots));
@@ -32,7 +32,7 @@ struct Avx2Search {
   }
 
   // One bit for each slot that is an entry's.
-  static unsigned NamedSlots(Perm perm) {
+  [[gnu::always_inline]] static unsigned NamedSlots(Perm perm) {
     const __m128i pairs = _mm_cvtsi64_si128(static_cast<long long>(perm.raw() >> 4));
     const __m128i low_nibbles = _mm_and_si128(pairs, _mm_set1_epi8(15));
     const __m128i high_nibbles = _mm_and_si128(_mm_srli_epi64(pairs, 4), _mm_set1_epi8(15));

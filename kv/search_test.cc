@@ -10,11 +10,13 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "kv/avx2_begin.inc"
 #include "kv/node.h"
 #include "kv/ordered_node.h"
-#include "kv/search_avx2.h"
 #include "tests/random.h"
+
+// Behind all that doesn't need it.
+#include "kv/avx2_begin.inc"
+#include "kv/search_avx2.h"
 
 namespace sealkv::internal {
 namespace {
