@@ -223,8 +223,9 @@ class StoreImpl {
     uint64_t number;
     uint64_t end_bytes;
     LogHeader header;
+    RecordView record;
   };
-  // What is in a leaf of the log; DataLoss if it is no entry.
+  // What is in a leaf of the log; DataLoss if it is no entry. Its checksum isn't looked at.
   absl::StatusOr<LogPlace> LogPlaceAt(const PathStep& leaf, unsigned position) const;
   // Of the oldest entry. Nothing: the first leaf is empty.
   absl::StatusOr<std::optional<LogPlace>> FirstLogPlace(Change& change, bool* is_alone) const;

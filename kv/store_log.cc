@@ -81,11 +81,14 @@ absl::Status StoreImpl::AppendToLog(Change& change) {
   Location last;
   if (absl::Status status = LocateAndClaim(log_tree_, change, U64Key(~uint64_t{0}), &last); !status.ok()) return status;
   const PathStep& leaf = last.leaf();
-  LogPlace before{0, 0, {}};
+  LogPlace before{};
   if (leaf.position > 0) {
     const absl::StatusOr<LogPlace> place = LogPlaceAt(leaf, leaf.position - 1);
     if (!place.ok()) return place.status();
     before = *place;
+    // What decides how the log goes on, and how much of it is old. (Whether an old one is damaged is no matter: it
+    // goes.)
+    if (!before.record.ChecksumHolds()) return DamagedEntry(before.number);
   } else if (last.path.size() > 1) {
     return DamagedEntry(0);  // the last leaf has the last entry
   }
@@ -117,7 +120,7 @@ absl::StatusOr<StoreImpl::LogPlace> StoreImpl::LogPlaceAt(const PathStep& leaf, 
   const bool is_its = !record.is_null() && record.header().flags() == kLogRecord && record.key() == U64Key(number);
   const std::optional<LogHeader> header = is_its ? LogHeaderOf(record.value()) : std::nullopt;
   if (!header.has_value()) return DamagedEntry(number);
-  return LogPlace{number, header->begin_bytes + record.bytes(), *header};
+  return LogPlace{number, header->begin_bytes + record.bytes(), *header, record};
 }
 
 // A crash between an erasure and the tidying up after it leaves an empty leaf; so does somebody who was in the way.

@@ -1,6 +1,9 @@
 // A store that keeps its changes says what each commit has changed, in the order of the commits, and no less after any
 // restart; copies catch up with it.
+#include "kv/change_log.h"
+
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -332,6 +335,24 @@ TEST_F(ChangeLogTest, ADamagedOldEntryIsSaidAndNothingHangs) {
   ASSERT_OK(store.Open());
   EXPECT_TRUE(absl::IsDataLoss(store->Put("a", "2")));
   EXPECT_EQ(*store->Get("a"), "1");
+}
+
+// Where the log ends decides what goes on from it, and which of its entries are old.
+TEST_F(ChangeLogTest, ADamagedLastEntryIsNotGoneOnFrom) {
+  for (const size_t at : {offsetof(internal::LogHeader, begin_bytes), offsetof(internal::LogHeader, chain)}) {
+    MemoryStore store(1 << 20, nullptr, Background::kNone, {.change_log_bytes = 1000});
+    ASSERT_OK(store.Format());
+    for (int i = 0; i < 8; ++i) ASSERT_OK(store->Put("a", "1"));
+    store.Close();
+    const internal::Image image(store.memory().data());
+    const internal::Node& leaf = *image.NodeAt(internal::Offset{image.superblock().log_root});
+    const internal::RecordView last = image.RecordAt(leaf.record(leaf.perm().slot(7)).offset());
+    const_cast<char&>(last.value()[at + 4]) ^= 1;
+    ASSERT_OK(store.Open());
+    EXPECT_TRUE(absl::IsDataLoss(store->Put("a", "2")));
+    EXPECT_EQ(*store->Get("a"), "1");
+    EXPECT_EQ(leaf.perm().count(), 8u) << "what was kept is kept";
+  }
 }
 
 TEST_F(ChangeLogTest, ManyWritersTheirOrderIsThatOfCommits) {
