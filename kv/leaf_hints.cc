@@ -23,9 +23,11 @@ LeafHints::LeafHints(uint64_t most_bytes, bool extracts_bits)
           std::clamp<unsigned>(std::bit_width(most_bytes / kNodeBytes), kMinBucketsLog2, kMaxBucketsLog2)),
       memory_(sizeof(uint32_t) << max_buckets_log2_) {}
 
-// AMD's first CPUs that have the instruction take a hundred cycles for it.
+// Others that have the instruction take a hundred cycles for it.
 bool LeafHints::HasFastBitExtract() {
-  static const bool has = __builtin_cpu_supports("bmi2") && !__builtin_cpu_is("znver1") && !__builtin_cpu_is("znver2");
+  static const bool has = __builtin_cpu_supports("bmi2") &&
+                          (__builtin_cpu_is("intel") || (__builtin_cpu_is("amd") && !__builtin_cpu_is("bdver4") &&
+                                                         !__builtin_cpu_is("znver1") && !__builtin_cpu_is("znver2")));
   return has;
 }
 
@@ -40,36 +42,44 @@ uint64_t LeafHints::FirstOf(uint64_t bits, unsigned count) const {
   return bits;
 }
 
-// What several threads store here at once may be lost, and is found out again.
-uint64_t LeafHints::Fit(uint64_t slice) {
-  uint64_t selected = selected_.load(std::memory_order_acquire);
-  if (selected == kDisabled || memory_.Map() == nullptr) return kDisabled;
-  const uint64_t sample = sample_.load(std::memory_order_relaxed);
-  if (sample == 0) sample_.store(slice, std::memory_order_relaxed);
-  const uint64_t known = differing_.load(std::memory_order_relaxed);
-  const uint64_t new_bits = sample == 0 ? 0 : (slice ^ sample) & ~known;
-  if (new_bits == 0 && selected != kUnfit) return selected;
-  uint64_t differing = known | new_bits;
-  if (!extracts_bits_ && differing != 0) differing = ~uint64_t{0} >> std::countl_zero(differing);
-  differing_.store(differing, std::memory_order_relaxed);
-  const uint64_t fitting = FirstOf(differing, buckets_log2_.load(std::memory_order_acquire));
-  if (fitting <= kUnfit || fitting == selected) return selected;
-  // Not if it was disabled since.
-  return selected_.compare_exchange_strong(selected, fitting, std::memory_order_acq_rel) ? fitting : selected;
+uint64_t LeafHints::Bits() const {
+  const unsigned spread = spread_bits_.load(std::memory_order_relaxed);
+  const uint64_t within = spread == 0 ? 0 : ~uint64_t{0} >> (64 - spread);
+  return extracts_bits_ ? within & differing_.load(std::memory_order_relaxed) : within;
 }
 
-uint64_t LeafHints::Rank(uint64_t slice) const {
-  const uint64_t differing = differing_.load(std::memory_order_relaxed);
-  const uint64_t alien = (slice ^ sample_.load(std::memory_order_relaxed)) & ~differing;
-  if (alien == 0) return Extract(slice, differing);
+void LeafHints::Fit(uint64_t first, uint64_t last, uint64_t one) {
+  uint64_t selected = selected_.load(std::memory_order_acquire);
+  if (selected == kDisabled || memory_.Map() == nullptr) return;
+  const uint64_t sample = sample_.load(std::memory_order_relaxed);
+  if (sample == 0) sample_.store(one, std::memory_order_relaxed);
+  const uint64_t new_bits = sample == 0 ? 0 : (one ^ sample) & ~differing_.load(std::memory_order_relaxed);
+  if (new_bits != 0) differing_.fetch_or(new_bits, std::memory_order_relaxed);
+  // Nearly right is good enough: other bits make all that is known useless.
+  const auto wanted = static_cast<unsigned>(std::bit_width(last - first));
+  const unsigned spread = spread_bits_.load(std::memory_order_relaxed);
+  const bool fits = wanted <= spread + 1 && spread <= wanted + 1;
+  if (!fits) spread_bits_.store(wanted, std::memory_order_relaxed);
+  if (fits && new_bits == 0 && selected != kUnfit) return;
+  const uint64_t fitting = FirstOf(Bits(), buckets_log2_.load(std::memory_order_acquire));
+  if (fitting <= kUnfit || fitting == selected) return;
+  // Not if it was disabled since.
+  selected_.compare_exchange_strong(selected, fitting, std::memory_order_acq_rel);
+}
+
+uint64_t LeafHints::Rank(uint64_t slice, uint64_t bits) const {
+  const uint64_t within = ~uint64_t{0} >> std::countl_zero(bits);
+  const uint64_t alien = (slice ^ sample_.load(std::memory_order_relaxed)) & within & ~bits;
+  if (alien == 0) return Extract(slice, bits);
   // No key has its first alien bit: it stands before, or behind, all those that are like it up to there.
   const uint64_t behind = ~uint64_t{0} >> std::countl_zero(alien);
   const bool is_above = (slice & (behind ^ behind >> 1)) != 0;
-  return Extract(is_above ? slice | behind : slice & ~behind, differing) + (is_above ? 1 : 0);
+  return Extract(is_above ? slice | behind : slice & ~behind, bits) + (is_above ? 1 : 0);
 }
 
 LeafHints::Buckets LeafHints::MiddlesIn(uint64_t selected, uint64_t first, uint64_t bound) const {
-  const int shift = std::popcount(differing_.load(std::memory_order_relaxed)) - std::popcount(selected);
+  const uint64_t bits = Bits();
+  const int shift = std::popcount(bits) - std::popcount(selected);
   if (shift < 0) return {0, 0};  // they have just changed
   const uint64_t low_bits = (uint64_t{1} << shift) - 1;
   const uint64_t middle = (low_bits + 1) / 2;
@@ -77,8 +87,11 @@ LeafHints::Buckets LeafHints::MiddlesIn(uint64_t selected, uint64_t first, uint6
   const auto first_at_or_behind = [&](uint64_t rank) {
     return std::min((rank >> shift) + ((rank & low_bits) > middle), buckets);
   };
-  const uint64_t begin = first_at_or_behind(Rank(first));
-  const uint64_t end = first_at_or_behind(Rank(bound));
+  const uint64_t first_rank = Rank(first, bits);
+  const uint64_t bound_rank = Rank(bound, bits);
+  const uint64_t begin = first_at_or_behind(first_rank);
+  // Slices that spread no further may still lie on both sides of where their ranks begin anew.
+  const uint64_t end = bound > first && bound_rank < first_rank ? buckets : first_at_or_behind(bound_rank);
   return {begin, std::max(begin, end)};
 }
 
@@ -97,7 +110,7 @@ void LeafHints::StoreIn(Buckets buckets, uint32_t entry) {
 }
 
 void LeafHints::Learn(uint64_t slice, uint64_t first, uint64_t bound, Offset leaf, uint64_t store_bytes) {
-  const uint64_t selected = Fit(slice);
+  const uint64_t selected = selected_.load(std::memory_order_acquire);
   if (selected <= kUnfit) return;
   if (growing_.load(std::memory_order_relaxed) != kDisabled) GrowSome();
   const uint64_t bucket = Extract(slice, selected);
@@ -121,7 +134,7 @@ void LeafHints::Learn(uint64_t slice, uint64_t first, uint64_t bound, Offset lea
 
 bool LeafHints::CanGrow(uint64_t selected, uint64_t store_bytes) const {
   const auto log2 = static_cast<unsigned>(std::popcount(selected));
-  return selected != differing_.load(std::memory_order_relaxed) && log2 < max_buckets_log2_ &&
+  return selected != Bits() && log2 < max_buckets_log2_ &&
          log2 < static_cast<unsigned>(std::bit_width(store_bytes / kNodeBytes));
 }
 
@@ -152,8 +165,8 @@ void LeafHints::GrowSome() {
     if (buckets_to_move_ == 0) {
       const auto log2 = static_cast<unsigned>(std::popcount(selected)) + 1;
       buckets_log2_.store(log2, std::memory_order_release);
-      const uint64_t grown = FirstOf(differing_.load(std::memory_order_relaxed), log2);
-      selected_.compare_exchange_strong(selected, grown, std::memory_order_acq_rel);
+      const uint64_t grown = FirstOf(Bits(), log2);
+      if (grown > kUnfit) selected_.compare_exchange_strong(selected, grown, std::memory_order_acq_rel);
     }
   } else {
     buckets_to_move_ = 0;  // it was cleared, or has others selected now

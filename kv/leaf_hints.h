@@ -13,9 +13,10 @@
 // wherever it stands, and the order of slices is the order of buckets. So "user4711", whose digits differ in four bits
 // of each byte, and a pair of small numbers in one word, need no more buckets than numbers of as many bits do.
 //
-// The table follows the keys: which bits differ (Fit), and how often a leaf covers no bucket's middle (Learn). It takes
-// 4 bytes a bucket, two to four buckets a leaf where keys are spread evenly; never more than a 32nd of the store's
-// present size, or 4 KiB.
+// The table follows the keys: how far they spread and which bits differ (Fit), and how often a leaf covers no bucket's
+// middle (Learn). A few keys far from all others don't count for the spread, and what isn't there counts for neither.
+// It takes 4 bytes a bucket, two to four buckets a leaf where keys are spread evenly; never more than a 32nd of the
+// store's present size, or 4 KiB.
 //
 // Related: finger search (Guibas, McCreight, Plass, Roberts, STOC 1977) begins where the last search ended; here each
 // bucket has a finger. Which bits tell keys apart is what a trie of such bits is made of (Binna, Zangerle, Pichl,
@@ -65,6 +66,8 @@ class LeafHints {
 
   // A leaf was made that covers the slices from `first` to before `bound`.
   void Offer(uint64_t first, uint64_t bound, Offset leaf);
+  // The slices in use reach from about `first` to about `last`; `one` is the slice of a key.
+  void Fit(uint64_t first, uint64_t last, uint64_t one);
   // Hints didn't lead to the slice's leaf. It covers the slices from `first` to before `bound`, this among them. The
   // store is of so many bytes now.
   void Learn(uint64_t slice, uint64_t first, uint64_t bound, Offset leaf, uint64_t store_bytes);
@@ -106,10 +109,10 @@ class LeafHints {
   }
   // The first `count` of these bits.
   uint64_t FirstOf(uint64_t bits, unsigned count) const;
-  // So that the slice's bucket is told from others'. The bits that are selected then.
-  uint64_t Fit(uint64_t slice);
-  // How many of what the differing bits may be stand for slices below this one, which need not be a key's.
-  uint64_t Rank(uint64_t slice) const;
+  // Those that may tell keys apart: of the last ones, in which they spread, those that differ.
+  uint64_t Bits() const;
+  // How many of what these bits may be stand for slices below this one, which need not be a key's.
+  uint64_t Rank(uint64_t slice, uint64_t bits) const;
   struct Buckets {
     uint64_t begin;
     uint64_t end;
@@ -127,8 +130,9 @@ class LeafHints {
   const unsigned max_buckets_log2_;
   LazyMemory memory_;                       // holds the entries
   std::atomic<uint64_t> selected_{kUnfit};  // the bits of a slice that are its bucket's number
-  std::atomic<uint64_t> differing_{0};      // the bits in which slices were seen to differ
-  std::atomic<uint64_t> sample_{0};         // a slice: all others are like it in all other bits, as far as is known
+  std::atomic<unsigned> spread_bits_{0};    // how many of the last bits it takes to write the distance between keys
+  std::atomic<uint64_t> differing_{0};      // the bits in which keys' slices were seen to differ
+  std::atomic<uint64_t> sample_{0};         // a key's slice: others are like it in all other bits, as far as is known
   std::atomic<unsigned> buckets_log2_{kMinBucketsLog2};
   std::atomic<uint32_t> crowding_{0};         // how often, since the table last grew
   std::atomic<uint64_t> growing_{kDisabled};  // what is selected, and won't be when the table has grown; else kDisabled

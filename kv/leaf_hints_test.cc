@@ -1,8 +1,10 @@
 #include "kv/leaf_hints.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 
+#include "absl/functional/function_ref.h"
 #include "gtest/gtest.h"
 #include "kv/node.h"
 
@@ -15,10 +17,9 @@ constexpr Offset kA{0x10000}, kB{0x20000}, kC{0x30000};
 
 constexpr uint64_t kLast = (uint64_t{1} << 50) - 1;
 
-// So that the bits differ that these slices differ in, and nothing else is learned: the leaf is beyond what an entry
-// holds.
+// So that those bits tell keys apart in which these two differ.
 void Differ(LeafHints& hints, uint64_t a, uint64_t b) {
-  for (const uint64_t slice : {a, b}) hints.Learn(slice, slice, slice, Offset{uint64_t{1} << 41}, kCapacityBytes);
+  for (const uint64_t one : {a, b}) hints.Fit(std::min(a, b), std::max(a, b), one);
 }
 
 // Buckets of one step: 2^10 of them over slices of 50 bits.
@@ -43,7 +44,7 @@ TEST_P(LeafHintsTest, NothingIsKnownAtFirst) {
   EXPECT_EQ(fresh.Lookup(5, 0), Offset{0});
   fresh.Offer(0, ~uint64_t{0}, kA);
   fresh.Learn(5, 0, 10, kA, kCapacityBytes);
-  EXPECT_EQ(fresh.Lookup(5, 0), Offset{0}) << "before two slices are known there are no buckets";
+  EXPECT_EQ(fresh.Lookup(5, 0), Offset{0}) << "before two keys are known there are no buckets";
   EXPECT_EQ(hints_.Lookup(5, 0), Offset{0});
 }
 
@@ -92,8 +93,8 @@ TEST_P(LeafHintsTest, ACrowdedBucketIsGivenUpWhenNoMoreCanBeHad) {
 
 TEST_P(LeafHintsTest, KeysThatSpreadFurtherGetOtherBuckets) {
   hints_.Offer(2 * kStep, 4 * kStep, kA);
-  Differ(hints_, 7, 8);
-  EXPECT_EQ(hints_.Lookup(3 * kStep, 0), kA) << "no bit that wasn't known to differ";
+  hints_.Fit(0, uint64_t{1} << 50, 7);
+  EXPECT_EQ(hints_.Lookup(3 * kStep, 0), kA) << "one bit more: not worth forgetting everything";
   Differ(hints_, 0, ~uint64_t{0});
   hints_.Offer(uint64_t{5} << 60, uint64_t{6} << 60, kB);
   EXPECT_EQ(hints_.Lookup((uint64_t{5} << 60) + kStep, 0), kB);
@@ -116,6 +117,7 @@ TEST(LeafHints, DigitsTakeNoMoreBucketsThanTheirFourBitsDo) {
     const unsigned first = number / 10 * 10;
     const uint64_t begin = first == 0 ? 0 : slice_of(first - 1) + 1;
     const uint64_t bound = first == 9990 ? kUnbounded : slice_of(first + 9) + 1;
+    hints.Fit(slice_of(100), slice_of(9900), slice_of(first));
     hints.Learn(slice_of(number), begin, bound, leaf_of(number), kStoreBytes);
   };
   for (int round = 0; round < 20; ++round) {
@@ -129,9 +131,51 @@ TEST(LeafHints, DigitsTakeNoMoreBucketsThanTheirFourBitsDo) {
   EXPECT_LE(hints.buckets(), 1u << 12) << "three digits tell the leaves apart";
 }
 
+// Leaves of ten keys that follow each other, asked for at random; `spoil` is done in between. How many of 10,000 keys
+// their hints, or those beside them, don't lead to then.
+unsigned WrongAmongNumbersFrom(uint64_t base, bool extracts_bits, absl::FunctionRef<void(LeafHints&)> spoil) {
+  constexpr uint64_t kStoreBytes = 16 << 20;
+  constexpr uint64_t kNumbers = 10'000;
+  LeafHints hints(kStoreBytes, extracts_bits);
+  unsigned wrong = 0;
+  for (int round = 0; round < 20; ++round) {
+    wrong = 0;
+    for (uint64_t i = 0; i < kNumbers; ++i) {
+      const uint64_t number = i * 7919 % kNumbers;
+      const uint64_t first = base + number / 10 * 10;
+      const Offset leaf{(number / 10 + 1) << LeafHints::kOffsetShift};
+      const auto leads = [&](int side) { return hints.Lookup(base + number, side) == leaf; };
+      if (leads(0) || leads(-1) || leads(1)) continue;
+      ++wrong;
+      hints.Fit(base + 200, base + kNumbers - 200, first);
+      hints.Learn(base + number, first, first + 10, leaf, kStoreBytes);
+    }
+    if (round == 10) spoil(hints);
+  }
+  return wrong;
+}
+
+// A key far from all others, or one that isn't there and is asked for, must not take the others' buckets away.
+TEST_P(LeafHintsTest, OneKeyFarFromAllOthersTakesNothingFromThem) {
+  const auto nothing = [](LeafHints&) {};
+  const auto far_away = [](LeafHints& hints) {
+    for (const uint64_t slice : {~uint64_t{0}, WholeSlice("metadata"), uint64_t{0}}) {
+      hints.Fit(200, 9800, slice);
+      hints.Learn(slice, slice, slice + 1, kC, 16 << 20);
+    }
+  };
+  EXPECT_EQ(WrongAmongNumbersFrom(0, GetParam(), nothing), 0u);
+  EXPECT_LE(WrongAmongNumbersFrom(0, GetParam(), far_away), 10u) << "the key's own bucket";
+}
+
+TEST_P(LeafHintsTest, KeysOnBothSidesOfAHighPowerOfTwoAreNoFurtherApart) {
+  const auto nothing = [](LeafHints&) {};
+  EXPECT_LE(WrongAmongNumbersFrom((uint64_t{1} << 40) - 5'003, GetParam(), nothing), 10u);
+}
+
 TEST(LeafHints, TheTableGrowsNoFurtherThanTheStoreHasNodes) {
   LeafHints hints(uint64_t{1} << 40);
-  Differ(hints, 0, ~uint64_t{0});
+  Differ(hints, ~uint64_t{0}, 0);
   for (uint64_t i = 1; i < 3'000'000; ++i) hints.Learn(i, i, i + 1, Offset{i % 1000 << 8}, kCapacityBytes);
   EXPECT_EQ(hints.buckets(), 2 * kCapacityBytes / kNodeBytes);
 }

@@ -1,6 +1,6 @@
-// A node as it was read, its entries in key order: what a walk along the order needs, and a search by slice. Reading it
-// so costs no more than copying it (vector instructions permute both kinds of words by `perm`; chosen at run time, as
-// in kv/search.h), and whoever goes from entry to entry doesn't look for slots any more.
+// A node as it was read, its entries in key order: what a walk along the order needs, and a search by slice. With
+// AVX-512 reading it so costs no more than copying it (vector instructions permute both kinds of words by `perm`;
+// chosen at run time, as in kv/search.h), and whoever goes from entry to entry doesn't look for slots any more.
 //
 // A node that may be changing, or damaged, can be read: each word is read whole, whatever the node holds the reader
 // stays inside of it, and finds out from its version whether what was read is void.

@@ -194,6 +194,7 @@ class Tree {
   }
   // The leaf had this version when a descent from the root led to it.
   void LearnLeaf(uint64_t slice, const Node& leaf, LockWord version) const;
+  void FitHints(uint64_t slice_of_a_key) const;
   LeafHints& hints() const { return hints_; }
 
   // ---- writers. All but the first two need what they change to be claimed, and claim what else they need. Restart():

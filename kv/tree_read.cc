@@ -28,8 +28,25 @@ LockWord Tree::WaitUntilStable(const Node& node) const {
   }
 }
 
+// How far the keys spread is seen by the outermost separators two levels below the root. No more than a hint: it need
+// not be consistent.
+void Tree::FitHints(uint64_t slice_of_a_key) const {
+  const Node* const root = Root();
+  const Perm perm = root == nullptr ? Perm() : root->perm();
+  if (perm.count() < 2 || root->level() < 2) return;
+  const Node* const left = image_.NodeAt(root->child(perm.slot(0)));
+  const Node* const right = image_.NodeAt(root->child(perm.slot(std::min(perm.count(), kSlots) - 1)));
+  if (left == nullptr || right == nullptr) return;
+  const Perm left_perm = left->perm();
+  const Perm right_perm = right->perm();
+  const unsigned right_count = std::min(right_perm.count(), kSlots);
+  if (left_perm.count() < 2 || right_count < 2) return;
+  hints_.Fit(left->slice(left_perm.slot(1)), right->slice(right_perm.slot(right_count - 1)), slice_of_a_key);
+}
+
 void Tree::LearnLeaf(uint64_t slice, const Node& leaf, LockWord version) const {
   const Perm perm = leaf.perm();
+  if (perm.count() > 0) FitHints(leaf.slice(perm.slot(0)));
   const uint64_t bound = leaf.bound();
   const uint64_t first = perm.count() > 0 ? std::min(leaf.slice(perm.slot(0)), slice) : slice;
   const uint64_t end = slice < bound ? bound : slice + (slice < kUnbounded);
