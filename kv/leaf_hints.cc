@@ -15,6 +15,13 @@ uint32_t EntryFor(Offset leaf) {
   return node <= UINT32_MAX ? static_cast<uint32_t>(node) : 0;  // beyond 1 TiB there are no hints
 }
 
+// The first `count` of these bits.
+uint64_t FirstOf(uint64_t bits, unsigned count) {
+  const auto all = static_cast<unsigned>(std::popcount(bits));
+  for (unsigned i = count; i < all; ++i) bits &= bits - 1;  // without the last one
+  return bits;
+}
+
 }  // namespace
 
 LeafHints::LeafHints(uint64_t most_bytes, bool extracts_bits)
@@ -34,12 +41,6 @@ bool LeafHints::HasFastBitExtract() {
 uint64_t LeafHints::buckets() const {
   const uint64_t selected = selected_.load(std::memory_order_acquire);
   return selected <= kUnfit ? 0 : uint64_t{1} << std::popcount(selected);
-}
-
-uint64_t LeafHints::FirstOf(uint64_t bits, unsigned count) const {
-  const auto all = static_cast<unsigned>(std::popcount(bits));
-  for (unsigned i = count; i < all; ++i) bits &= bits - 1;  // without the last one
-  return bits;
 }
 
 uint64_t LeafHints::Bits() const {

@@ -41,7 +41,7 @@ class LeafHints {
   static constexpr unsigned kOffsetShift = 8;  // entries are offsets in nodes
 
   // `most_bytes`: the store may become so large. `extracts_bits`: whether the CPU gathers bits at once; if not, all
-  // bits behind the first one that differs are taken for differing.
+  // those in which keys spread are taken for differing.
   explicit LeafHints(uint64_t most_bytes, bool extracts_bits = HasFastBitExtract());
   LeafHints(const LeafHints&) = delete;
   LeafHints& operator=(const LeafHints&) = delete;
@@ -107,8 +107,6 @@ class LeafHints {
     asm("pext %2, %1, %0" : "=r"(extracted) : "r"(slice), "r"(bits));
     return extracted;
   }
-  // The first `count` of these bits.
-  uint64_t FirstOf(uint64_t bits, unsigned count) const;
   // Those that may tell keys apart: of the last ones, in which they spread, those that differ.
   uint64_t Bits() const;
   // How many of what these bits may be stand for slices below this one, which need not be a key's.
