@@ -88,12 +88,9 @@ LeafHints::Buckets LeafHints::MiddlesIn(uint64_t selected, uint64_t first, uint6
   const auto first_at_or_behind = [&](uint64_t rank) {
     return std::min((rank >> shift) + ((rank & low_bits) > middle), buckets);
   };
-  const uint64_t first_rank = Rank(first, bits);
-  const uint64_t bound_rank = Rank(bound, bits);
-  const uint64_t begin = first_at_or_behind(first_rank);
-  // Slices that spread no further may still lie on both sides of where their ranks begin anew.
-  const uint64_t end = bound > first && bound_rank < first_rank ? buckets : first_at_or_behind(bound_rank);
-  return {begin, std::max(begin, end)};
+  // Where slices lie on both sides of a multiple of what the bits can count their ranks begin anew: then none.
+  const uint64_t begin = first_at_or_behind(Rank(first, bits));
+  return {begin, std::max(begin, first_at_or_behind(Rank(bound, bits)))};
 }
 
 void LeafHints::Offer(uint64_t first, uint64_t bound, Offset leaf) {
