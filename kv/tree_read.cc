@@ -46,12 +46,12 @@ void Tree::FitHints(uint64_t slice_of_a_key) const {
 
 void Tree::LearnLeaf(uint64_t slice, const Node& leaf, LockWord version) const {
   const Perm perm = leaf.perm();
-  if (perm.count() > 0) FitHints(leaf.slice(perm.slot(0)));
   const uint64_t bound = leaf.bound();
-  const uint64_t first = perm.count() > 0 ? std::min(leaf.slice(perm.slot(0)), slice) : slice;
-  const uint64_t end = slice < bound ? bound : slice + (slice < kUnbounded);
+  const uint64_t slice_of_a_key = perm.count() > 0 ? leaf.slice(perm.slot(0)) : slice;
   if (bound == 0 || !IsUnchanged(leaf, version)) return;
-  hints_.Learn(slice, first, end, image_.OffsetOf(&leaf), image_.size_bytes());
+  if (perm.count() > 0) FitHints(slice_of_a_key);  // the slice itself may be no key's
+  const uint64_t end = slice < bound ? bound : slice + (slice < kUnbounded);
+  hints_.Learn(slice, std::min(slice_of_a_key, slice), end, image_.OffsetOf(&leaf), image_.size_bytes());
 }
 
 size_t Tree::PrefixBytes(Kinds kinds, uint64_t prefix_word) {
