@@ -60,17 +60,52 @@ void Cursor::SeekForPrev(std::string_view key_view) {
   Reach(Goal::kBefore, key);
 }
 
+[[gnu::always_inline]] inline Cursor::Result Cursor::ReadRecord(const Frame& frame) {
+  const Offset at = frame.record().offset();
+  const RecordView record = tree_.image().RecordAt(at);
+  if (record.is_null()) [[unlikely]]
+    return Fail(frame.home, "a reference to a record leads nowhere");
+  const std::string_view key = record.key();
+  // A record that another entry should lead to would make the walk jump, and whoever pages through a store go in
+  // circles.
+  if (key.size() < frame.depth || SliceAt(key, frame.depth) != frame.slice()) [[unlikely]] {
+    return Fail(frame.home, "an entry leads to the record of another key");
+  }
+  if (observer_ != nullptr) [[unlikely]] {
+    observer_->OnRecord(at, record.bytes());
+    key_ = key;
+    return Result::kOk;
+  }
+  const std::string_view value = record.value();
+  usual_record_bytes_ = record.bytes();
+  if (!record.ChecksumHolds()) [[unlikely]]
+    return Fail(record.data(), "a record's checksum");
+  expiry_ = record.header().expiry;
+  if (IsOver(expiry_, seconds_)) [[unlikely]]
+    return Result::kIsOver;
+  if (value.size() == sizeof(word_value_)) {
+    // It may be changing in place. It is durable if its leaf was left alone until after it was read.
+    word_value_ = Node::Load(*record.value_word());
+    if (!IsCurrent(frame)) return Result::kChanged;
+    value_ = {reinterpret_cast<const char*>(&word_value_), sizeof(word_value_)};
+  } else {
+    value_ = value;
+  }
+  key_ = key;
+  return Result::kOk;
+}
+
 void Cursor::NextFrom() {
   // Most steps stay inside of a leaf: what Settle does then, without its loop.
   Frame& frame = top();
-  if (frame.is_at_entry() && IsRecord(frame.kind())) [[likely]] {
+  if (frame.node.IsRecord(frame.position)) [[likely]] {
     FetchAhead(frame, Direction::kForward);
-    if (ReadRecord(frame.record()) == Result::kOk) [[likely]]
+    if (ReadRecord(frame) == Result::kOk) [[likely]]
       return;
   }
   Result result = Settle(Direction::kForward);
   if (result == Result::kChanged) return Reach(Goal::kAfter, key_);
-  if (result == Result::kOk && std::exchange(has_left_leaf_, false) && key_ <= anchor_) {
+  if (result == Result::kOk && std::exchange(has_left_leaf_, false) && key_ <= left_key_) {
     result = Fail(top().home, "keys out of order");
   }
   if (result != Result::kOk) Stop();
@@ -80,7 +115,7 @@ void Cursor::Prev() {
   top().position -= 1;
   Result result = Settle(Direction::kBackward);
   if (result == Result::kChanged) return Reach(Goal::kBefore, key_);
-  if (result == Result::kOk && std::exchange(has_left_leaf_, false) && key_ >= anchor_) {
+  if (result == Result::kOk && std::exchange(has_left_leaf_, false) && key_ >= left_key_) {
     result = Fail(top().home, "keys out of order");
   }
   if (result != Result::kOk) Stop();
@@ -92,6 +127,7 @@ void Cursor::Reach(Goal goal, std::string_view key) {
   status_ = absl::OkStatus();
   is_valid_ = false;
   has_left_leaf_ = false;
+  may_skim_ = observer_ == nullptr;
   Result result;
   do {
     DropFrames();
@@ -99,6 +135,7 @@ void Cursor::Reach(Goal goal, std::string_view key) {
     empty_steps_ = 0;
     Renew();
     result = TryReach(goal, anchor_);
+    if (at_snapshot_) may_skim_ = false;  // once turned back, it needn't be again
   } while (result == Result::kChanged);
   is_valid_ = result == Result::kOk;
   if (!is_valid_) Stop();
@@ -106,9 +143,7 @@ void Cursor::Reach(Goal goal, std::string_view key) {
 
 Cursor::Result Cursor::TryReach(Goal goal, std::string_view key) {
   if (goal == Goal::kFirst || goal == Goal::kLast) {
-    if (const Result result = Push(at_snapshot_ ? snapshot_.root(tree_.id()) : tree_.Root(), true, 0);
-        result != Result::kOk)
-      return result;
+    if (const Result result = PushRoot(Way::kWalk); result != Result::kOk) return result;
     const bool backward = goal == Goal::kLast;
     if (backward) top().position = static_cast<int>(top().node.count()) - 1;
     return Settle(backward ? Direction::kBackward : Direction::kForward);
@@ -132,17 +167,39 @@ Cursor::Result Cursor::TryReach(Goal goal, std::string_view key) {
 bool Cursor::ReadNode(Frame& frame) const {
   if (at_snapshot_) {
     tree_.ReadAt(*frame.home, snapshot_, &frame.node);
-    return true;
+  } else {
+    frame.node.Read(*frame.home);
   }
-  frame.node.Read(*frame.home);
-  return Tree::IsUnchanged(*frame.home, frame.version);
+  frame.is_read = true;
+  frame.perm = frame.node.perm();
+  frame.level = static_cast<uint8_t>(frame.node.level());
+  return at_snapshot_ || Tree::IsUnchanged(*frame.home, frame.version);
 }
 
-Cursor::Result Cursor::Push(const Node* node, bool is_layer_root, size_t depth) {
+bool Cursor::Skim(Frame& frame) const {
+  const Node& node = *frame.home;
+  if (at_snapshot_) frame.version = tree_.StableVersion(node);
+  const bool may_differ = at_snapshot_ && tree_.MayHaveVersions(frame.version);
+  if (frame.version.may_be_held() || may_differ || node.level() == 0) return false;
+  frame.is_read = false;
+  frame.perm = node.perm();
+  frame.level = static_cast<uint8_t>(node.level());
+  return Tree::IsUnchanged(node, frame.version);
+}
+
+bool Cursor::ReadSkimmed(Frame& frame) const {
+  if (frame.is_read) return true;
+  const Perm perm = frame.perm;
+  const unsigned level = frame.level;
+  // What a snapshot sees doesn't change.
+  return ReadNode(frame) && frame.perm == perm && frame.level == level;
+}
+
+Cursor::Result Cursor::Push(const Node* node, bool is_layer_root, size_t depth, Way way) {
   if (node == nullptr) return Fail(tree_.image().base(), "a reference to a node leads nowhere");
   node->Prefetch();
   Frame& frame = AddFrame();
-  const Frame* const referrer = frames_.size() > 1 ? &frame - 1 : nullptr;
+  const Frame* const referrer = frames_.size() > 1 ? &frame_below_top() : nullptr;
   frame.home = node;
   if (!at_snapshot_) {
     frame.version = tree_.StableVersion(*node);
@@ -155,12 +212,13 @@ Cursor::Result Cursor::Push(const Node* node, bool is_layer_root, size_t depth) 
   if (!at_snapshot_ && frame.version.may_be_held()) {
     if (status_ = tree_.ReadStatus(); !status_.ok()) return Result::kFailed;
   }
-  if (!ReadNode(frame)) return Result::kChanged;
+  const bool has_prefix = is_layer_root && depth > 0;
+  const bool may_skim = may_skim_ && way == Way::kSearch && !has_prefix;
+  if (!(may_skim && Skim(frame)) && !ReadNode(frame)) return Result::kChanged;
   frame.depth = depth;
-  frame.level = static_cast<uint8_t>(frame.node.level());
   frame.is_layer_root = is_layer_root;
-  if (is_layer_root && depth > 0) frame.depth += Tree::PrefixBytes(frame.node.kinds(), frame.node.prefix_word());
-  if (!frame.node.perm().IsWellFormed()) return Fail(node, "the permutation word");
+  if (has_prefix) frame.depth += Tree::PrefixBytes(frame.node.kinds(), frame.node.prefix_word());
+  if (frame.is_read ? !frame.node.IsWellFormed() : !IsWellFormed(frame.perm)) return Fail(node, "the permutation word");
   if (!is_layer_root && frame.level >= referrer->level) return Fail(node, "a child's level is not below its parent's");
   // Within a layer levels descend.
   if (is_layer_root && frame.depth > kMaxKeyBytes) return Fail(node, "the tree is deeper than any key");
@@ -220,22 +278,24 @@ bool Cursor::LiesWithin(const Frame& frame) const {
   return true;
 }
 
-Cursor::Result Cursor::PushChild(Direction direction) {
+Cursor::Result Cursor::PushRoot(Way way) {
+  return Push(at_snapshot_ ? snapshot_.root(tree_.id()) : tree_.Root(), true, 0, way);
+}
+
+Cursor::Result Cursor::PushChild(Direction direction, Way way) {
   const Frame& parent = top();
   const Node* const child = tree_.image().NodeAt(parent.child());
   if (child != nullptr) child->Prefetch();
   if (parent.level == 1 && child != nullptr) PrefetchLeavesAhead(child, direction);
   if (!IsCurrent(parent)) return Result::kChanged;
   if (child == nullptr) return Fail(parent.home, "a reference to a node leads nowhere");
-  return Push(child, false, parent.depth);
+  return Push(child, false, parent.depth, way);
 }
 
 // Goes down to the first entry >= key, and will go on in the direction from there: the topmost frame is a leaf then,
 // its position perhaps one past its last entry.
 Cursor::Result Cursor::DescendTo(std::string_view key, Direction direction) {
-  if (const Result result = Push(at_snapshot_ ? snapshot_.root(tree_.id()) : tree_.Root(), true, 0);
-      result != Result::kOk)
-    return result;
+  if (const Result result = PushRoot(Way::kSearch); result != Result::kOk) return result;
   for (;;) {
     Frame& frame = top();
     if (frame.is_layer_root && frame.depth > 0) {
@@ -259,9 +319,11 @@ Cursor::Result Cursor::DescendTo(std::string_view key, Direction direction) {
       }
     }
     if (frame.level > 0) {
-      if (frame.node.count() == 0) return Fail(frame.home, "an inner node without children");
-      frame.position = static_cast<int>(frame.node.FindChild(SliceAt(key, frame.depth)));
-      if (const Result result = PushChild(direction); result != Result::kOk) return result;
+      if (frame.count() == 0) return Fail(frame.home, "an inner node without children");
+      const uint64_t slice = SliceAt(key, frame.depth);
+      frame.position =
+          static_cast<int>(frame.is_read ? frame.node.FindChild(slice) : FindChild(*frame.home, frame.perm, slice));
+      if (const Result result = PushChild(direction, Way::kSearch); result != Result::kOk) return result;
       continue;
     }
     bool enters_layer = false;
@@ -269,7 +331,7 @@ Cursor::Result Cursor::DescendTo(std::string_view key, Direction direction) {
     const size_t depth = frame.depth + kSliceBytes;
     const Node* root = tree_.image().NodeAt(frame.child());
     frame.ahead = std::exchange(ahead_, {});
-    if (const Result result = Push(root, true, depth); result != Result::kOk) return result;
+    if (const Result result = Push(root, true, depth, Way::kSearch); result != Result::kOk) return result;
   }
 }
 
@@ -302,7 +364,7 @@ Cursor::Result Cursor::Settle(Direction direction) {
       continue;
     }
     if (frame.level > 0) {
-      if (const Result result = PushChild(direction); result != Result::kOk) return result;
+      if (const Result result = PushChild(direction, Way::kWalk); result != Result::kOk) return result;
     } else {
       if (frame.kind() != Kind::kInline) FetchAhead(frame, direction);
       if (frame.kind() != Kind::kLayer) {
@@ -316,7 +378,7 @@ Cursor::Result Cursor::Settle(Direction direction) {
       }
       const size_t depth = frame.depth + kSliceBytes;
       frame.ahead = std::exchange(ahead_, {});
-      const Result result = Push(tree_.image().NodeAt(frame.child()), true, depth);
+      const Result result = Push(tree_.image().NodeAt(frame.child()), true, depth, Way::kWalk);
       if (result != Result::kOk) return result;
     }
     Frame& entered = top();
@@ -332,11 +394,7 @@ Cursor::Result Cursor::StepUp(Direction direction) {
   DropFrame();
   if (frames_.empty()) return Result::kEnd;
   if (leaves_layer) ahead_ = top().ahead;
-  if (is_valid_ && !has_left_leaf_) {
-    anchor_.assign(key_);
-    key_ = anchor_;
-    has_left_leaf_ = true;
-  }
+  if (is_valid_ && !has_left_leaf_) KeepKey();
   if (slot_ != nullptr && slot_->epoch() != epochs_.current()) {
     // Let go of what was freed meanwhile, if all that is remembered is still part of the tree. In this order: what was
     // so after `now` was read is retired no earlier than that.
@@ -347,9 +405,22 @@ Cursor::Result Cursor::StepUp(Direction direction) {
     epochs_.Refresh(slot_, now);
   }
   Frame& frame = top();
-  if (!IsCurrent(frame)) return Result::kChanged;
+  if (!ReadSkimmed(frame) || !IsCurrent(frame)) return Result::kChanged;
   frame.position += static_cast<int>(direction);
   return Result::kOk;
+}
+
+// The one here, to be compared with the next: a record stays where it is for a snapshot.
+void Cursor::KeepKey() {
+  if (key_.data() == inline_key_) {
+    __builtin_memcpy(left_inline_key_, inline_key_, sizeof(inline_key_));
+    key_ = {left_inline_key_, sizeof(left_inline_key_)};
+  } else if (!at_snapshot_) {
+    anchor_.assign(key_);
+    key_ = anchor_;
+  }
+  left_key_ = key_;
+  has_left_leaf_ = true;
 }
 
 bool Cursor::FramesAreCurrent() const {
@@ -359,7 +430,7 @@ bool Cursor::FramesAreCurrent() const {
 Cursor::Result Cursor::ReadEntry() {
   const Frame& frame = top();
   const Kind kind = frame.kind();
-  if (IsRecord(kind)) return ReadRecord(frame.record());
+  if (IsRecord(kind)) return ReadRecord(frame);
   if (kind != Kind::kInline) return Fail(frame.home, "an entry of unknown kind");
   ShowInlineValue(frame);
   return Result::kOk;
@@ -372,36 +443,6 @@ absl::Status Cursor::CheckRecord() {
   if (!record.is_null() && record.ChecksumHolds()) return absl::OkStatus();
   (void)Fail(frame.home, "a record's checksum");
   return status_;
-}
-
-Cursor::Result Cursor::ReadRecord(RecordRef ref) {
-  const Frame& frame = top();
-  const RecordView record = tree_.image().RecordAt(ref.offset());
-  if (record.is_null()) return Fail(frame.home, "a reference to a record leads nowhere");
-  // A record that another entry should lead to would make the walk jump, and whoever pages through a store go in
-  // circles.
-  if (record.key().size() < frame.depth || SliceAt(record.key(), frame.depth) != frame.slice()) {
-    return Fail(frame.home, "an entry leads to the record of another key");
-  }
-  if (observer_ != nullptr) {
-    observer_->OnRecord(ref.offset(), record.bytes());
-    key_ = record.key();
-    return Result::kOk;
-  }
-  usual_record_bytes_ = record.bytes();
-  if (!record.ChecksumHolds()) return Fail(record.data(), "a record's checksum");
-  expiry_ = record.header().expiry;
-  if (IsOver(expiry_, seconds_)) return Result::kIsOver;
-  if (record.has_word_value()) {
-    // The value may be changing in place. It is durable if its leaf was left alone until after it was read.
-    word_value_ = Node::Load(*record.value_word());
-    if (!IsCurrent(frame)) return Result::kChanged;
-    value_ = {reinterpret_cast<const char*>(&word_value_), sizeof(word_value_)};
-  } else {
-    value_ = record.value();
-  }
-  key_ = record.key();
-  return Result::kOk;
 }
 
 }  // namespace sealkv::internal

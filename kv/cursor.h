@@ -1,6 +1,6 @@
-// A position in the key order. A node is read once, into a copy in key order, when the cursor reaches it; records are
-// read where they lie. What comes next is fetched ahead: leaves, also those of the next parent, and their records, a
-// few with each step (kv/cursor_ahead.cc).
+// A position in the key order. A node is read once, into a copy in key order, when the cursor reaches it (those that a
+// search only passes through, when the walk comes back to them); records are read where they lie. What comes next is
+// fetched ahead: leaves, also those of the next parent, and their records, a few with each step (kv/cursor_ahead.cc).
 //
 // At a snapshot the copies are of the nodes as the snapshot sees them, and everything that they lead to stays for as
 // long as it is open. Without one the cursor moves optimistically: it shows each leaf as of one moment; where a node on
@@ -71,11 +71,20 @@ class Cursor {
   void Next() {
     Frame& frame = top();
     frame.position += 1;
-    if (frame.IsAtInlineValue()) [[likely]] {
+    if (frame.node.IsInline(frame.position)) {
       ShowInlineValue(frame);
     } else {
       NextFrom();
     }
+  }
+  // Next, if that goes from one inline value of a leaf to another: key() and value() lie then where they lay. False: it
+  // doesn't, and nothing was done.
+  bool NextInline() {
+    Frame& frame = top();
+    if (!frame.node.AreInline(static_cast<unsigned>(frame.position))) return false;
+    frame.position += 1;
+    CopyInlineValue(frame);
+    return true;
   }
   void Prev();
   void Stop();  // stands on no key any more, and holds nothing
@@ -102,31 +111,35 @@ class Cursor {
 
   // What is known of what comes next in a layer. Leaves may change, or have changed since the snapshot: all of this is
   // only to have the right things fetched.
-  struct Ahead {
+  struct Ahead {  // zero: nothing
     static constexpr unsigned kMostLeaves = 4;
-    std::array<const Node*, kMostLeaves> leaves{};  // the next ones, as many as are known
-    unsigned leaf_count = 0;
+    std::array<const Node*, kMostLeaves> leaves;  // the next ones, as many as are known
+    unsigned leaf_count;
     struct Fetched {
-      const Node* leaf = nullptr;  // the cursor's, or one of those; nullptr: nothing
-      int position = 0;            // there, of the next one to be fetched
-      int count = 0;               // so many are, from the cursor's position on
+      const Node* leaf;  // the cursor's, or one of those
+      int position;      // there, of the next one to be fetched
+      int count;         // so many are, from the cursor's position on
     };
     Fetched fetched;  // up to where what entries lead to has been fetched
-    Direction direction = Direction::kForward;
+    Direction direction;
   };
 
   struct Frame {
     Frame() {}  // and nothing is zeroed that is about to be read
+    unsigned count() const { return perm.count(); }
+    // May be anything where the node isn't read, and has changed.
+    Offset child_at(unsigned at) const { return is_read ? node.child(at) : home->child(perm.slot(at)); }
     // Of the entry at the position, if there is one.
-    bool is_at_entry() const { return static_cast<unsigned>(position) < node.count(); }
+    bool is_at_entry() const { return static_cast<unsigned>(position) < count(); }
     uint64_t slice() const { return node.slice(static_cast<unsigned>(position)); }
     uint64_t ref() const { return node.ref(static_cast<unsigned>(position)); }
     Kind kind() const { return node.kind(static_cast<unsigned>(position)); }
-    Offset child() const { return static_cast<Offset>(ref()); }
+    Offset child() const { return child_at(static_cast<unsigned>(position)); }
     RecordRef record() const { return RecordRef::FromRaw(ref()); }
-    bool IsAtInlineValue() const { return is_at_entry() && kind() == Kind::kInline; }
 
     const Node* home;
+    bool is_read;  // an inner node that a search passed through isn't, and `node` is nothing
+    Perm perm;
     OrderedNode node;
     LockWord version{0};
     int position = 0;
@@ -140,6 +153,7 @@ class Cursor {
   enum class Result : uint8_t { kOk, kEnd, kChanged, kFailed, kIsOver };
 
   Frame& top() const { return *top_; }
+  const Frame& frame_below_top() const { return top_[-1]; }
   Frame& AddFrame() { return *(top_ = &frames_.emplace_back()); }
   void DropFrame() {
     frames_.pop_back();
@@ -150,40 +164,61 @@ class Cursor {
     top_ = nullptr;
   }
 
+  static constexpr int kFetchedAhead = 10;  // records: some 30 lines, about what a core can wait for at a time
+
   void Reach(Goal goal, std::string_view key);
   Result TryReach(Goal goal, std::string_view key);
   // Walks from the topmost frame in one direction to the nearest entry that is a key, and reads it.
   Result Settle(Direction direction);
   Result StepUp(Direction direction);
   Result DescendTo(std::string_view key, Direction direction);
-  // Adds a frame for the root, or for what the topmost frame leads to: a child or a layer's root.
-  Result Push(const Node* node, bool is_layer_root, size_t depth);
-  Result PushChild(Direction direction);
+  // Adds a frame for the root, or for what the topmost frame leads to: a child or a layer's root. A search reads no
+  // more of an inner node than it must.
+  enum class Way : uint8_t { kSearch, kWalk };
+  Result Push(const Node* node, bool is_layer_root, size_t depth, Way way);
+  Result PushRoot(Way way);
+  Result PushChild(Direction direction, Way way);
   // For the observer, who is shown what the node holds.
   Result Observe(Frame& frame, const Frame* referrer);
   // Reads the node. False: it changed meanwhile.
   bool ReadNode(Frame& frame) const;
+  // False: the node must be read, for it is a leaf, or changes, or a snapshot may see something else.
+  bool Skim(Frame& frame) const;
+  // Reads what was skimmed. False: it isn't what it was.
+  bool ReadSkimmed(Frame& frame) const;
 
   // What comes next (kv/cursor_ahead.cc).
   //
   // The node that will be `distance` children further than the one at the position; nullptr if that isn't known.
   const Node* ChildAhead(int distance, Direction direction);
+  const Node* ChildOfNextParent(int beyond, Direction direction);
   const Node* NextParent(Direction direction) const;
   // Those that come after `leaf`, which is about to be entered.
   void PrefetchLeavesAhead(const Node* leaf, Direction direction);
   // The cursor is about to go where the entry at its position leads: has some of those fetched that come next.
-  void FetchAhead(const Frame& frame, Direction direction);
+  void FetchAhead(const Frame& frame, Direction direction) {
+    if (ahead_.fetched.count >= kFetchedAhead && ahead_.direction == direction) {
+      --ahead_.fetched.count;
+    } else {
+      FetchMore(frame, direction);
+    }
+  }
+  void FetchMore(const Frame& frame, Direction direction);
   void BeginFetching(const Frame& frame, Direction direction);
   bool FindUpcoming(const Frame& frame);
-  bool IsUpcoming(int position) const { return static_cast<unsigned>(position) < upcoming_.count(); }
+  bool IsUpcoming(int position) const { return static_cast<unsigned>(position) < upcoming_.perm.count(); }
   const Node* LeafAfter(const Node* leaf, const Frame& frame) const;
   void PrefetchRecord(RecordRef record) const;
 
   void NextFrom();
-  void ShowInlineValue(const Frame& frame) {
+  void KeepKey();
+  void CopyInlineValue(const Frame& frame) {
     const uint64_t key_bytes = __builtin_bswap64(frame.slice());
     __builtin_memcpy(inline_key_, &key_bytes, sizeof(inline_key_));
     word_value_ = frame.ref();
+  }
+  void ShowInlineValue(const Frame& frame) {
+    CopyInlineValue(frame);
     expiry_ = kNeverOver;
     key_ = {inline_key_, sizeof(inline_key_)};
     value_ = {reinterpret_cast<const char*>(&word_value_), sizeof(word_value_)};
@@ -191,12 +226,14 @@ class Cursor {
   bool LeafAscends(const Frame& frame) const;
   bool LiesWithin(const Frame& frame) const;
   Result ReadEntry();
-  Result ReadRecord(RecordRef ref);
+  Result ReadRecord(const Frame& frame);
   Result PositionInLeaf(std::string_view key, bool* enters_layer);
   void Renew();
   Result Fail(const void* where, const char* what);
   // Whether what was read of the node is still so.
-  bool IsCurrent(const Frame& frame) const { return at_snapshot_ || Tree::IsUnchanged(*frame.home, frame.version); }
+  bool IsCurrent(const Frame& frame) const {
+    return (at_snapshot_ && frame.is_read) || Tree::IsUnchanged(*frame.home, frame.version);
+  }
   bool FramesAreCurrent() const;
 
   const Tree& tree_;
@@ -212,10 +249,16 @@ class Cursor {
   absl::InlinedVector<Frame, kUsualDepth> frames_;
   Frame* top_ = nullptr;  // the last of them
   unsigned empty_steps_ = 0;
+  bool may_skim_ = false;
 
-  Ahead ahead_;           // of the topmost leaf
-  OrderedNode upcoming_;  // the leaf `ahead_.fetched` is in, as it was when fetching got there
-  const Node* upcoming_home_ = nullptr;
+  Ahead ahead_{};  // of the topmost leaf
+  // The leaf `ahead_.fetched` is in, as it was when fetching got there.
+  struct Upcoming {
+    const Node* home = nullptr;
+    Perm perm;
+    Kinds kinds;
+  };
+  Upcoming upcoming_;
   OrderedNode next_parent_;  // at a snapshot: as that sees it
   const Node* next_parent_home_ = nullptr;
   uint64_t usual_record_bytes_ = 128;  // of the last record that was read
@@ -227,9 +270,11 @@ class Cursor {
   char inline_key_[8];
   uint64_t word_value_ = 0;
   uint32_t expiry_ = 0;
-  // The key that the cursor looks for; or, while has_left_leaf_, the last one of the leaf it came from: keys must go on
-  // ascending (or descending) from there, which also ends every walk through a damaged tree.
-  std::string anchor_;
+  std::string anchor_;  // the key that the cursor looks for
+  // While has_left_leaf_: the last key of the leaf it came from. Keys must go on ascending (or descending) from there,
+  // which also ends every walk through a damaged tree.
+  std::string_view left_key_;
+  char left_inline_key_[8];
   bool has_left_leaf_ = false;
 };
 

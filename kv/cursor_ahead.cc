@@ -12,7 +12,6 @@ constexpr int kLeavesPerStep = 2;
 constexpr unsigned kMostLeavesWithRecords = 2;
 constexpr int kLeavesFromUncle = 6;          // so many before the end of a parent the next one is fetched
 constexpr uint64_t kMostBytesFetched = 512;  // of a record, ahead
-constexpr int kFetchedAhead = 10;            // records: some 30 lines, about what a core can wait for at a time
 constexpr int kFetchedPerStep = 2;
 constexpr int kFetchedAtFirst = 4;
 
@@ -20,31 +19,35 @@ constexpr int kFetchedAtFirst = 4;
 
 const Node* Cursor::NextParent(Direction direction) const {
   if (top().is_layer_root || frames_.size() < 2) return nullptr;
-  const Frame& above = frames_[frames_.size() - 2];
+  const Frame& above = frame_below_top();
   const int next = above.position + static_cast<int>(direction);
-  const bool is_there = 0 <= next && next < static_cast<int>(above.node.count());
-  return is_there ? tree_.image().NodeAt(above.node.child(static_cast<unsigned>(next))) : nullptr;
+  if (next < 0 || next >= static_cast<int>(above.count())) return nullptr;
+  const Node* const node = tree_.image().NodeAt(above.child_at(static_cast<unsigned>(next)));
+  return IsCurrent(above) ? node : nullptr;  // else nothing may keep it
 }
 
-const Node* Cursor::ChildAhead(int distance, Direction direction) {
-  const bool is_forward = direction == Direction::kForward;
+inline const Node* Cursor::ChildAhead(int distance, Direction direction) {
   const Frame& parent = top();
-  int position = parent.position + distance * static_cast<int>(direction);
-  const auto count = static_cast<int>(parent.node.count());
-  if (0 <= position && position < count)
-    return tree_.image().NodeAt(parent.node.child(static_cast<unsigned>(position)));
+  const auto position = static_cast<unsigned>(parent.position + distance * static_cast<int>(direction));
+  if (position < parent.count()) return tree_.image().NodeAt(parent.child_at(position));
+  const int beyond =
+      direction == Direction::kForward ? static_cast<int>(position - parent.count()) : static_cast<int>(~position);
+  return ChildOfNextParent(beyond, direction);
+}
+
+const Node* Cursor::ChildOfNextParent(int beyond, Direction direction) {
+  const Frame& parent = top();
   const Node* const uncle = NextParent(direction);
   if (uncle == nullptr) return nullptr;
-  const int beyond = is_forward ? position - count : -1 - position;
   // What hangs from it now may be newer than the snapshot, and then nothing keeps it.
   if (at_snapshot_ && next_parent_home_ != uncle) {
     if (uncle->lock().may_be_held()) return nullptr;  // it isn't worth waiting for
     tree_.ReadAt(*uncle, snapshot_, &next_parent_);
     next_parent_home_ = uncle;
   }
-  if (at_snapshot_ && (!next_parent_.perm().IsWellFormed() || next_parent_.level() != parent.level)) return nullptr;
+  if (at_snapshot_ && (!next_parent_.IsWellFormed() || next_parent_.level() != parent.level)) return nullptr;
   const Perm perm = at_snapshot_ ? next_parent_.perm() : uncle->perm();
-  position = is_forward ? beyond : static_cast<int>(perm.count()) - 1 - beyond;
+  const int position = direction == Direction::kForward ? beyond : static_cast<int>(perm.count()) - 1 - beyond;
   if (position < 0 || position >= static_cast<int>(perm.count())) return nullptr;
   const auto at = static_cast<unsigned>(position);
   return tree_.image().NodeAt(at_snapshot_ ? next_parent_.child(at) : uncle->child(perm.slot(at)));
@@ -68,8 +71,8 @@ void Cursor::PrefetchLeavesAhead(const Node* leaf, Direction direction) {
   // What these are asked of, soon.
   const Frame& parent = top();
   const int left =
-      direction == Direction::kForward ? static_cast<int>(parent.node.count()) - 1 - parent.position : parent.position;
-  if (left >= kLeavesFromUncle) return;
+      direction == Direction::kForward ? static_cast<int>(parent.count()) - 1 - parent.position : parent.position;
+  if (left >= kLeavesFromUncle || (goes_on && left < kLeavesFromUncle - 1)) return;
   if (const Node* const uncle = NextParent(direction)) uncle->Prefetch();
 }
 
@@ -80,26 +83,26 @@ void Cursor::PrefetchRecord(RecordRef record) const {
 
 // A few with each step, and never many at once: whoever asks for more than the core can wait for at a time waits
 // himself.
-void Cursor::FetchAhead(const Frame& frame, Direction direction) {
+void Cursor::FetchMore(const Frame& frame, Direction direction) {
   Ahead::Fetched& fetched = ahead_.fetched;
-  const bool goes_on = fetched.count > 0 && ahead_.direction == direction;
-  if (goes_on && fetched.count-- >= kFetchedAhead) return;
   int budget = kFetchedPerStep;
-  if (!goes_on) [[unlikely]] {
+  if (fetched.count > 0 && ahead_.direction == direction) [[likely]] {
+    --fetched.count;  // the cursor moves on by one
+  } else {
     BeginFetching(frame, direction);
     budget = kFetchedAtFirst;
   }
   for (; budget > 0; --budget, ++fetched.count) {
-    if (!IsUpcoming(fetched.position) || fetched.leaf != upcoming_home_) [[unlikely]] {
+    if (!IsUpcoming(fetched.position) || fetched.leaf != upcoming_.home) [[unlikely]] {
       if (!FindUpcoming(frame)) break;
     }
-    const auto position = static_cast<unsigned>(fetched.position);
+    const unsigned slot = upcoming_.perm.slot(static_cast<unsigned>(fetched.position));
     fetched.position += static_cast<int>(direction);
-    const Kind kind = upcoming_.kind(position);
+    const Kind kind = upcoming_.kinds.kind(slot);
     if (IsRecord(kind)) [[likely]] {
-      PrefetchRecord(upcoming_.record(position));
+      PrefetchRecord(upcoming_.home->record(slot));
     } else if (kind == Kind::kLayer) {
-      if (const Node* const root = tree_.image().NodeAt(upcoming_.child(position))) root->Prefetch();
+      if (const Node* const root = tree_.image().NodeAt(upcoming_.home->child(slot))) root->Prefetch();
     }
   }
 }
@@ -107,7 +110,7 @@ void Cursor::FetchAhead(const Frame& frame, Direction direction) {
 void Cursor::BeginFetching(const Frame& frame, Direction direction) {
   ahead_.fetched = {frame.home, frame.position, -1};
   ahead_.direction = direction;
-  upcoming_home_ = nullptr;
+  upcoming_.home = nullptr;
 }
 
 const Node* Cursor::LeafAfter(const Node* leaf, const Frame& frame) const {
@@ -122,10 +125,7 @@ const Node* Cursor::LeafAfter(const Node* leaf, const Frame& frame) const {
 bool Cursor::FindUpcoming(const Frame& frame) {
   Ahead::Fetched& fetched = ahead_.fetched;
   for (unsigned hops = 0; hops <= ahead_.leaf_count; ++hops) {
-    if (fetched.leaf != upcoming_home_) {
-      upcoming_.Read(*fetched.leaf);
-      upcoming_home_ = fetched.leaf;
-    }
+    if (fetched.leaf != upcoming_.home) upcoming_ = {fetched.leaf, fetched.leaf->perm(), fetched.leaf->kinds()};
     if (IsUpcoming(fetched.position)) return true;
     const Node* const next = LeafAfter(fetched.leaf, frame);
     if (next == nullptr) return false;

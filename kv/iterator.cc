@@ -54,7 +54,7 @@ void RangeIterator::operator delete(void* memory, std::align_val_t alignment) {
   if (!spare_memory.Keep(memory)) ::operator delete(memory, alignment);
 }
 
-std::pair<std::string, std::optional<std::string>> BoundsOf(Range range) {
+std::pair<std::string, std::optional<std::string>> BoundsOf(Range&& range) {
   std::string lower = std::max(std::move(range.lower).value_or(std::string()), range.prefix);
   std::optional<std::string> upper = std::move(range.upper);
   if (!range.prefix.empty()) {
@@ -64,7 +64,7 @@ std::pair<std::string, std::optional<std::string>> BoundsOf(Range range) {
   return {std::move(lower), std::move(upper)};
 }
 
-RangeIterator::RangeIterator(const Tree& tree, Epochs& epochs, Range range,
+RangeIterator::RangeIterator(const Tree& tree, Epochs& epochs, Range&& range,
                              std::shared_ptr<const OpenSnapshot> snapshot)
     : snapshot_(std::move(snapshot)),
       cursor_(snapshot_ != nullptr ? Cursor(tree, epochs, snapshot_->view()) : Cursor(tree, epochs)) {
@@ -102,6 +102,12 @@ void RangeIterator::SeekForPrev(std::string_view key) {
 }
 
 void RangeIterator::Next() {
+  // Most often: then the iterator's key and value lie where they lay, too.
+  if (!upper_.has_value() && cursor_.NextInline()) return;
+  NextOtherwise();
+}
+
+void RangeIterator::NextOtherwise() {
   cursor_.Next();
   CheckUpper();
 }

@@ -17,12 +17,12 @@
 namespace sealkv::internal {
 
 // The keys that a range allows: from the first on, to before the second, if there is one.
-std::pair<std::string, std::optional<std::string>> BoundsOf(Range range);
+std::pair<std::string, std::optional<std::string>> BoundsOf(Range&& range);
 
 class RangeIterator final : public Iterator {
  public:
   // Without a snapshot it shows each leaf as it finds it: for a store that this process doesn't write.
-  RangeIterator(const Tree& tree, Epochs& epochs, Range range, std::shared_ptr<const OpenSnapshot> snapshot);
+  RangeIterator(const Tree& tree, Epochs& epochs, Range&& range, std::shared_ptr<const OpenSnapshot> snapshot);
 
   // A few kilobytes, for as long as a short scan takes: a thread keeps those of the last ones.
   static void* operator new(size_t bytes, std::align_val_t alignment);
@@ -38,6 +38,7 @@ class RangeIterator final : public Iterator {
   absl::Status status() const override { return cursor_.status(); }
 
  private:
+  void NextOtherwise();
   // A cursor that moved up can only have left the range at its upper end; one that moved down, at its lower end.
   void CheckUpper() { StayIf(!upper_.has_value() || (cursor_.Valid() && cursor_.key() < *upper_)); }
   void CheckLower() { StayIf(cursor_.Valid() && cursor_.key() >= lower_); }

@@ -327,9 +327,10 @@ struct alignas(kNodeBytes) Node {
 
   // By assembly: gcc takes a function of nothing but __builtin_prefetch for one without effect, and drops its calls.
   void Prefetch() const {
-    for (const uint64_t* word : {&words[0], &words[8], &words[16], &words[24]}) {
-      asm volatile("prefetcht0 %0" : : "m"(*word));
-    }
+    asm volatile("prefetcht0 %0" : : "m"(words[0]));
+    asm volatile("prefetcht0 %0" : : "m"(words[8]));
+    asm volatile("prefetcht0 %0" : : "m"(words[16]));
+    asm volatile("prefetcht0 %0" : : "m"(words[24]));
   }
   void PrefetchLastLine() const { asm volatile("prefetcht0 %0" : : "m"(words[24])); }
 
@@ -356,9 +357,9 @@ inline uint64_t SliceAt(std::string_view key, size_t depth) {
   const size_t rest = key.size() - depth;
   if (rest >= kSliceBytes) [[likely]]
     return WholeSlice(key.data() + depth);
-  char padded[kSliceBytes] = {};
-  __builtin_memcpy(padded, key.data() + depth, rest);
-  return WholeSlice(padded);
+  uint64_t padded = 0;
+  __builtin_memcpy(&padded, key.data() + depth, rest);
+  return __builtin_bswap64(padded);
 }
 
 // How a key's entry at this depth reads when it is alone with its slice: it ends here, or goes on.

@@ -8,11 +8,37 @@
 #include "kv/search_avx2.h"
 
 namespace sealkv::internal {
+namespace {
+
+// bits = bits << 1 | (a < b): a comparison leaves that in the carry, which one addition takes along. (gcc 12 makes five
+// instructions of it.)
+[[gnu::always_inline]] inline void AppendLess(uint32_t& bits, uint64_t a, uint64_t b) {
+  asm("cmp %2, %1\n\tadc %0, %0" : "+r"(bits) : "r"(a), "rm"(b) : "cc");
+}
+
+}  // namespace
+
+// What of it lies in `perm` and `kinds`, whose nibbles one instruction puts in order. `slots`: one for each position.
+[[gnu::always_inline]] inline void OrderedNode::OrderKinds(uint8_t (&slots)[kPositions]) {
+  const __m128i slot_bytes = Avx2Search::Nibbles(perm_.raw() >> 4);
+  const __m128i kinds = _mm_shuffle_epi8(Avx2Search::Nibbles(kinds_.raw()), slot_bytes);
+  const auto mask = [](__m128i bytes) { return static_cast<uint32_t>(_mm_movemask_epi8(bytes)); };
+  const __m128i is_inline = _mm_cmpeq_epi8(kinds, _mm_set1_epi8(static_cast<char>(Kind::kInline)));
+  const __m128i is_record = _mm_cmpgt_epi8(_mm_set1_epi8(static_cast<char>(Kind::kMore) + 1), kinds);
+  const unsigned count = std::min(perm_.count(), kSlots);
+  _mm_store_si128(reinterpret_cast<__m128i*>(slots), slot_bytes);
+  _mm_store_si128(reinterpret_cast<__m128i*>(kinds_by_position_), kinds);
+  inline_ = _bzhi_u32(mask(is_inline), count);
+  record_ = _bzhi_u32(mask(is_record), count);
+  is_well_formed_ = Avx2Search::IsWellFormed(perm_, slot_bytes);
+}
 
 // No instruction permutes vectors of four words across each other. So the words are laid out by slot, in vectors, and
 // then loaded one by one: which waits for nothing, for each lies within one of these stores.
 void OrderedNode::ReadAvx2(const Node& node) {
   ReadWords(node);
+  alignas(16) uint8_t slots[kPositions];
+  OrderKinds(slots);
   alignas(32) uint64_t slices[kPositions];
   alignas(32) uint64_t refs[kPositions];
   const Avx2Search::Slices by_slot(node);
@@ -31,11 +57,10 @@ void OrderedNode::ReadAvx2(const Node& node) {
   uint64_t next = 0;
 #pragma GCC unroll 14
   for (unsigned i = kSlots; i-- > 0;) {
-    const unsigned slot = perm_.slot(i);
-    const uint64_t slice = slices[slot];
+    const uint64_t slice = slices[slots[i]];
     slices_[i] = slice;
-    refs_[i] = refs[slot];
-    less += less + (slice < next);
+    refs_[i] = refs[slots[i]];
+    AppendLess(less, slice, next);
     next = slice;
   }
   const uint32_t pairs = Pairs();
@@ -45,14 +70,14 @@ void OrderedNode::ReadAvx2(const Node& node) {
 // Word by word: a vector of words that were just stored one by one would wait until they have reached the cache.
 SliceRange OrderedNode::FindSliceAvx2(uint64_t slice) const {
   uint32_t less = 0;
-  uint32_t less_or_equal = 0;
+  uint32_t greater = 0;
 #pragma GCC unroll 14
   for (unsigned i = kSlots; i-- > 0;) {
-    less += less + (slices_[i] < slice);
-    less_or_equal += less_or_equal + (slices_[i] <= slice);
+    AppendLess(less, slices_[i], slice);
+    AppendLess(greater, slice, slices_[i]);
   }
   const unsigned count = std::min(perm_.count(), kSlots);
-  return {Avx2Search::Count(_bzhi_u32(less, count)), Avx2Search::Count(_bzhi_u32(less_or_equal, count))};
+  return {Avx2Search::Count(_bzhi_u32(less, count)), Avx2Search::Count(_bzhi_u32(~greater, count))};
 }
 
 }  // namespace sealkv::internal
@@ -66,6 +91,8 @@ namespace sealkv::internal {
 
 void OrderedNode::ReadAvx512(const Node& node) {
   ReadWords(node);
+  alignas(16) uint8_t slots[kPositions];
+  OrderKinds(slots);
   const Avx512Search::Ordered slices(node, perm_);
   _mm512_store_si512(&slices_[0], slices.first);
   _mm512_store_si512(&slices_[8], slices.second);
@@ -114,8 +141,14 @@ void OrderedNode::ReadWords(const Node& node) {
 void OrderedNode::ReadScalar(const Node& node) {
   ReadWords(node);
   const unsigned count = std::min(perm_.count(), kSlots);
+  inline_ = record_ = 0;
+  is_well_formed_ = perm_.IsWellFormed();
   ascends_strictly_ = true;
   for (unsigned i = 0; i < count; ++i) {
+    const Kind kind = kinds_.kind(perm_.slot(i));
+    kinds_by_position_[i] = static_cast<uint8_t>(kind);
+    inline_ |= static_cast<uint32_t>(kind == Kind::kInline) << i;
+    record_ |= static_cast<uint32_t>(internal::IsRecord(kind)) << i;
     slices_[i] = node.slice(perm_.slot(i));
     refs_[i] = node.ref(perm_.slot(i));
     if (i > 0 && slices_[i - 1] >= slices_[i]) ascends_strictly_ = false;

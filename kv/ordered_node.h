@@ -35,10 +35,18 @@ class alignas(64) OrderedNode {
   // By position. From count() on they mean nothing; a damaged count may reach up to 15.
   uint64_t slice(unsigned position) const { return slices_[position]; }
   uint64_t ref(unsigned position) const { return refs_[position]; }
-  Kind kind(unsigned position) const { return kinds_.kind(perm_.slot(position)); }
+  Kind kind(unsigned position) const { return static_cast<Kind>(kinds_by_position_[position]); }
   Offset child(unsigned position) const { return static_cast<Offset>(ref(position)); }
   RecordRef record(unsigned position) const { return RecordRef::FromRaw(ref(position)); }
 
+  // Whether there is an entry of that kind at the position, any from -1 on.
+  bool IsInline(int position) const { return Has(inline_, position); }
+  bool IsRecord(int position) const { return Has(record_, position); }
+  // Whether there are such entries at the position, and at the next one.
+  bool AreInline(unsigned position) const { return (inline_ >> position & 3) == 3; }
+
+  // As Perm::IsWellFormed.
+  bool IsWellFormed() const { return is_well_formed_; }
   // Whether each slice is greater than the one before.
   bool AscendsStrictly() const { return ascends_strictly_; }
   // As those of kv/search.h.
@@ -55,6 +63,7 @@ class alignas(64) OrderedNode {
   void ReadAvx512(const Node& node);
   void ReadScalar(const Node& node);
   void ReadWords(const Node& node);
+  void OrderKinds(uint8_t (&slots)[kPositions]);
   SliceRange FindSliceAvx2(uint64_t slice) const;
   // One bit for each entry that has a successor.
   uint32_t Pairs() const {
@@ -62,11 +71,19 @@ class alignas(64) OrderedNode {
     return count > 0 ? (uint32_t{1} << (count - 1)) - 1 : 0;
   }
 
+  static bool Has(uint32_t entries, int position) {
+    return static_cast<unsigned>(position) < kPositions && (entries >> position & 1) != 0;
+  }
+
   uint64_t slices_[kPositions];
   uint64_t refs_[kPositions];
+  alignas(16) uint8_t kinds_by_position_[kPositions];
   Perm perm_;
   Kinds kinds_;
   uint64_t prefix_word_;
+  uint32_t inline_;  // one bit for each position
+  uint32_t record_;
+  bool is_well_formed_;
   bool ascends_strictly_;
 };
 

@@ -12,8 +12,4 @@ uint32_t RecordChecksum(const void* head, size_t head_bytes, std::string_view va
   return static_cast<uint32_t>(hash);
 }
 
-bool RecordView::ChecksumHolds() const {
-  return RecordChecksum(at_, ValueOffset(header().key_bytes()), value()) == header().checksum;
-}
-
 }  // namespace sealkv::internal

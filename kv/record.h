@@ -71,7 +71,7 @@ class RecordView {
   uint64_t bytes() const { return RecordBytes(header().key_bytes(), header().value_bytes); }
   const std::byte* data() const { return at_; }
 
-  bool ChecksumHolds() const;
+  inline bool ChecksumHolds() const;
 
  private:
   const std::byte* at_ = nullptr;
@@ -80,6 +80,10 @@ class RecordView {
 // The checksum of a record whose header and padded key are the `head_bytes` at `head` (the checksum field is skipped)
 // and whose value is `value`, wherever that lies: hash of the head, then of the value with the first as its seed.
 uint32_t RecordChecksum(const void* head, size_t head_bytes, std::string_view value);
+
+bool RecordView::ChecksumHolds() const {
+  return RecordChecksum(at_, ValueOffset(header().key_bytes()), value()) == header().checksum;
+}
 
 }  // namespace sealkv::internal
 

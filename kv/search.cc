@@ -16,6 +16,7 @@ SliceRange FindSliceAvx2(const Node& node, Perm perm, uint64_t slice) {
   return Avx2Search::FindSlice(node, perm, slice);
 }
 unsigned FindChildAvx2(const Node& node, Perm perm, uint64_t slice) { return Avx2Search::FindChild(node, perm, slice); }
+bool IsWellFormedAvx2(Perm perm) { return Avx2Search::IsWellFormed(perm, Avx2Search::Nibbles(perm.raw() >> 4)); }
 void CopyNodeWordsAvx2(const uint64_t* from, uint64_t* to) {
   constexpr size_t kVectorWords = sizeof(__m256i) / sizeof(uint64_t);
   for (size_t i = 0; i < sizeof(Node) / sizeof(uint64_t); i += kVectorWords) {
@@ -76,6 +77,8 @@ unsigned FindChild(const Node& node, Perm perm, uint64_t slice) {
   if (kVectors == Vectors::kAvx2) return FindChildAvx2(node, perm, slice);
   return ScalarSearch::FindChild(node, perm, slice);
 }
+
+bool IsWellFormed(Perm perm) { return kVectors == Vectors::kNone ? perm.IsWellFormed() : IsWellFormedAvx2(perm); }
 
 void CopyNodeWords(const uint64_t* from, uint64_t* to) {
   if (kVectors == Vectors::kAvx512) return CopyNodeWordsAvx512(from, to);

@@ -59,6 +59,8 @@ extern const Vectors kVectors;
 // By the best that the CPU has, for what isn't a descent.
 SliceRange FindSlice(const Node& node, Perm perm, uint64_t slice);
 unsigned FindChild(const Node& node, Perm perm, uint64_t slice);
+// As perm.IsWellFormed().
+bool IsWellFormed(Perm perm);
 // Copies a node that may be changing: each word is read whole. What is written in vectors can be searched in vectors
 // without delay, which words that were stored one by one can't.
 // Both are aligned to lines.

@@ -33,16 +33,27 @@ struct Avx2Search {
 
   // One bit for each slot that is an entry's.
   [[gnu::always_inline]] static unsigned NamedSlots(Perm perm) {
-    const __m128i pairs = _mm_cvtsi64_si128(static_cast<long long>(perm.raw() >> 4));
-    const __m128i low_nibbles = _mm_and_si128(pairs, _mm_set1_epi8(15));
-    const __m128i high_nibbles = _mm_and_si128(_mm_srli_epi64(pairs, 4), _mm_set1_epi8(15));
-    const __m128i slots = _mm_unpacklo_epi8(low_nibbles, high_nibbles);  // one byte for each position
     const __m128i positions = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const __m128i is_entry = _mm_cmpgt_epi8(_mm_set1_epi8(static_cast<char>(perm.count())), positions);
-    const __m128i bits_0_to_7 = _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
-    const __m128i bits_8_to_15 = _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128);
-    return SumOfBytes(_mm_and_si128(_mm_shuffle_epi8(bits_0_to_7, slots), is_entry)) |
-           SumOfBytes(_mm_and_si128(_mm_shuffle_epi8(bits_8_to_15, slots), is_entry)) << 8;
+    const SlotBits bits(Nibbles(perm.raw() >> 4));
+    return SumOfBytes(_mm_and_si128(bits.below_8, is_entry)) | SumOfBytes(_mm_and_si128(bits.from_8, is_entry)) << 8;
+  }
+
+  // As Perm::IsWellFormed; `slots` are its nibbles from the second on.
+  [[gnu::always_inline]] static bool IsWellFormed(Perm perm, __m128i slots) {
+    // Sixteen powers of two that add up to these must be one of each slot, and, twice, slot 0: that of the two
+    // positions behind the last.
+    const SlotBits bits(slots);
+    return perm.count() <= kSlots && perm.raw() >> 60 == 0 && SumOfBytes(bits.below_8) == 0xfe &&
+           SumOfBytes(bits.from_8) == 0xff;
+  }
+
+  // One byte for each.
+  [[gnu::always_inline]] static __m128i Nibbles(uint64_t word) {
+    const __m128i pairs = _mm_cvtsi64_si128(static_cast<long long>(word));
+    const __m128i low_nibbles = _mm_and_si128(pairs, _mm_set1_epi8(15));
+    const __m128i high_nibbles = _mm_and_si128(_mm_srli_epi64(pairs, 4), _mm_set1_epi8(15));
+    return _mm_unpacklo_epi8(low_nibbles, high_nibbles);
   }
 
   static unsigned Count(unsigned bits) { return static_cast<unsigned>(std::popcount(bits)); }
@@ -88,7 +99,15 @@ struct Avx2Search {
   };
 
  private:
-  static unsigned SumOfBytes(__m128i bytes) {
+  // Each slot's bit.
+  struct SlotBits {
+    __m128i below_8;
+    __m128i from_8;
+    [[gnu::always_inline]] explicit SlotBits(__m128i slots)
+        : below_8(_mm_shuffle_epi8(_mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0), slots)),
+          from_8(_mm_shuffle_epi8(_mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128), slots)) {}
+  };
+  [[gnu::always_inline]] static unsigned SumOfBytes(__m128i bytes) {
     const __m128i halves = _mm_sad_epu8(bytes, _mm_setzero_si128());
     return static_cast<unsigned>(_mm_cvtsi128_si32(_mm_add_epi64(halves, _mm_unpackhi_epi64(halves, halves))));
   }

@@ -103,13 +103,36 @@ TEST(Search, ANodeIsReadInKeyOrder) {
     OrderedNode ordered;
     ordered.Read(node);
     ASSERT_EQ(ordered.count(), perm.count());
+    ASSERT_TRUE(ordered.IsWellFormed());
     bool ascends = true;
     for (unsigned i = 0; i < perm.count(); ++i) {
       ASSERT_EQ(ordered.slice(i), node.slice(perm.slot(i)));
       ASSERT_EQ(ordered.ref(i), node.ref(perm.slot(i)));
+      const Kind kind = node.kinds().kind(perm.slot(i));
+      ASSERT_EQ(ordered.kind(i), kind);
+      const int position = static_cast<int>(i);
+      ASSERT_EQ(ordered.IsInline(position), kind == Kind::kInline);
+      ASSERT_EQ(ordered.IsRecord(position), IsRecord(kind));
+      ASSERT_EQ(ordered.AreInline(i), ordered.IsInline(position) && ordered.IsInline(position + 1));
       ascends = ascends && (i == 0 || ordered.slice(i - 1) < ordered.slice(i));
     }
     ASSERT_EQ(ordered.AscendsStrictly(), ascends);
+    for (const int beyond : {-1, static_cast<int>(perm.count()), static_cast<int>(kSlots) + 1}) {
+      ASSERT_FALSE(ordered.IsInline(beyond) || ordered.IsRecord(beyond));
+    }
+  }
+}
+
+TEST(Search, ADamagedPermutationIsSeen) {
+  Random random(testing::TestSeed());
+  for (int round = 0; round < 20'000; ++round) {
+    Node node = RandomNode(random, static_cast<unsigned>(random.Below(kSlots + 1)));
+    node.words[Node::kPermWord] ^= random.Below(16) << (4 * random.Below(16));
+    if (random.Below(2) == 0) node.words[Node::kPermWord] ^= random.Below(16) << (4 * random.Below(16));
+    OrderedNode ordered;
+    ordered.Read(node);
+    ASSERT_EQ(IsWellFormed(node.perm()), node.perm().IsWellFormed()) << std::hex << node.perm().raw();
+    ASSERT_EQ(ordered.IsWellFormed(), node.perm().IsWellFormed()) << std::hex << node.perm().raw();
   }
 }
 

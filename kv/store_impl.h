@@ -72,7 +72,7 @@ class StoreImpl {
   // why there is none.
   using UseOfMany = absl::FunctionRef<void(size_t, const absl::Status&, std::string_view)>;
   void MultiGet(std::span<const std::string_view> keys, UseOfMany use) const;
-  std::unique_ptr<Iterator> NewIterator(Range range);
+  std::unique_ptr<Iterator> NewIterator(Range&& range);
   bool is_read_only() const { return generation_ == 0; }
   // Open for reading, while another process may write.
   bool is_beside_writer() const { return live_reader_ != nullptr; }
@@ -89,7 +89,7 @@ class StoreImpl {
   absl::Status Load(absl::FunctionRef<bool(std::string_view* key, NewValue* value)> next);
   // For whoever was turned back often.
   WriterLock& patience() { return patience_; }
-  std::unique_ptr<Iterator> NewIteratorAt(Range range, std::shared_ptr<const OpenSnapshot> snapshot) const;
+  std::unique_ptr<Iterator> NewIteratorAt(Range&& range, std::shared_ptr<const OpenSnapshot> snapshot) const;
 
   Stats GetStats();
   absl::Status WaitUntilSpaceIsKnown();

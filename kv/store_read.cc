@@ -236,7 +236,7 @@ void StoreImpl::MultiGet(std::span<const std::string_view> keys, UseOfMany use) 
   }
 }
 
-std::unique_ptr<Iterator> StoreImpl::NewIterator(Range range) {
+std::unique_ptr<Iterator> StoreImpl::NewIterator(Range&& range) {
   return NewIteratorAt(std::move(range), generation_ != 0 ? *NewSnapshot() : nullptr);
 }
 
@@ -266,7 +266,7 @@ absl::Status StoreImpl::GetAt(const SnapshotView& at, std::string_view key, std:
   return *step == Tree::LeafStep::kFound ? absl::OkStatus() : KeyNotFound();
 }
 
-std::unique_ptr<Iterator> StoreImpl::NewIteratorAt(Range range, std::shared_ptr<const OpenSnapshot> snapshot) const {
+std::unique_ptr<Iterator> StoreImpl::NewIteratorAt(Range&& range, std::shared_ptr<const OpenSnapshot> snapshot) const {
   return std::make_unique<RangeIterator>(tree_, epochs_, std::move(range), std::move(snapshot));
 }
 

@@ -35,7 +35,7 @@ TransactionIterator::TransactionIterator(TransactionImpl& transaction, Range ran
                                          std::shared_ptr<const OpenSnapshot> snapshot)
     : transaction_(transaction),
       snapshot_seconds_(snapshot->view().seconds),
-      base_(snapshot->store().NewIteratorAt(range, snapshot)) {
+      base_(snapshot->store().NewIteratorAt(Range(range), snapshot)) {
   std::tie(lower_, upper_) = BoundsOf(std::move(range));
 }
 

@@ -142,6 +142,8 @@ class Tree {
       return false;
     return live_reader_ == nullptr ? version.is_obsolete(generation_) : live_reader_->IsObsolete(version);
   }
+  // Whether a snapshot may see something else than the node as it is.
+  bool MayHaveVersions(LockWord version) const { return version.is_versioned(generation_); }
   // Before anything else, where another process may write: that one's lock words are judged by `live_reader`. There are
   // no hints, for the writer couldn't take them away before it uses node segments otherwise.
   void ReadBeside(const LiveReader* live_reader) {

@@ -2,6 +2,7 @@
 // before. A commit ends with the fence after which its word is durable; until then the node is locked, and all new
 // nodes that it makes reachable, so that no reader returns what a power cut could take back.
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "kv/fingerprint.h"
@@ -120,7 +121,7 @@ namespace {
 // Whether a permutation that may be damaged can be told to name its first free slot.
 bool HasUsableSlot(Perm perm) {
   if (perm.count() >= kSlots) return false;
-  return Node::IsInPermLine(perm.slot(perm.count())) ? perm.NamesFreeSlotOnce() : perm.IsWellFormed();
+  return Node::IsInPermLine(perm.slot(perm.count())) ? perm.NamesFreeSlotOnce() : IsWellFormed(perm);
 }
 
 // Whether the line of `perm` has a free slot: then nothing has to move to make one.
@@ -150,7 +151,7 @@ bool Tree::PutInlineWordInBatch(Change& change, const Descent& descent, std::str
     return true;
   }
   const bool is_new = descent.range.begin == descent.range.end;
-  if (!is_new || !descent.perm.IsWellFormed() || descent.perm.count() >= kSlots) return false;
+  if (!is_new || !IsWellFormed(descent.perm) || descent.perm.count() >= kSlots) return false;
   if (!HasSlotInPermLine(descent.perm) || !change.ClaimForWords(&leaf, descent.version)) return false;
   Noting writer{change};
   const Entry entry{descent.slice, Kind::kInline, value};
@@ -170,7 +171,12 @@ bool Tree::InsertInlineWord(const Descent& descent, uint64_t value) {
 
 Node Tree::ContentOf(unsigned level, std::span<const Entry> entries, PrefixKind prefix_kind, uint64_t prefix_word) {
   Node fresh{};
-  const Perm perm = Perm::ForNew(static_cast<unsigned>(entries.size()));
+  static constexpr auto kPerms = [] {
+    std::array<Perm, kSlots + 1> perms;
+    for (unsigned count = 0; count <= kSlots; ++count) perms[count] = Perm::ForNew(count);
+    return perms;
+  }();
+  const Perm perm = kPerms[entries.size()];
   Kinds kinds(level, prefix_kind);
   for (unsigned i = 0; i < entries.size(); ++i) {
     const unsigned slot = perm.slot(i);
@@ -190,12 +196,13 @@ uint64_t Tree::WriteNode(Change& change, unsigned level, std::span<const Entry> 
 }
 
 absl::InlinedVector<Entry, kSlots + 1> Tree::EntriesOf(const Node& node) {
-  absl::InlinedVector<Entry, kSlots + 1> entries;
   const Perm perm = node.perm();
   const Kinds kinds = node.kinds();
-  for (unsigned i = 0; i < std::min(perm.count(), kSlots); ++i) {
-    const unsigned slot = perm.slot(i);
-    entries.push_back({node.slice(slot), kinds.kind(slot), node.ref(slot)});
+  absl::InlinedVector<Entry, kSlots + 1> entries(std::min(perm.count(), kSlots));
+  unsigned position = 0;
+  for (Entry& entry : entries) {
+    const unsigned slot = perm.slot(position++);
+    entry = {node.slice(slot), kinds.kind(slot), node.ref(slot)};
   }
   return entries;
 }

@@ -128,13 +128,17 @@ void Tree::ReadAt(const Node& node, const SnapshotView& at, Node* content) const
   }
 }
 
+[[gnu::noinline]] static bool ReadKept(const Node& node, const SnapshotView& at, OrderedNode* content) {
+  Node image;
+  if (!at.versions->Find(node, at.number, &image)) return false;
+  content->Read(image);
+  return true;
+}
+
 void Tree::ReadAt(const Node& node, const SnapshotView& at, OrderedNode* content) const {
   for (;;) {
     const LockWord version = StableVersion(node);
-    Node image;
-    if (version.is_versioned(generation_) && at.versions->Find(node, at.number, &image)) [[unlikely]] {
-      return content->Read(image);
-    }
+    if (version.is_versioned(generation_) && ReadKept(node, at, content)) return;
     content->Read(node);
     if (IsUnchanged(node, version) || IsObsolete(version)) return;
   }

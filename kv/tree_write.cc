@@ -73,7 +73,7 @@ absl::Status Tree::Locate(std::string_view key, Change& change, Location* locati
     const unsigned level = node->level();
     if (level >= level_bound) return DamagedUnlessChanged(step, change, "a child's level is not below its parent's");
     // What is written next may take any of these nodes' free slots.
-    if (!step.perm.IsWellFormed()) return DamagedUnlessChanged(step, change, "the permutation word");
+    if (!IsWellFormed(step.perm)) return DamagedUnlessChanged(step, change, "the permutation word");
     const uint64_t slice = SliceAt(key, depth);
     Node* next = nullptr;
     if (level > 0) {
@@ -107,7 +107,7 @@ absl::Status Tree::LocateInLeaf(std::string_view key, const Descent& descent, Ch
   auto* const home = const_cast<Node*>(descent.node);
   Node* const node = change.FindHeld(home);
   const Perm perm = node->perm();
-  if (!perm.IsWellFormed()) return Damaged(home, "the permutation word");
+  if (!IsWellFormed(perm)) return Damaged(home, "the permutation word");
   location->has_path = false;
   location->path.clear();
   location->path.push_back({node, home, descent.version, perm, 0, 0, descent.depth, false});

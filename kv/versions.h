@@ -110,7 +110,9 @@ class Versions {
   // For whoever is going to read the node at a snapshot: first what says whether there is something for him, and later
   // that.
   void PrefetchHistory(const Node& node) const {
-    if (const History* const history = HistoryOf(node)) __builtin_prefetch(history);
+    const History* const history = HistoryOf(node);
+    if (history == nullptr) return;
+    __builtin_prefetch(history);
     __builtin_prefetch(&ShardOf(node), /*for writing*/ 1);
   }
   void PrefetchImage(const Node& node) const {

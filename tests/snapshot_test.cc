@@ -112,6 +112,53 @@ TEST_P(SnapshotModelTest, EachSeesTheStateOfItsOpening) {
   EXPECT_TRUE(testing::IsClean(store.memory().span()));
 }
 
+// An iterator reads an inner node of its way when it comes back to it, by when that may have been split, or be gone.
+TEST_P(SnapshotModelTest, AWalkGoesOnInItsStateWhateverIsWrittenMeanwhile) {
+  MemoryStore store(1 << 30);
+  ASSERT_OK(store.Format());
+  const testing::KeyMaker make_key = GetParam().new_maker();
+  testing::Random random = RandomForTest();
+  Model model;
+  const auto write_some = [&](int writes, unsigned delete_percent) {
+    for (int i = 0; i < writes; ++i) {
+      const std::string key = make_key(random);
+      if (random.Percent(delete_percent)) {
+        (void)store->Delete(key);
+        model.erase(key);
+      } else {
+        model[key] = random.OneIn(2) ? WordValue(random.Next()) : std::string(random.Below(60), 'v');
+        ASSERT_OK(store->Put(key, model[key]));
+      }
+    }
+  };
+  ASSERT_NO_FATAL_FAILURE(write_some(2000, 0));
+  for (int round = 0; round < 20; ++round) {
+    const std::unique_ptr<Iterator> at = store->NewIterator();
+    const Model then = model;
+    const std::string key = make_key(random);
+    at->Seek(key);
+    auto wanted = then.lower_bound(key);
+    const auto stands_as_wanted = [&] {
+      if (!at->Valid() || wanted == then.end()) return !at->Valid() && wanted == then.end() && at->status().ok();
+      return at->key() == wanted->first && at->value() == wanted->second;
+    };
+    for (uint64_t steps = random.Below(20); at->Valid() && steps > 0; --steps, ++wanted) {
+      ASSERT_TRUE(stands_as_wanted());
+      at->Next();
+    }
+    ASSERT_TRUE(stands_as_wanted());
+    ASSERT_NO_FATAL_FAILURE(write_some(500, round % 4 < 2 ? 10 : 80));
+    const bool is_forward = round % 2 == 0;
+    while (at->Valid()) {
+      ASSERT_TRUE(stands_as_wanted()) << "round " << round;
+      if (!is_forward && wanted == then.begin()) break;
+      is_forward ? at->Next() : at->Prev();
+      is_forward ? ++wanted : --wanted;
+    }
+    ASSERT_TRUE(stands_as_wanted()) << "round " << round;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, SnapshotModelTest, ::testing::ValuesIn(testing::AllKeyShapes()),
                          [](const auto& info) { return std::string(info.param.name); });
 
