@@ -116,10 +116,12 @@ class Persist {
       std::memcpy(to, from, bytes);
       return;
     }
+    auto* const words = static_cast<uint64_t*>(to);
+#pragma GCC unroll 4
     for (size_t i = 0; i < bytes / sizeof(uint64_t); ++i) {
       uint64_t word;
       std::memcpy(&word, static_cast<const char*>(from) + i * sizeof(word), sizeof(word));
-      std::atomic_ref<uint64_t>(static_cast<uint64_t*>(to)[i]).store(word, std::memory_order_relaxed);
+      std::atomic_ref<uint64_t>(words[i]).store(word, std::memory_order_relaxed);
     }
   }
 

@@ -26,11 +26,45 @@
 namespace sealkv::crash {
 namespace {
 
+// Few images show most of the mutants; all of them, and then those of the setups too, are for the others.
+enum class Effort : uint8_t { kFewImages, kAllImages, kSetups };
+constexpr Effort kEfforts[] = {Effort::kFewImages, Effort::kAllImages, Effort::kSetups};
+
 struct Subject {
   std::string kind;
   std::shared_ptr<Recording> recording;
   std::map<Mutation, Occurrences> mutations;
   bool is_large = false;
+  // Those of the original, for each effort: most of a mutant's are among them, and tell nothing of it. (They are right:
+  // crash_test and crash_concurrent_test judge them, and the operations of setups elsewhere.)
+  std::map<Effort, ImageSet> images;
+};
+
+// What to explore of a subject; it is the recording's mutant, or itself, until this is gone.
+class Trimmed {
+ public:
+  Trimmed(Subject& subject, Effort effort) : recording_(*subject.recording) {
+    if (effort == Effort::kSetups) {
+      is_worth_it_ = !subject.is_large && dynamic_cast<ScenarioRecording*>(&recording_) != nullptr;
+      recording_.first_operation = std::min<uint64_t>(recording_.first_operation, 1);
+    }
+    options_.seed = testing::TestSeed();
+    options_.stop_at_first_failure = true;
+    options_.most_seconds_per_image = 20;  // of a busy machine too; most take some 100 microseconds
+    options_.at_each_store = effort != Effort::kFewImages;
+    if (effort != Effort::kAllImages || subject.is_large) options_.limits = kFewImages;
+  }
+  ~Trimmed() { recording_.first_operation = first_operation_; }
+
+  bool is_worth_it() const { return is_worth_it_; }
+  Recording& recording() { return recording_; }
+  ExploreOptions& options() { return options_; }
+
+ private:
+  Recording& recording_;
+  const uint64_t first_operation_ = recording_.first_operation;
+  bool is_worth_it_ = true;
+  ExploreOptions options_;
 };
 
 std::vector<Subject> RecordAll() {
@@ -41,39 +75,34 @@ std::vector<Subject> RecordAll() {
   for (const ConcurrentScenario& scenario : ConcurrentScenarios()) {
     subjects.push_back({scenario.kind, std::make_shared<ConcurrentRecording>(Record(scenario)), {}});
   }
-  for (Subject& subject : subjects) subject.mutations = MutationsOf(subject.recording->log);
+  for (Subject& subject : subjects) {
+    subject.mutations = MutationsOf(subject.recording->log);
+    for (const Effort effort : kEfforts) {
+      Trimmed trimmed(subject, effort);
+      if (trimmed.is_worth_it()) subject.images[effort] = ImagesOf(trimmed.recording(), trimmed.options());
+    }
+  }
   return subjects;
 }
-
-// Few images show most of the mutants; all of them, and then those of the setups too, are for the others.
-enum class Effort : uint8_t { kFewImages, kAllImages, kSetups };
 
 // Whether an image tells the mutant from the real thing.
 bool IsKilledBy(Subject& subject, const Mutation& mutation, Effort effort) {
   const auto found = subject.mutations.find(mutation);
   if (found == subject.mutations.end()) return false;
-  if (effort == Effort::kSetups && subject.is_large) return false;
-  ExploreOptions options;
-  options.seed = testing::TestSeed();
-  options.stop_at_first_failure = true;
-  options.most_seconds_per_image = 20;  // of a busy machine too; most take some 100 microseconds
-  options.at_each_store = effort != Effort::kFewImages;
-  if (effort != Effort::kAllImages || subject.is_large) options.limits = kFewImages;
-  Recording& recording = *subject.recording;
-  if (effort == Effort::kSetups) {
-    if (dynamic_cast<ScenarioRecording*>(&recording) == nullptr) return false;
-    recording.first_operation = std::min<uint64_t>(recording.first_operation, 1);
-  }
+  Trimmed trimmed(subject, effort);
+  if (!trimmed.is_worth_it()) return false;
+  trimmed.options().known_images = &subject.images[effort];
   // The recording is that of the mutant for a while: what it expects stays that of the original.
+  Recording& recording = trimmed.recording();
   Log original = std::exchange(recording.log, Mutate(recording.log, mutation, found->second));
-  const Exploration exploration = Explore(recording, options);
+  const Exploration exploration = Explore(recording, trimmed.options());
   recording.log = std::move(original);
   return exploration.failures > 0;
 }
 
 // The kind of operation that shows the mutant up; empty: none does.
 std::string KillerOf(const Mutation& mutation, std::vector<Subject>& subjects) {
-  for (const Effort effort : {Effort::kFewImages, Effort::kAllImages, Effort::kSetups}) {
+  for (const Effort effort : kEfforts) {
     for (Subject& subject : subjects) {
       if (IsKilledBy(subject, mutation, effort)) return subject.kind + (effort == Effort::kSetups ? ", setup" : "");
     }

@@ -31,7 +31,8 @@ double CpuSeconds() {
 struct Shared {
   Exploration result;
   std::unordered_set<uint64_t> seen;
-  std::unordered_set<uint64_t> seen_with_expectation;
+  ImageSet seen_with_expectation;
+  bool judges = true;
   bool is_stopped = false;
   std::vector<uint64_t> judged_at_depth;
 
@@ -96,7 +97,9 @@ class Explorer {
       const bool is_new = shared_.seen.insert(image.hash).second;
       shared_.result.images += is_new;
       if (depth_ > 0) shared_.result.recovery_images += is_new;
-      if (shared_.seen_with_expectation.insert(image.hash ^ expectation_hash).second) TryImage(image);
+      const uint64_t hash = image.hash ^ expectation_hash;
+      const bool is_known = options_.known_images != nullptr && options_.known_images->contains(hash);
+      if (!is_known && shared_.seen_with_expectation.insert(hash).second && shared_.judges) TryImage(image);
       return !shared_.is_stopped;
     });
     shared_.result.points_sampled += !is_complete;
@@ -229,6 +232,14 @@ Exploration Explore(const Recording& recording, const ExploreOptions& options) {
   Explorer(recording, *expectation, options, 0, shared).Run();
   shared.result.seconds = CpuSeconds() - begin;
   return std::move(shared.result);
+}
+
+ImageSet ImagesOf(const Recording& recording, const ExploreOptions& options) {
+  Shared shared;
+  shared.judges = false;
+  const std::unique_ptr<Expectation> expectation = recording.NewExpectation();
+  Explorer(recording, *expectation, options, 0, shared).Run();
+  return std::move(shared.seen_with_expectation);
 }
 
 }  // namespace sealkv::crash

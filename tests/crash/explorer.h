@@ -5,12 +5,16 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "tests/crash/crash_images.h"
 #include "tests/crash/expectation.h"
 
 namespace sealkv::crash {
+
+// By a hash of each image and of what is allowed of it.
+using ImageSet = std::unordered_set<uint64_t>;
 
 struct ExploreOptions {
   Platform platform = Platform::kPx86;
@@ -25,6 +29,8 @@ struct ExploreOptions {
   bool stop_at_first_failure = false;
   // Ends the process by SIGALRM if the judgement of one image takes longer: mutants may hang. 0: no limit.
   unsigned most_seconds_per_image = 0;
+  // Not judged, for they are known to be right.
+  const ImageSet* known_images = nullptr;
   uint64_t seed = 0;
 };
 
@@ -44,6 +50,9 @@ struct Exploration {
 };
 
 Exploration Explore(const Recording& recording, const ExploreOptions& options);
+
+// All that Explore would judge. (With no crashes of recovery.)
+ImageSet ImagesOf(const Recording& recording, const ExploreOptions& options);
 
 }  // namespace sealkv::crash
 
