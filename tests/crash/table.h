@@ -27,11 +27,12 @@ class Table {
 
   const Exploration& all() const { return all_; }
 
-  // `sampled`: points with too many images to try all. `in recovery`: images by crashes of recovery. `to redo`: images
-  // with a committed batch that is to be done again.
+  // `sampled`: points with too many images to try all. `judged`: again where something else is allowed, and not what
+  // was known. `in recovery`: images by crashes of recovery. `to redo`: images with a committed batch that is to be
+  // done again.
   void Print() const {
-    std::printf("%-56s %8s %8s %10s %11s %8s %9s %9s\n", "kind", "points", "sampled", "images", "in recovery",
-                "to redo", "failures", "images/s");
+    std::printf("%-56s %8s %8s %10s %10s %11s %8s %9s %9s\n", "kind", "points", "sampled", "images", "judged",
+                "in recovery", "to redo", "failures", "images/s");
     for (const auto& [kind, row] : rows_) PrintRow(kind, row);
     PrintRow("all", all_);
     std::fflush(stdout);
@@ -39,8 +40,8 @@ class Table {
 
  private:
   static void PrintRow(const std::string& kind, const Exploration& row) {
-    std::printf("%-56s %8lu %8lu %10lu %11lu %8lu %9lu %9.0f\n", kind.c_str(), row.points, row.points_sampled,
-                row.images, row.recovery_images, row.redo_images, row.failures,
+    std::printf("%-56s %8lu %8lu %10lu %10lu %11lu %8lu %9lu %9.0f\n", kind.c_str(), row.points, row.points_sampled,
+                row.images, row.judgements, row.recovery_images, row.redo_images, row.failures,
                 static_cast<double>(row.images) / row.seconds);
   }
 
