@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "kv/make_room.h"
+
 namespace sealkv::internal {
 namespace {
 
@@ -25,6 +27,7 @@ absl::Status StoreIsNotEmpty() {
 
 absl::StatusOr<uint64_t> BulkLoad::WriteNode(Arena& arena, const Node& content) {
   if (absl::Status status = context_.heap.ReserveNodes(arena, 1); !status.ok()) return status;
+  MakeRoomForOne(nodes_);
   Node* const node = WriteFreshNode(context_, arena, content).home;
   nodes_.push_back(node);
   return Raw(context_.image.OffsetOf(node));
@@ -45,6 +48,8 @@ absl::Status BulkLoad::Add(Arena& arena, std::string_view key, NewValue value) {
     group_.slice = slice;
     group_.ends.push_back({slice, Kind::kInline, word});
   } else {
+    MakeRoomForOne(group_.ends);
+    MakeRoomForOne(group_.going_on);
     const absl::StatusOr<Offset> record =
         context_.heap.AppendRecord(arena, key, value.bytes, kPlainRecord, 0, value.expiry);
     if (!record.ok()) return record.status();
@@ -122,6 +127,7 @@ absl::StatusOr<uint64_t> BulkLoad::BuildLayer(Arena& arena, std::span<const Offs
     std::memcpy(&word, prefix.data(), sizeof(word));
     return builder.Finish(PrefixKind::kInline, word, write);
   }
+  MakeRoomForOne(prefixes_);
   const absl::StatusOr<Offset> record = context_.heap.AppendRecord(arena, prefix, {}, kPrefixRecord);
   if (!record.ok()) return record.status();
   prefixes_.push_back(*record);

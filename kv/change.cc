@@ -4,6 +4,7 @@
 
 #include "kv/asymmetric_fence.h"
 #include "kv/gate.h"
+#include "kv/make_room.h"
 #include "kv/search.h"
 
 namespace sealkv::internal {
@@ -74,7 +75,9 @@ void Change::MakeCopy(Held& held) const {
   }
 }
 
+// What is taken and not noted would never be given back: so there is room for the note first.
 bool Change::ClaimForWords(Node* home, LockWord version) {
+  MakeRoomForOne(held_);
   if (!context_.locks.TryClaim(*home, version)) return false;
   Hold(home, nullptr, /*is_fresh=*/false);
   held_.back().has_words = true;
@@ -106,17 +109,15 @@ void Change::Hold(Node* home, Node* place, bool is_fresh, LockWord lock) {
 
 Node* Change::Claim(Node* home, LockWord version) {
   if (Node* const place = FindHeld(home)) return place;
+  MakeRoomForOne(held_);
+  Node* const place = batch_ == nullptr ? home : batch_->NewCopy();
   const bool is_claimed =
       batch_ == nullptr ? context_.locks.TryLock(*home, version) : context_.locks.TryClaim(*home, version);
   if (!is_claimed) {
     blocker_ = home;
     return nullptr;
   }
-  Node* place = home;
-  if (batch_ != nullptr) {
-    place = batch_->NewCopy();
-    CopyNode(*home, place);
-  }
+  if (batch_ != nullptr) CopyNode(*home, place);
   Hold(home, place, /*is_fresh=*/false, version.Locked(context_.locks.generation()));
   return place;
 }
@@ -142,12 +143,14 @@ Node* Change::Root(RootId id) const {
 
 Node* Change::WriteNode(const Node& content) {
   if (batch_ == nullptr) {
+    MakeRoomForOne(fresh_nodes_);
     fresh_nodes_.push_back(WriteFreshNode(context_, arena_, content));
     return fresh_nodes_.back().home;
   }
-  Node* const node = TakeLockedNode(context_, arena_).home;
+  MakeRoomForOne(held_);
   Node* const copy = batch_->NewCopy();
   *copy = content;
+  Node* const node = TakeLockedNode(context_, arena_).home;
   Hold(node, copy, /*is_fresh=*/true);
   return node;
 }
@@ -155,6 +158,8 @@ Node* Change::WriteNode(const Node& content) {
 absl::StatusOr<Offset> Change::AppendRecord(std::string_view key, std::string_view value, uint32_t flags,
                                             uint64_t replaced, uint32_t expiry) {
   const bool is_tabled = batch_ == nullptr && flags == kPlainRecord && RecordTable::Takes(key, value.size());
+  MakeRoomForOne(fresh_records_);
+  MakeRoomForOne(tabled_);
   if (is_tabled) context_.table.MakeRoom();
   absl::StatusOr<Offset> record = context_.heap.AppendRecord(arena_, key, value, flags, replaced, expiry);
   if (!record.ok()) return record;

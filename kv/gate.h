@@ -51,10 +51,6 @@ class Gate {
   static void EndChange(Arena& arena) {
     Announce(arena, (arena.activity.load(std::memory_order_relaxed) & ~Arena::kInChange) + Arena::kNextOperation);
   }
-  // For whoever has closed it, and writes: only new snapshots wait for him.
-  static void EnterAlone(Arena& arena) {
-    Announce(arena, arena.activity.load(std::memory_order_relaxed) | Arena::kInChange);
-  }
   static void Leave(Arena& arena) {
     constexpr uint64_t kFlags = Arena::kInOperation | Arena::kInChange;
     Announce(arena, (arena.activity.load(std::memory_order_relaxed) & ~kFlags) + Arena::kNextOperation);
@@ -81,6 +77,18 @@ class Gate {
   Heap& heap_;
   std::atomic<bool> is_closed_{false};
   WriterLock closer_;  // held by whoever has closed it
+};
+
+// For whoever has closed it, and writes: only new snapshots wait for him.
+class AloneInGate {
+ public:
+  explicit AloneInGate(Arena& arena) : arena_(arena) { Gate::BeginChange(arena); }
+  ~AloneInGate() { Gate::Leave(arena_); }
+  AloneInGate(const AloneInGate&) = delete;
+  AloneInGate& operator=(const AloneInGate&) = delete;
+
+ private:
+  Arena& arena_;
 };
 
 class ClosedGate {

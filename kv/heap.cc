@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <new>
 
 #include "absl/strings/str_cat.h"
+#include "kv/make_room.h"
 
 namespace sealkv::internal {
 namespace {
@@ -52,7 +54,7 @@ void Heap::SyncSequence(Arena& arena) {
   arena.next_sequence = next_sequence_;
 }
 
-void Heap::CollectArenas() {
+void Heap::CollectArenas() noexcept {
   const HeapLock lock(mutex_);
   if (finish_is_due_) TryToFinishMarking();
   FindUnseen();
@@ -89,6 +91,7 @@ absl::Status Heap::ReserveNodes(Arena& arena, unsigned count) {
 
 // Free nodes, or new ones: these together, one behind the other.
 bool Heap::RefillNodes(Arena& arena) {
+  arena.free_nodes.reserve(arena.free_nodes.size() + 2 * kNodesAtOnce);
   const auto is_closed = [this](uint64_t segment) { return IsClosed(segment); };
   const size_t before = arena.free_nodes.size();
   if (const auto segment = free_nodes_.Take(kNodesAtOnce, &arena.free_nodes, is_closed)) {
@@ -112,7 +115,7 @@ bool Heap::RefillNodes(Arena& arena) {
   return true;
 }
 
-void Heap::PutBackNode(Offset node) {
+void Heap::PutBackNode(Offset node) noexcept {
   const uint64_t segment = image_.SegmentOf(node);
   SegmentState& state = segments_.state(segment);
   state.live_bytes -= kNodeBytes;
@@ -135,7 +138,7 @@ Offset Heap::TakeNode(Arena& arena) {
   return node;
 }
 
-void Heap::DiscardNode(Arena& arena, Offset node) {
+void Heap::DiscardNode(Arena& arena, Offset node) noexcept {
   arena.node_bytes_used.Add(-int64_t{kNodeBytes});
   arena.free_nodes.push_back(node);
 }
@@ -153,15 +156,24 @@ absl::StatusOr<Offset> Heap::AppendRecord(Arena& arena, std::string_view key, st
   const uint64_t sequence = can_be ? std::max(arena.next_sequence, replaced + 1) : arena.next_sequence;
   arena.next_sequence = sequence + 1;
   if (flags == kPrefixRecord) segments_.state(image_.SegmentOf(*offset)).has_prefix = true;
-  if (expiry != kNeverOver) {
-    // The segment is the arena's, unless the record is alone in it.
-    std::unique_lock<WriterLock> lock(mutex_, std::defer_lock);
-    const bool is_first = segments_.state(image_.SegmentOf(*offset)).expiring == nullptr;
-    if (is_first || bytes > image_.segment_bytes() / 2) lock.lock();
-    NoteExpiring(*offset, bytes, expiry);
+  try {
+    WriteRecord(image_.base() + Raw(*offset), key, value, flags, expiry, sequence);
+    if (expiry != kNeverOver) NoteOwnExpiring(*offset, bytes, expiry);
+  } catch (const std::bad_alloc&) {
+    persist_.Fence();  // see DiscardRecords
+    const HeapLock lock(mutex_);
+    FreeRecord(arena, *offset, bytes, /*is_record=*/false);
+    throw;
   }
-  WriteRecord(image_.base() + Raw(*offset), key, value, flags, expiry, sequence);
   return offset;
+}
+
+// The segment is the arena's, unless the record is alone in it.
+void Heap::NoteOwnExpiring(Offset record, uint64_t bytes, uint32_t expiry) {
+  std::unique_lock<WriterLock> lock(mutex_, std::defer_lock);
+  const bool is_first = segments_.state(image_.SegmentOf(record)).expiring == nullptr;
+  if (is_first || bytes > image_.segment_bytes() / 2) lock.lock();
+  NoteExpiring(record, bytes, expiry);
 }
 
 absl::StatusOr<Offset> Heap::PlaceRecord(Arena& arena, uint64_t bytes) {
@@ -219,6 +231,7 @@ absl::Status Heap::TakeAppendSegment(Arena& arena, uint64_t bytes) {
       if (left != kNoSegment && segments_.state(left).tail + bytes <= image_.segment_bytes()) return absl::OkStatus();
     }
     const HeapLock lock(mutex_);
+    MakeRoomForOne(partial_segments_);  // for the one that is left
     // Without a free segment, what room there is is for finishing what was begun: or nothing would ever be free again.
     const bool may_use_partial = segments_.free_count() >= Reserve(arena) || !space_is_known_;
     uint64_t next = may_use_partial ? FindPartialSegment(bytes) : kNoSegment;
@@ -249,7 +262,7 @@ uint64_t Heap::FindPartialSegment(uint64_t bytes) {
   return kNoSegment;
 }
 
-void Heap::LeaveAppendSegment(Arena& arena) {
+void Heap::LeaveAppendSegment(Arena& arena) noexcept {
   const uint64_t segment = std::exchange(arena.append_segment, kNoSegment);
   if (segment == kNoSegment) return;
   SegmentState& state = segments_.state(segment);
@@ -263,7 +276,7 @@ void Heap::LeaveAppendSegment(Arena& arena) {
   }
 }
 
-void Heap::DiscardRecords(Arena& arena, std::span<const Offset> records) {
+void Heap::DiscardRecords(Arena& arena, std::span<const Offset> records) noexcept {
   if (records.empty()) return;
   persist_.Fence();
   const HeapLock lock(mutex_);
@@ -278,7 +291,7 @@ absl::StatusOr<Offset> Heap::TakeSpace(Arena& arena, uint64_t bytes) {
   return offset;
 }
 
-void Heap::FreeSpace(Arena& arena, Offset offset, uint64_t bytes) {
+void Heap::FreeSpace(Arena& arena, Offset offset, uint64_t bytes) noexcept {
   const HeapLock lock(mutex_);
   FreeRecord(arena, offset, bytes, /*is_record=*/false);
 }

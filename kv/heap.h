@@ -52,21 +52,23 @@ class Heap {
   // A node slot to write, not referred to by anything yet. Needs a reservation.
   Offset TakeNode(Arena& arena);
   // Takes back a node that was never published.
-  void DiscardNode(Arena& arena, Offset node);
+  void DiscardNode(Arena& arena, Offset node) noexcept;
 
   // Writes a record; it is durable after the next fence. ResourceExhausted: no space; nothing was changed. Where it
   // replaces another one, its sequence number is to be greater than `replaced`.
   absl::StatusOr<Offset> AppendRecord(Arena& arena, std::string_view key, std::string_view value,
                                       uint32_t flags = kPlainRecord, uint64_t replaced = 0,
                                       uint32_t expiry = kNeverOver);
+  // (What gives back is noexcept, here as below: half of it would leave something neither used nor free.)
+  //
   // Takes back records that were never published. What was copied around the caches may still be on its way, and would
   // replace what the next thread writes there: so there is a fence first.
-  void DiscardRecords(Arena& arena, std::span<const Offset> records);
+  void DiscardRecords(Arena& arena, std::span<const Offset> records) noexcept;
 
   // Space for something that no reference will lead to.
   absl::StatusOr<Offset> TakeSpace(Arena& arena, uint64_t bytes);
   // Whoever has used it is through, and nothing is on its way there any more.
-  void FreeSpace(Arena& arena, Offset offset, uint64_t bytes);
+  void FreeSpace(Arena& arena, Offset offset, uint64_t bytes) noexcept;
 
   // Gives up an object that no reference leads to any more. It is freed when no reader can still be looking at it.
   void Retire(Arena& arena, const Retired& object) { Retire(arena, object.offset, object.bytes, object.is_node); }
@@ -85,11 +87,11 @@ class Heap {
   bool FindUnseenIfWanted();  // whether it was
   // Frees all that the arena has retired and nobody can see any more. The caller has refreshed his own epoch, if he
   // can.
-  void Reclaim(Arena& arena);
+  void Reclaim(Arena& arena) noexcept;
 
   // The gate is closed: frees what can be freed of what anybody has retired, and takes back what the arenas hold: free
   // nodes, and half-full segments.
-  void CollectArenas();
+  void CollectArenas() noexcept;
 
   // The gate is closed. Whether there are any; costs a look at each segment.
   bool HasEmptyNodeSegments();
@@ -115,7 +117,7 @@ class Heap {
   // The segment that is least alive, if it is worth emptying. Nothing is placed in it, and it isn't released, before
   // EndEmptying. What was freed of a node segment before the next CollectArenas may be in use again.
   std::optional<Emptying> BeginEmptying(Thrift thrift);
-  void EndEmptying(uint64_t segment, bool is_through);
+  void EndEmptying(uint64_t segment, bool is_through) noexcept;
   // Whether of what was moved anything has yet to be freed, as far as that is known since the last CollectArenas.
   bool IsSettling();
   std::vector<Offset> NodesInUse(uint64_t segment);
@@ -210,12 +212,12 @@ class Heap {
 
   // All that follows needs the mutex.
   bool RefillNodes(Arena& arena);
-  void PutBackNode(Offset node);
+  void PutBackNode(Offset node) noexcept;
   // What doesn't fit the segment that it lies in is left alone: so a damaged store, where an object may have two
   // references or lie anywhere, damages no more than itself.
-  void FreeNode(Arena& arena, Offset node);
+  void FreeNode(Arena& arena, Offset node) noexcept;
   // `is_record`: else it is space that holds anything.
-  void FreeRecord(Arena& arena, Offset record, uint64_t bytes, bool is_record);
+  void FreeRecord(Arena& arena, Offset record, uint64_t bytes, bool is_record) noexcept;
   bool IsOldestUnseen(const Arena& arena) const {
     return !arena.retired.empty() && arena.retired.front().epoch < unseen_before_.load(std::memory_order_acquire);
   }
@@ -224,7 +226,7 @@ class Heap {
   bool MayWaitForUnseen(const Arena& arena);
   void Settle();  // what could be freed has been
   // The first so many, of those that nobody can see any more.
-  void FreeRetired(Arena& arena, size_t most);
+  void FreeRetired(Arena& arena, size_t most) noexcept;
   void MarkRecordLocked(Offset record, uint64_t bytes);
   // Sets the mark of an object in a segment that was in use at open; returns whether it was clear.
   bool SetMark(Offset offset, unsigned granule_bytes);
@@ -245,7 +247,7 @@ class Heap {
   // dies would make room any more.
   uint64_t Reserve(const Arena& arena) const { return arena.may_use_reserve ? 0 : std::max<uint64_t>(1, emptying_); }
   std::optional<uint64_t> TakeSegment(Arena& arena, SegmentKind kind, uint32_t run_length);
-  void ReleaseSegment(uint64_t segment);
+  void ReleaseSegment(uint64_t segment) noexcept;
   uint64_t FewSegments() const;
   uint64_t FreeBeforeGrowth() const;
   void NoteSegments();
@@ -269,12 +271,13 @@ class Heap {
   // Whether so much finds a place in so many free segments.
   bool FitsInto(uint64_t free_segments, int64_t bytes) const;
   // The arena appends to its segment no more.
-  void LeaveAppendSegment(Arena& arena);
+  void LeaveAppendSegment(Arena& arena) noexcept;
   void SyncSequence(Arena& arena);
   void WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags, uint32_t expiry,
                    uint64_t sequence);
   // A record was placed, or found, that will be over.
   void NoteExpiring(Offset record, uint64_t bytes, uint32_t expiry);
+  void NoteOwnExpiring(Offset record, uint64_t bytes, uint32_t expiry);  // needs no mutex
   void ForgetExpiring(SegmentState& state);
   // What lives in a segment and isn't over, about.
   int64_t NotOver(const SegmentState& state, uint32_t now_seconds) const;

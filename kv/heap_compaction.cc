@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kv/heap.h"
+#include "kv/make_room.h"
 
 namespace sealkv::internal {
 namespace {
@@ -47,7 +48,7 @@ std::optional<uint64_t> Heap::TakeSegment(Arena& arena, SegmentKind kind, uint32
   return segment;
 }
 
-void Heap::ReleaseSegment(uint64_t segment) {
+void Heap::ReleaseSegment(uint64_t segment) noexcept {
   ForgetExpiring(segments_.state(segment));
   if (segments_.state(segment).was_emptied) releases_.fetch_add(1, std::memory_order_release);
   segments_.Release(segment);
@@ -116,6 +117,8 @@ void Heap::NoteExpiring(Offset record, uint64_t bytes, uint32_t expiry) {
   SegmentState& state = segments_.state(image_.SegmentOf(record));
   if (state.expiring == nullptr) {
     if (expiring_free_.empty()) {
+      MakeRoomForOne(expiring_);
+      expiring_free_.reserve(expiring_.capacity());  // to take them all back
       expiring_free_.push_back(expiring_.emplace_back(std::make_unique<Expiring>()).get());
     }
     state.expiring = expiring_free_.back();
@@ -227,7 +230,7 @@ std::vector<Offset> Heap::NodesInUse(uint64_t segment) {
 
 // What was moved is retired, and will be freed. What is still there when that has happened is there for a reason, and
 // isn't looked at again before something in it has died. Until that is known nothing is placed there.
-void Heap::EndEmptying(uint64_t segment, bool is_through) {
+void Heap::EndEmptying(uint64_t segment, bool is_through) noexcept {
   const HeapLock lock(mutex_);
   SegmentState& state = segments_.state(segment);
   state.is_being_emptied = false;

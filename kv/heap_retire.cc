@@ -52,7 +52,7 @@ bool Heap::FindUnseenIfWanted() {
   return true;
 }
 
-void Heap::Reclaim(Arena& arena) {
+void Heap::Reclaim(Arena& arena) noexcept {
   if (!arena.retired.empty()) {
     FindUnseen();
     const HeapLock lock(mutex_);
@@ -62,7 +62,7 @@ void Heap::Reclaim(Arena& arena) {
   arena.reclaim_at = arena.retired.size() + ReclaimBatch();
 }
 
-void Heap::FreeRetired(Arena& arena, size_t most) {
+void Heap::FreeRetired(Arena& arena, size_t most) noexcept {
   for (; most > 0 && IsOldestUnseen(arena); --most) {
     const Retired retired = arena.retired.front();
     arena.retired.pop_front();
@@ -75,7 +75,7 @@ void Heap::FreeRetired(Arena& arena, size_t most) {
   }
 }
 
-void Heap::FreeNode(Arena& arena, Offset node) {
+void Heap::FreeNode(Arena& arena, Offset node) noexcept {
   SegmentState& state = segments_.state(image_.SegmentOf(node));
   if (state.kind != SegmentKind::kNodes || state.live_bytes < int64_t{kNodeBytes}) return;
   if (state.origin != SegmentState::Origin::kCounted) {
@@ -98,7 +98,7 @@ void Heap::FreeNode(Arena& arena, Offset node) {
   arena.node_bytes_used.Add(-int64_t{kNodeBytes});
 }
 
-void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes, bool is_record) {
+void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes, bool is_record) noexcept {
   const auto bytes = static_cast<int64_t>(record_bytes);
   const uint64_t segment = image_.SegmentOf(record);
   SegmentState& state = segments_.state(segment);

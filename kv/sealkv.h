@@ -62,10 +62,13 @@
 //   Unavailable        another process is in the way: the message names it
 //   DataLoss           the file is damaged: the message names the offset; or, on tier `msync`, a sync failed
 // After a failed sync it isn't known whether this write survives a power cut; those before it do, and the store takes
-// no more. A process that only reads may have to sync, too: what a killed writer left. Without memory, std::bad_alloc
-// leaves a call that has changed nothing yet. From the moment of a commit on it would have to leave half of one: there
-// it ends the process, and the next open finds the store as after any crash. A file whose memory fails (a media error)
-// raises SIGBUS, as any mapping does.
+// no more. A process that only reads may have to sync, too: what a killed writer left. A file whose memory fails (a
+// media error) raises SIGBUS, as any mapping does.
+//
+// MEMORY. Without it, std::bad_alloc leaves a call that has changed nothing; it may be made again. From the moment of a
+// commit on, and where space is given back or moved (by compaction, or when a snapshot is closed), it would have to
+// leave half of something: there it ends the process, and the next open finds the store as after any crash. What a
+// function of the caller's throws ends the call that it was given to as an error would.
 //
 // COSTS are given as (cache lines flushed, fences) for an operation that needn't split a node or take a new segment;
 // "record lines" is (24 + key + value) / 64, and a bit. Both are counted at the seam and asserted in tests.

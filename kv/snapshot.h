@@ -10,17 +10,19 @@ class StoreImpl;
 
 class OpenSnapshot {
  public:
-  OpenSnapshot(StoreImpl& store, const SnapshotView& view) : store_(store), view_(view) {}
+  // StoreImpl::NewSnapshot makes it, and sets the view then: without memory there is no snapshot to close.
+  explicit OpenSnapshot(StoreImpl& store) : store_(store) {}
   ~OpenSnapshot();
   OpenSnapshot(const OpenSnapshot&) = delete;
   OpenSnapshot& operator=(const OpenSnapshot&) = delete;
 
   StoreImpl& store() const { return store_; }
   const SnapshotView& view() const { return view_; }
+  void set_view(const SnapshotView& view) { view_ = view; }
 
  private:
   StoreImpl& store_;
-  const SnapshotView view_;
+  SnapshotView view_;
 };
 
 }  // namespace sealkv::internal

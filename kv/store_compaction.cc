@@ -30,14 +30,14 @@ constexpr std::chrono::seconds kUntilMoreIsOver(10);
 
 }  // namespace
 
-StoreImpl::Compacted StoreImpl::CompactSome(Heap::Thrift thrift) {
+StoreImpl::Compacted StoreImpl::CompactSome(Heap::Thrift thrift) noexcept {
   if (!file_.persist().is_ok()) return Compacted::kNothing;
   const std::optional<Compactor::Share> share = compactor_.Take(kObjectsAtOnce, thrift);
   return share.has_value() ? Move(*share) : Compacted::kNothing;
 }
 
 // What can't be moved because of damage stays, and its segment.
-StoreImpl::Compacted StoreImpl::Move(const Compactor::Share& share) {
+StoreImpl::Compacted StoreImpl::Move(const Compactor::Share& share) noexcept {
   bool has_space = true;
   for (const Offset object : share.objects) {
     if (!file_.persist().is_ok()) has_space = false;

@@ -65,18 +65,21 @@ StoreImpl::~StoreImpl() {
 
 // ---- snapshots
 
-OpenSnapshot::~OpenSnapshot() { store_.CloseSnapshot(view_.number); }
+OpenSnapshot::~OpenSnapshot() {
+  if (view_.number != 0) store_.CloseSnapshot(view_.number);
+}
 
 absl::StatusOr<std::shared_ptr<const OpenSnapshot>> StoreImpl::NewSnapshot() {
   if (generation_ == 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         file_.path(), ": the store is open for reading only, and only the process that writes it can take snapshots."));
   }
+  auto open = std::make_shared<OpenSnapshot>(*this);
   const Versions::Snapshot snapshot =
       versions_.Open([this] { gate_.WaitForChanges(); },
                      [this](RootId id) { return id == RootId::kKeys ? tree_.Root() : log_tree_.Root(); });
-  return std::make_shared<const OpenSnapshot>(*this,
-                                              SnapshotView{snapshot.number, snapshot.roots, NowSeconds(), &versions_});
+  open->set_view({snapshot.number, snapshot.roots, NowSeconds(), &versions_});
+  return open;
 }
 
 void StoreImpl::CloseSnapshot(uint64_t number) {
@@ -164,13 +167,12 @@ absl::Status StoreImpl::WriteAlone(Tree& tree, std::string_view key, Operation o
   const ClosedGate closed(gate_);
   const EpochGuard guard(epochs_);
   Arena& arena = heap_.ArenaOf(guard.slot());
-  Gate::EnterAlone(arena);
+  const AloneInGate alone(arena);
   absl::Status status;
   do {
     const Node* blocker = nullptr;
     status = TryWrite(tree, arena, key, operation, &blocker);
   } while (IsAgain(status) || IsStoppedByReader(status));
-  Gate::Leave(arena);
   return status;
 }
 

@@ -267,8 +267,9 @@ class StoreImpl {
   // Compaction (kv/store_compaction.cc).
   enum class Compacted : uint8_t { kNothing, kShare, kSegment, kNoSpace };
   // Moves some objects: a share of a segment, or the last one of it.
-  Compacted CompactSome(Heap::Thrift thrift);
-  Compacted Move(const Compactor::Share& share);
+  // noexcept: without memory a share would be nobody's, and its segment never free.
+  Compacted CompactSome(Heap::Thrift thrift) noexcept;
+  Compacted Move(const Compactor::Share& share) noexcept;
   bool CompactForSpace(uint64_t* most_usable);
   // Moves the object, if anything leads to it.
   absl::Status MoveRecord(Offset at);

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "kv/bulk_load.h"
 #include "kv/cursor.h"
 #include "kv/store_impl.h"
@@ -101,6 +102,11 @@ absl::Status StoreImpl::Load(absl::FunctionRef<bool(std::string_view* key, NewVa
   DropEmptyLeaves();
   if (absl::Status status = file_.persist().status(); !status.ok()) return status;
   BulkLoad load(context_);
+  // Also if `next` throws.
+  absl::Cleanup give_back = [this, &load] {
+    WriteScope scope(*this, Gate::Kind::kPrepares);
+    load.Abort(scope.arena());
+  };
   Pairs pairs;
   absl::Status status;
   for (bool has_more = true; has_more && status.ok();) {
@@ -126,10 +132,9 @@ absl::Status StoreImpl::Load(absl::FunctionRef<bool(std::string_view* key, NewVa
       return committed;
     });
   }
-  if (status.ok()) return file_.persist().status();
-  WriteScope scope(*this, Gate::Kind::kPrepares);
-  load.Abort(scope.arena());
-  return status;
+  if (!status.ok()) return status;
+  std::move(give_back).Cancel();
+  return file_.persist().status();
 }
 
 }  // namespace sealkv::internal

@@ -10,6 +10,7 @@
 #include <new>
 #include <utility>
 
+#include "kv/make_room.h"
 #include "kv/search.h"
 
 namespace sealkv::internal {
@@ -90,28 +91,33 @@ Versions::History& Versions::MakeHistory(const Node& node) {
 // there may be something for him to let go of, and comes by when the lock is free.
 //
 // A snapshot that is being opened may be newer than the change, which it waits for, and sees.
-uint64_t Versions::NewestForWhichToKeep(Time now) {
+Versions::Announcement::Announcement(Versions& versions, Time now) : kept_count_(versions.kept_count_) {
   kept_count_.fetch_add(1, std::memory_order_seq_cst);
-  return std::min(newest_open_.load(std::memory_order_seq_cst), now.clock());
+  newest_ = std::min(versions.newest_open_.load(std::memory_order_seq_cst), now.clock());
 }
 
-void Versions::KeepNothing() { kept_count_.fetch_sub(1, std::memory_order_relaxed); }
-
+// Memory first: what isn't kept, for want of it, mustn't count as written to.
 void Versions::Keep(Node& node, Time now) {
   Shard& shard = ShardOf(node);
   const Lock lock(shard.mutex);
-  const uint64_t newest = NewestForWhichToKeep(now);
-  if (newest == 0) return KeepNothing();
+  Announcement announcement(*this, now);
+  if (announcement.newest() == 0) return;
   History& history = MakeHistory(node);
-  const uint64_t since = std::exchange(history.written_at, now.clock());
-  if (newest <= since) return KeepNothing();
+  const uint64_t since = history.written_at;
+  if (announcement.newest() <= since) {
+    history.written_at = now.clock();
+    return;
+  }
+  std::vector<Kept>& kept = shard.kept[now.clock()];
+  MakeRoomForOne(kept);
   NodeImage* const image = shard.NewImage();
   CopyNodeWords(node.words, image->words);
   image->since = since;
-  image->until = now.clock();
+  image->until = history.written_at = now.clock();
   image->older = history.newest.load(std::memory_order_relaxed);
   history.newest.store(image, std::memory_order_release);
-  shard.kept[now.clock()].push_back({&node, {0, Offset::kNone, 0, false}, since});
+  kept.push_back({&node, {0, Offset::kNone, 0, false}, since});
+  announcement.Kept();
   SetVersioned(node);
 }
 
@@ -137,11 +143,10 @@ uint64_t Versions::MadeAt(const Node& node) const {
 bool Versions::Retain(const Retired& object, uint64_t since, Time now) {
   Shard& shard = ShardOf(Raw(object.offset));
   const Lock lock(shard.mutex);
-  if (NewestForWhichToKeep(now) <= since) {
-    KeepNothing();
-    return false;
-  }
+  Announcement announcement(*this, now);
+  if (announcement.newest() <= since) return false;
   shard.kept[now.clock()].push_back({nullptr, object, since});
+  announcement.Kept();
   shard.retained_bytes += object.bytes;
   return true;
 }

@@ -182,9 +182,25 @@ class Versions {
   static constexpr size_t kShards = 64;
   Shard& ShardOf(uint64_t address) const { return shards_[(address * 0x9e3779b97f4a7c15) >> 58]; }
   Shard& ShardOf(const Node& node) const { return ShardOf(reinterpret_cast<uintptr_t>(&node) / kNodeBytes); }
-  // The caller is going to keep something, if this is new enough; or keeps nothing.
-  uint64_t NewestForWhichToKeep(Time now);
-  void KeepNothing();
+  // That something is going to be kept, if it is old enough; taken back if it wasn't.
+  class Announcement {
+   public:
+    Announcement(Versions& versions, Time now);
+    ~Announcement() {
+      if (!is_kept_) kept_count_.fetch_sub(1, std::memory_order_relaxed);
+    }
+    Announcement(const Announcement&) = delete;
+    Announcement& operator=(const Announcement&) = delete;
+
+    // The newest snapshot that the change came after; 0: none.
+    uint64_t newest() const { return newest_; }
+    void Kept() { is_kept_ = true; }
+
+   private:
+    std::atomic<uint64_t>& kept_count_;
+    uint64_t newest_;
+    bool is_kept_ = false;
+  };
   // What letting go of this is going to look at.
   void PrefetchKept(const Kept& kept) const;
   // Lets go of it if nobody needs it. Whether it stays.

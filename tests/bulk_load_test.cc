@@ -1,4 +1,5 @@
 // Bulk load: the same tree, for whoever reads it, as by puts; made at once.
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -152,6 +153,18 @@ TEST(BulkLoadTest, WhatFailsLeavesNothing) {
     EXPECT_FALSE(at->Valid());
   };
   size_t i = 0;
+  EXPECT_THROW(store
+                   ->BulkLoad([&](std::string_view* key, std::string_view* value) {
+                     if (i == 100) throw std::runtime_error("of the caller");
+                     thread_local std::string last;
+                     *key = last = U64Key(i++);
+                     *value = "some value";
+                     return true;
+                   })
+                   .IgnoreError(),
+               std::runtime_error);
+  expect_empty();
+  i = 0;
   const std::vector<std::string> keys = {"a", "b", "c", "aa"};
   EXPECT_EQ(store
                 ->BulkLoad([&](std::string_view* key, std::string_view* value) {

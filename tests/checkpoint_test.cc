@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -142,6 +143,8 @@ TEST_F(CheckpointTest, WhatGoesWrongLeavesNothing) {
                       absl::StatusCode::kResourceExhausted, {"doesn't fit into 65536 bytes", "capacity"}));
   EXPECT_TRUE(absl::IsCancelled(store_->Checkpoint(path_, Volatile(), [](uint64_t) { return false; })));
   EXPECT_TRUE(absl::IsInvalidArgument(store_->Checkpoint(path_, Volatile(1))));
+  const auto throws = [](uint64_t) -> bool { throw std::runtime_error("of the caller"); };
+  EXPECT_THROW(store_->Checkpoint(path_, Volatile(), throws).IgnoreError(), std::runtime_error);
   EXPECT_EQ(Files(), std::vector<std::string>{});
   EXPECT_EQ(store_->GetStats().snapshots_open, 0u);
 

@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +23,7 @@
 #include "tests/memory_store.h"
 #include "tests/model.h"
 #include "tests/status.h"
+#include "tests/steps.h"
 
 namespace {
 
@@ -57,87 +57,15 @@ extern "C" int msync(void* at, size_t bytes, int) {
 namespace sealkv {
 namespace {
 
+using testing::kOld;
 using testing::Memory;
 using testing::Model;
+using testing::OldKey;
+using testing::Step;
 using testing::WordValue;
 
 constexpr size_t kBytes = 1 << 20;
 constexpr uint64_t kNever = ~uint64_t{0};
-
-std::string LongKey(uint64_t id) { return "a key of a layer, number " + std::to_string(1000 + id); }
-std::string Text(uint64_t id, char fill) { return std::to_string(id) + std::string(100, fill); }
-
-// What is done to the store, and what comes of it.
-struct Step {
-  std::function<absl::Status(Store&)> change;
-  std::function<void(Model&)> expect;
-};
-
-Step PutStep(std::string key, std::string value) {
-  return {[=](Store& store) { return store.Put(key, value); }, [=](Model& model) { model[key] = value; }};
-}
-Step DeleteStep(std::string key) {
-  return {[=](Store& store) { return store.Delete(key); }, [=](Model& model) { model.erase(key); }};
-}
-Step AddStep(std::string key, uint64_t sum) {
-  return {[=](Store& store) { return store.Add(key, 5).status(); }, [=](Model& model) { model[key] = WordValue(sum); }};
-}
-// Of words, records, new keys and old ones.
-Step BatchStep(uint64_t from) {
-  const auto list = [from](const auto& put, const auto& erase) {
-    for (uint64_t id = from; id < from + 12; ++id) {
-      put(U64Key(id), WordValue(id + 7));
-      put(LongKey(id), Text(id, 'b'));
-    }
-    for (uint64_t id = 0; id < 4; ++id) put(LongKey(id), Text(id, 'c'));
-    erase(U64Key(1));
-    erase(LongKey(5));
-  };
-  return {[=](Store& store) {
-            WriteBatch batch;
-            list([&](const auto& key, const auto& value) { batch.Put(key, value); },
-                 [&](const auto& key) { batch.Delete(key); });
-            return store.Write(batch);
-          },
-          [=](Model& model) {
-            list([&](const auto& key, const auto& value) { model[key] = value; },
-                 [&](const auto& key) { model.erase(key); });
-          }};
-}
-// Of words in many pages, with others between them.
-constexpr uint64_t kOld = 3000;
-std::string OldKey(uint64_t id) { return U64Key((uint64_t{1} << 32) + id); }
-Step WideBatchStep() {
-  return {[=](Store& store) {
-            WriteBatch batch;
-            for (uint64_t id = 0; id < kOld; id += 500) batch.Put(OldKey(id), WordValue(id + 1));
-            return store.Write(batch);
-          },
-          [=](Model& model) {
-            for (uint64_t id = 0; id < kOld; id += 500) model[OldKey(id)] = WordValue(id + 1);
-          }};
-}
-Step DeleteRangeStep(std::string from, std::string to) {
-  return {[=](Store& store) { return store.DeleteRange({.lower = from, .upper = to}); },
-          [=](Model& model) { model.erase(model.lower_bound(from), model.lower_bound(to)); }};
-}
-
-std::vector<Step> Script() {
-  std::vector<Step> steps;
-  for (uint64_t id = 0; id < 30; ++id) steps.push_back(PutStep(U64Key(id * 3), WordValue(id)));  // splits
-  for (uint64_t id = 0; id < 8; ++id) steps.push_back(PutStep(LongKey(id), Text(id, 'a')));      // a layer
-  for (uint64_t id = 0; id < 8; id += 2) steps.push_back(PutStep(LongKey(id), Text(id, 'o')));   // records replaced
-  steps.push_back(PutStep(U64Key(6), Text(6, 'w')));                                             // another kind
-  steps.push_back(AddStep(U64Key(9), 3 + 5));
-  steps.push_back(BatchStep(100));
-  steps.push_back(DeleteRangeStep(U64Key(12), U64Key(60)));  // nodes are merged
-  steps.push_back(BatchStep(106));
-  for (uint64_t id = 60; id < 88; id += 3) steps.push_back(DeleteStep(U64Key(id)));
-  steps.push_back(WideBatchStep());
-  steps.push_back(DeleteStep(LongKey(0)));
-  steps.push_back(PutStep(LongKey(3), std::string(5000, 'l')));
-  return steps;
-}
 
 struct Params {
   const char* name;
@@ -219,7 +147,7 @@ class MsyncFailureTest : public ::testing::TestWithParam<Params> {
 };
 
 TEST_P(MsyncFailureTest, EachMsyncOfARun) {
-  const std::vector<Step> steps = Script();
+  const std::vector<Step> steps = testing::AllSteps();
   uint64_t tried = 0;
   for (uint64_t failing = 0;; ++failing) {
     SCOPED_TRACE("msync " + std::to_string(failing));

@@ -1,0 +1,280 @@
+// Without memory: each allocation of a run fails in turn. Either std::bad_alloc comes out of a call that has changed
+// nothing, and can be made again, and the store is as good as before: nothing is locked, nothing is lost. Or the
+// process ends, from a commit on, and the next one finds the state before or after it, as after any crash. Each run is
+// a process of its own for that; this program's operator new stands in for the library's.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <new>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "daxfile/dax_file.h"
+#include "gtest/gtest.h"
+#include "kv/sealkv.h"
+#include "tests/check_clean.h"
+#include "tests/memory_store.h"
+#include "tests/model.h"
+#include "tests/other_process.h"
+#include "tests/status.h"
+#include "tests/steps.h"
+
+namespace {
+
+// How many allocations of this thread work, until one fails; negative: all do.
+thread_local int64_t allocations_left = -1;
+
+bool Fails() { return allocations_left >= 0 && allocations_left-- == 0; }
+
+void* Allocate(size_t bytes, size_t alignment) {
+  if (Fails()) return nullptr;
+  // NOLINTNEXTLINE: what operator new is made of
+  return alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__
+             ? std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)
+             : std::malloc(bytes);
+}
+void* AllocateOrThrow(size_t bytes, size_t alignment) {
+  void* const memory = Allocate(bytes, alignment);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+
+}  // namespace
+
+void* operator new(size_t bytes) { return AllocateOrThrow(bytes, 0); }
+void* operator new(size_t bytes, std::align_val_t alignment) {
+  return AllocateOrThrow(bytes, static_cast<size_t>(alignment));
+}
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept { return Allocate(bytes, 0); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace sealkv {
+namespace {
+
+using testing::ContentsOf;
+using testing::Model;
+using testing::OtherProcess;
+using testing::Step;
+
+constexpr size_t kBytes = 4 << 20;
+constexpr int kAllWorked = 40;
+constexpr int kThrown = 41;
+constexpr int kTerminated = 42;
+
+// Memory that outlives the process which writes to it.
+class SharedMemory {
+ public:
+  explicit SharedMemory(size_t bytes) : bytes_(bytes) {
+    void* const at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) std::abort();
+    data_ = static_cast<std::byte*>(at);
+  }
+  ~SharedMemory() { munmap(data_, bytes_); }
+  SharedMemory(const SharedMemory&) = delete;
+  SharedMemory& operator=(const SharedMemory&) = delete;
+
+  std::span<std::byte> span() const { return {data_, bytes_}; }
+  std::byte* data() const { return data_; }
+
+ private:
+  std::byte* data_;
+  size_t bytes_;
+};
+
+struct Params {
+  const char* name;
+  bool beside_snapshots;
+  uint64_t change_log_bytes;
+};
+
+// What one process does: all steps, of which one finds no memory.
+class Attempt {
+ public:
+  Attempt(std::span<std::byte> memory, Model model, bool beside_snapshots, std::atomic<size_t>& step)
+      : memory_(memory), model_(std::move(model)), beside_snapshots_(beside_snapshots), step_(step) {}
+
+  int Do(const std::vector<Step>& steps, int64_t failing) {
+    std::set_terminate([] { _exit(kTerminated); });
+    failing_ = failing;
+    TryTwice([&] {
+      auto store = Store::Attach(daxfile::DaxFile::OverMemory(memory_), Background::kNone);
+      EXPECT_IN_PROCESS(store.ok());
+      store_ = *std::move(store);
+    });
+    TryTwice([&] { EXPECT_IN_PROCESS(store_->WaitUntilSpaceIsKnown().ok()); });  // what is lost from here on shows
+    for (size_t i = 0; i < steps.size(); ++i) {
+      step_ = i;
+      if (beside_snapshots_ && i % 7 == 3) TryTwice([&] { snapshot_ = *store_->OpenSnapshot(); });
+      TryTwice([&] {
+        const absl::Status status = steps[i].change(*store_);
+        if (!status.ok()) std::fprintf(stderr, "%s: %s\n", steps[i].name.c_str(), status.ToString().c_str());
+        EXPECT_IN_PROCESS(status.ok());
+      });
+      steps[i].expect(model_);
+    }
+    EXPECT_IN_PROCESS(ContentsOf(*store_) == model_);
+    if (was_thrown_) ExpectNothingLost();
+    return was_thrown_ ? kThrown : kAllWorked;
+  }
+
+ private:
+  template <class Call>
+  void TryTwice(const Call& call) {
+    try {
+      allocations_left = std::exchange(failing_, -1);
+      call();
+      failing_ = std::exchange(allocations_left, -1);
+      return;
+    } catch (const std::bad_alloc&) {
+      was_thrown_ = true;
+    }
+    if (store_ != nullptr) EXPECT_IN_PROCESS(ContentsOf(*store_) == model_);
+    call();
+  }
+
+  // What isn't free is what the next open finds in use.
+  void ExpectNothingLost() {
+    snapshot_.reset();
+    const Stats before = store_->GetStats();
+    store_.reset();
+    EXPECT_IN_PROCESS(testing::IsClean(memory_));
+    auto store = Store::Attach(daxfile::DaxFile::OverMemory(memory_), Background::kNone);
+    EXPECT_IN_PROCESS(store.ok());
+    EXPECT_IN_PROCESS((*store)->WaitUntilSpaceIsKnown().ok());
+    const Stats after = (*store)->GetStats();
+    const auto used = [](const Stats& stats) {
+      return stats.node_bytes_used + stats.record_bytes_used - stats.bytes_retired;
+    };
+    if (used(before) != used(after)) {
+      std::fprintf(stderr, "in use: %zu, and %zu after an open (nodes %zu, %zu)\n", used(before), used(after),
+                   before.node_bytes_used, after.node_bytes_used);
+    }
+    EXPECT_IN_PROCESS(used(before) == used(after));
+    EXPECT_IN_PROCESS(ContentsOf(**store) == model_);
+  }
+
+  const std::span<std::byte> memory_;
+  Model model_;
+  const bool beside_snapshots_;
+  std::atomic<size_t>& step_;
+  std::unique_ptr<Store> store_;
+  std::optional<Snapshot> snapshot_;
+  int64_t failing_ = -1;
+  bool was_thrown_ = false;
+};
+
+// Keys that end in their first slice, that share it, and that share more: into an empty store.
+Step BulkLoadStep() {
+  const auto for_each = [](const auto& visit) {
+    for (uint64_t id = 0; id < 40; ++id) visit(U64Key(id), testing::WordValue(id));
+    for (uint64_t id = 0; id < 60; ++id) visit(testing::steps::LongKey(id), testing::steps::Text(id, 'l'));
+    for (uint64_t id = 0; id < 20; ++id) visit("b" + std::to_string(100 + id), testing::steps::Text(id, 's'));
+  };
+  return {"bulk load",
+          [=](Store& store) {
+            std::vector<std::pair<std::string, std::string>> pairs;
+            for_each([&](const std::string& key, const std::string& value) { pairs.emplace_back(key, value); });
+            return store.BulkLoad([&pairs, i = size_t{0}](std::string_view* key, std::string_view* value) mutable {
+              if (i == pairs.size()) return false;
+              std::tie(*key, *value) = pairs[i++];
+              return true;
+            });
+          },
+          [=](Model& model) { for_each([&](const auto& key, const auto& value) { model[key] = value; }); }};
+}
+
+class OutOfMemoryTest : public ::testing::TestWithParam<Params> {
+ protected:
+  // A store to begin with, with so many words in it.
+  void MakeStore(uint64_t words) {
+    testing::MemoryStore store(kBytes, nullptr, Background::kNone, {.change_log_bytes = GetParam().change_log_bytes});
+    ASSERT_OK(store.Format());
+    for (uint64_t id = 0; id < words; ++id) {
+      model_[testing::OldKey(id)] = testing::WordValue(id);
+      ASSERT_OK(store->Put(testing::OldKey(id), testing::WordValue(id)));
+    }
+    store.Close();
+    image_.assign(store.memory().data(), store.memory().data() + kBytes);
+  }
+
+  struct Outcomes {
+    unsigned thrown = 0;
+    unsigned terminated = 0;
+  };
+  Outcomes LetEachFail(const std::vector<Step>& steps);
+  // After the process has ended within a step.
+  void ExpectBeforeOrAfter(std::span<const Step> before, const Step& last, std::span<std::byte> memory) {
+    auto store = Store::Attach(daxfile::DaxFile::OverMemory(memory), Background::kNone);
+    ASSERT_OK(store);
+    Model model = model_;
+    for (const Step& step : before) step.expect(model);
+    const Model found = ContentsOf(**store);
+    if (found != model) last.expect(model);
+    EXPECT_TRUE(found == model);
+    store->reset();
+    EXPECT_TRUE(testing::IsClean(memory));
+  }
+
+  std::vector<std::byte> image_;
+  Model model_;
+};
+
+// How often what came of it.
+OutOfMemoryTest::Outcomes OutOfMemoryTest::LetEachFail(const std::vector<Step>& steps) {
+  const SharedMemory memory(kBytes);
+  const SharedMemory word(sizeof(std::atomic<size_t>));
+  auto& step = *new (word.data()) std::atomic<size_t>(0);
+  Outcomes outcomes;
+  for (int64_t failing = 0;; ++failing) {
+    SCOPED_TRACE("allocation " + std::to_string(failing));
+    std::memcpy(memory.data(), image_.data(), kBytes);
+    step = 0;
+    OtherProcess process([&](testing::Line&) {
+      _exit(Attempt(memory.span(), model_, GetParam().beside_snapshots, step).Do(steps, failing));
+    });
+    const int code = process.Join();
+    if (code == kAllWorked) return outcomes;
+    SCOPED_TRACE("in step " + std::to_string(step) + ", " + steps[step].name);
+    EXPECT_TRUE(code == kThrown || code == kTerminated) << code;
+    ++(code == kThrown ? outcomes.thrown : outcomes.terminated);
+    if (code == kTerminated) ExpectBeforeOrAfter(std::span(steps).first(step), steps[step], memory.span());
+    if (HasFailure()) return outcomes;
+  }
+}
+
+TEST_P(OutOfMemoryTest, EachAllocationOfARun) {
+  MakeStore(testing::kOld);
+  const Outcomes outcomes = LetEachFail(testing::AllSteps());
+  EXPECT_GT(outcomes.thrown, 300u);
+  EXPECT_GT(outcomes.terminated, 10u);
+}
+
+TEST_P(OutOfMemoryTest, EachAllocationOfABulkLoad) {
+  if (GetParam().change_log_bytes != 0) GTEST_SKIP() << "a store that keeps its changes isn't loaded";
+  MakeStore(0);
+  EXPECT_GT(LetEachFail({BulkLoadStep()}).thrown, 50u);
+}
+
+INSTANTIATE_TEST_SUITE_P(, OutOfMemoryTest,
+                         ::testing::Values(Params{"Plain", false, 0}, Params{"BesideSnapshots", true, 0},
+                                           Params{"WithALog", false, 1 << 20}),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace sealkv
