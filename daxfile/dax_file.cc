@@ -55,15 +55,11 @@ absl::StatusOr<DaxFile> DaxFile::Open(std::string_view path_view, const OpenOpti
   if (absl::Status status = CheckOptions(path, options); !status.ok()) return status;
   const absl::StatusOr<int> fd = OpenExisting(path, options.read_only);
   if (!fd.ok()) return fd.status();
+  absl::Cleanup close_fd = [&fd] { close(*fd); };
   // Before anything is read of the file: whoever is making it holds the lock.
-  if (absl::Status status = LockFile(*fd, path, LockModeFor(options)); !status.ok()) {
-    close(*fd);
-    return status;
-  }
-  if (absl::Status status = Recognize(*fd, path, options); !status.ok()) {
-    close(*fd);
-    return status;
-  }
+  if (absl::Status status = LockFile(*fd, path, LockModeFor(options)); !status.ok()) return status;
+  if (absl::Status status = Recognize(*fd, path, options); !status.ok()) return status;
+  std::move(close_fd).Cancel();
   absl::StatusOr<DaxFile> file = Adopt(*fd, path, options, Place());
   if (file.ok()) file->is_live_ = options.live;
   return file;
@@ -73,10 +69,14 @@ absl::StatusOr<DaxFile> DaxFile::Open(std::string_view path_view, const OpenOpti
 absl::StatusOr<DaxFile> DaxFile::Adopt(int fd, const std::string& path, const OpenOptions& options,
                                        const Place& place) {
   const int keeps_lock = options.read_only ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (keeps_lock < 0) return AdoptAndSeal(fd, path, options, place, nullptr);
   bool has_sealed = false;
+  const absl::Cleanup let_go = [&] {
+    if (has_sealed) UnsealStatic(keeps_lock).IgnoreError();
+    close(keeps_lock);
+  };
   absl::StatusOr<DaxFile> file = AdoptAndSeal(fd, path, options, place, &has_sealed);
-  if (!file.ok() && has_sealed && keeps_lock >= 0) UnsealStatic(keeps_lock).IgnoreError();
-  if (keeps_lock >= 0) close(keeps_lock);
+  if (file.ok()) has_sealed = false;
   return file;
 }
 
@@ -92,7 +92,7 @@ absl::StatusOr<DaxFile> DaxFile::AdoptAndSeal(int fd, const std::string& path, c
   const absl::StatusOr<uint64_t> bytes = file.is_part_ ? place.bytes : FileBytes(fd, path);
   if (!bytes.ok()) return bytes.status();
   const Probe probe = ProbeFile(fd, options.emulate_on_dram, /*seal=*/!options.read_only);
-  *has_sealed = probe.has_sealed;
+  if (has_sealed != nullptr) *has_sealed = probe.has_sealed;
   if (absl::Status status = CheckTier(path, probe, options); !status.ok()) return status;
   file.tier_ = probe.tier;
   file.tier_reason_ = probe.reason;

@@ -84,8 +84,10 @@ absl::Status DaxFile::CheckPlace(const Part& part) const {
 }
 
 void DaxFile::Append(DaxFile part, const Part& as) {
-  if (synced_files_ != nullptr && part.fd_ >= 0) synced_files_->Add(part.fd_);
-  parts_.push_back(std::make_unique<DaxFile>(std::move(part)));
+  parts_.reserve(parts_.size() + 1);  // what is to be synced mustn't be closed for want of memory
+  auto opened = std::make_unique<DaxFile>(std::move(part));
+  if (synced_files_ != nullptr && opened->fd_ >= 0) synced_files_->Add(opened->fd_);
+  parts_.push_back(std::move(opened));
   mapped_bytes_ = std::max(mapped_bytes_, as.at + as.bytes);
 }
 

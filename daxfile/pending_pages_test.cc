@@ -18,8 +18,8 @@ class PendingPagesTest : public ::testing::Test {
   void Add(uintptr_t at, size_t bytes) { pages_.Add(reinterpret_cast<const void*>(at), bytes); }
   Runs Sync() {
     Runs runs;
-    EXPECT_EQ(pages_.SyncAll([&](uintptr_t begin, size_t bytes) {
-      runs.emplace_back(begin, bytes);
+    EXPECT_EQ(pages_.SyncAll([&](PendingPages::Run run) {
+      runs.emplace_back(run.begin, run.bytes());
       return 0;
     }),
               0);
@@ -60,9 +60,9 @@ TEST_F(PendingPagesTest, ARunInsideALongerOneIsNotItsEnd) {
 TEST_F(PendingPagesTest, AfterAnErrorTheOthersAreStillSyncedAndTheFirstErrorIsReturned) {
   for (const uintptr_t page : {1, 3, 5, 7}) Add(page * kPage, 1);
   int calls = 0;
-  EXPECT_EQ(pages_.SyncAll([&](uintptr_t begin, size_t) {
+  EXPECT_EQ(pages_.SyncAll([&](PendingPages::Run run) {
     ++calls;
-    return begin == 3 * kPage ? EIO : begin == 7 * kPage ? ENOSPC : 0;
+    return run.begin == 3 * kPage ? EIO : run.begin == 7 * kPage ? ENOSPC : 0;
   }),
             EIO);
   EXPECT_EQ(calls, 4);

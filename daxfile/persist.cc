@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,10 @@ struct Remembered {
 };
 
 thread_local std::vector<Remembered> remembered;
+
+int Msync(PendingPages::Run run) {
+  return msync(reinterpret_cast<void*>(run.begin), run.bytes(), MS_SYNC) == 0 ? 0 : errno;
+}
 
 PendingPages* Find(const void* owner) {
   for (Remembered& one : remembered) {
@@ -76,23 +81,26 @@ void Persist::FenceOtherwise(const char* file, uint32_t line, const char* functi
   pmem_drain();
 }
 
-void Persist::RememberPages(const void* address, size_t bytes) {
+// noexcept, for whoever flushes is in the middle of something: without memory to remember them they are synced now.
+void Persist::RememberPages(const void* address, size_t bytes) noexcept {
   if (files_ != nullptr) return;  // all of them are synced
-  PendingPages* pages = Find(life_.get());
-  if (pages == nullptr) {
-    std::erase_if(remembered, [](const Remembered& one) { return one.owner_life.expired(); });
-    pages = &remembered.emplace_back(Remembered{life_, life_.get(), {}}).pages;
+  try {
+    PendingPages* pages = Find(life_.get());
+    if (pages == nullptr) {
+      std::erase_if(remembered, [](const Remembered& one) { return one.owner_life.expired(); });
+      pages = &remembered.emplace_back(Remembered{life_, life_.get(), {}}).pages;
+    }
+    pages->Add(address, bytes);
+  } catch (const std::bad_alloc&) {
+    KeepError(Msync(PendingPages::PagesOf(address, bytes)));
   }
-  pages->Add(address, bytes);
 }
 
 void Persist::SyncRememberedPages() {
   if (files_ != nullptr) return KeepError(files_->SyncAll());
   PendingPages* const pages = Find(life_.get());
   if (pages == nullptr) return;
-  KeepError(pages->SyncAll([](uintptr_t begin, size_t bytes) {
-    return msync(reinterpret_cast<void*>(begin), bytes, MS_SYNC) == 0 ? 0 : errno;
-  }));
+  KeepError(pages->SyncAll(Msync));
 }
 
 void Persist::KeepError(int error) {

@@ -178,7 +178,7 @@ class Persist {
                    const char* function) const;
   void FlushOtherwise(const void* address, size_t bytes, const char* file, uint32_t line, const char* function);
   void FenceOtherwise(const char* file, uint32_t line, const char* function);
-  void RememberPages(const void* address, size_t bytes);
+  void RememberPages(const void* address, size_t bytes) noexcept;
   void SyncRememberedPages();
   void KeepError(int error);
   absl::Status MsyncError() const;

@@ -18,6 +18,7 @@
 #include <array>
 #include <cstring>
 
+#include "absl/cleanup/cleanup.h"
 #include "kv/asymmetric_fence.h"
 #include "kv/change.h"
 #include "kv/gate.h"
@@ -161,13 +162,11 @@ absl::StatusOr<Change::Blob> Change::WriteBlob(std::span<const RedoWord> words) 
   std::vector<uint64_t> buffer((sizeof(RedoChunk) + std::min(most, words.size()) * sizeof(RedoWord)) /
                                sizeof(uint64_t));
   blob.chunks.reserve((words.size() + most - 1) / most);
+  absl::Cleanup free_blob = [&] { FreeBlob(blob); };
   for (size_t end = words.size(); end > 0; end -= count_of(end)) {
     const uint64_t bytes = sizeof(RedoChunk) + count_of(end) * sizeof(RedoWord);
     const absl::StatusOr<Offset> place = context_.heap.TakeSpace(arena_, bytes);
-    if (!place.ok()) {
-      FreeBlob(blob);
-      return place.status();
-    }
+    if (!place.ok()) return place.status();
     blob.chunks.push_back({*place, bytes});
   }
   size_t end = words.size();
@@ -181,6 +180,7 @@ absl::StatusOr<Change::Blob> Change::WriteBlob(std::span<const RedoWord> words) 
     context_.persist.CopyNonTemporal(context_.image.base() + Raw(place), chunk, bytes);
     blob.first = place;
   }
+  std::move(free_blob).Cancel();
   return blob;
 }
 

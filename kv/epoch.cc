@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "kv/foreign_readers.h"
 #include "kv/live_reader.h"
 
@@ -18,8 +19,10 @@ struct ThreadSlotOwner {
 
   void Rebind(std::shared_ptr<EpochSlots> to) {
     internal_epoch::ThreadSlot& own = internal_epoch::thread_slot;
+    // Before the old one is given back: without memory it stays the thread's.
+    const auto next = to != nullptr ? internal_epoch::ThreadSlot{to.get(), to->Take()} : internal_epoch::ThreadSlot{};
     if (own.slot != nullptr) EpochSlots::GiveBack(own.slot);
-    own = to != nullptr ? internal_epoch::ThreadSlot{to.get(), to->Take()} : internal_epoch::ThreadSlot{};
+    own = next;
     slots = std::move(to);
   }
   ~ThreadSlotOwner() {
@@ -80,10 +83,12 @@ uint64_t EpochSlots::Oldest(uint64_t none) const {
 
 EpochSlot* Epochs::EnterAs(uint64_t epoch) {
   EpochSlot* slot = kept_slots_.Take();
+  absl::Cleanup give_back = [slot] { EpochSlots::GiveBack(slot); };
   if (live_reader_ != nullptr) {
     slot->live_reader_ = live_reader_;
     live_reader_->Enter(epoch);
   }
+  std::move(give_back).Cancel();
   Announce(slot, epoch);
   return slot;
 }

@@ -4,6 +4,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "daxfile/file_lock.h"
 #include "kv/recovery.h"
@@ -110,14 +111,19 @@ absl::Status Growth::Grow(uint64_t than_bytes, uint64_t record_bytes, const std:
   if (!IsPossible()) return absl::ResourceExhaustedError("the store is as large as it may become");
   work_ = Work::kGrows;
   lock.unlock();
+  // Also if `go_on` throws, or there is no memory.
+  absl::Cleanup end = [&] {
+    least_free_.store(0, std::memory_order_relaxed);
+    if (!lock.owns_lock()) lock.lock();
+    work_ = Work::kNone;
+    changed_.notify_all();
+  };
   const absl::Status status = AddMostFitting(record_bytes, go_on);
   lock.lock();
-  work_ = Work::kNone;
   last_ = absl::IsCancelled(status) ? absl::OkStatus() : status;
   // That there is no space for one large record says nothing of others.
   delay_ = last_.ok() || IsForRecord(record_bytes) ? kUntilNextTry : std::min(2 * delay_, kMostUntilNextTry);
   if (!IsForRecord(record_bytes)) next_try_ = std::chrono::steady_clock::now() + delay_;
-  changed_.notify_all();
   return status;
 }
 
@@ -162,7 +168,7 @@ void Growth::End() {
   changed_.notify_all();
 }
 
-absl::Status Growth::Shrink(Empty empty) {
+absl::Status Growth::Shrink(Empty empty) noexcept {
   Begin(Work::kShrinks);
   absl::Status status = NoReadersElsewhere();
   while (status.ok() && parts() > 0) {
@@ -190,7 +196,7 @@ absl::StatusOr<bool> Growth::TryToMakeRun(uint64_t run_length, uint64_t end, Emp
   return true;
 }
 
-bool Growth::MakeRun(uint64_t run_length, Empty empty) {
+bool Growth::MakeRun(uint64_t run_length, Empty empty) noexcept {
   Begin(Work::kMakesRun);
   const absl::StatusOr<bool> is_made = TryToMakeRun(run_length, image_.segment_count(), empty);
   End();

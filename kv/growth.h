@@ -44,9 +44,9 @@ class Growth {
   using Empty = absl::FunctionRef<absl::Status(SegmentRange range)>;
   // Makes the store smaller by whole parts, from the last one on, as long as `empty` empties them. Unavailable: a
   // process has the store open for reading: what it has mapped may be made anew. Cost: 1 line, 1 fence a part.
-  absl::Status Shrink(Empty empty);
+  absl::Status Shrink(Empty empty) noexcept;
   // Makes so many free segments in one piece, if there aren't any. Whether there are.
-  bool MakeRun(uint64_t run_length, Empty empty);
+  bool MakeRun(uint64_t run_length, Empty empty) noexcept;
   // How often that, or Shrink, has ended: what was withheld may be had since.
   uint64_t works_done() const { return works_done_.load(std::memory_order_acquire); }
   // For a writer who finds no space: what is withheld comes back, after a part was given up, at once, or the free

@@ -171,9 +171,10 @@ absl::StatusOr<Offset> Heap::AppendRecord(Arena& arena, std::string_view key, st
 // The segment is the arena's, unless the record is alone in it.
 void Heap::NoteOwnExpiring(Offset record, uint64_t bytes, uint32_t expiry) {
   std::unique_lock<WriterLock> lock(mutex_, std::defer_lock);
-  const bool is_first = segments_.state(image_.SegmentOf(record)).expiring == nullptr;
-  if (is_first || bytes > image_.segment_bytes() / 2) lock.lock();
-  NoteExpiring(record, bytes, expiry);
+  SegmentState& state = segments_.state(image_.SegmentOf(record));
+  if (state.expiring == nullptr || bytes > image_.segment_bytes() / 2) lock.lock();
+  MakeExpiring(state);
+  state.expiring->Add(bytes, expiry);
 }
 
 absl::StatusOr<Offset> Heap::PlaceRecord(Arena& arena, uint64_t bytes) {

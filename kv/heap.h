@@ -180,7 +180,7 @@ class Heap {
   void BeginMarking();
   void MarkNode(Offset node);
   void MarkRecord(Offset record, uint64_t bytes);
-  void FinishMarking();
+  void FinishMarking() noexcept;
   bool space_is_known() const { return space_is_known_; }
 
   struct Usage {
@@ -231,7 +231,7 @@ class Heap {
   // Sets the mark of an object in a segment that was in use at open; returns whether it was clear.
   bool SetMark(Offset offset, unsigned granule_bytes);
   bool ClearMark(Offset offset, unsigned granule_bytes);
-  void TryToFinishMarking();
+  void TryToFinishMarking() noexcept;
   void SweepNodes(uint64_t segment);
   void SweepRecords(uint64_t segment);
   void ReleaseIfEmpty(uint64_t segment);
@@ -275,8 +275,8 @@ class Heap {
   void SyncSequence(Arena& arena);
   void WriteRecord(std::byte* to, std::string_view key, std::string_view value, uint32_t flags, uint32_t expiry,
                    uint64_t sequence);
-  // A record was placed, or found, that will be over.
-  void NoteExpiring(Offset record, uint64_t bytes, uint32_t expiry);
+  // Of a segment that a record is in, or comes to, which will be over.
+  void MakeExpiring(SegmentState& state);
   void NoteOwnExpiring(Offset record, uint64_t bytes, uint32_t expiry);  // needs no mutex
   void ForgetExpiring(SegmentState& state);
   // What lives in a segment and isn't over, about.

@@ -113,20 +113,17 @@ uint64_t Heap::UsableBytes() {
   return bytes;
 }
 
-void Heap::NoteExpiring(Offset record, uint64_t bytes, uint32_t expiry) {
-  SegmentState& state = segments_.state(image_.SegmentOf(record));
-  if (state.expiring == nullptr) {
-    if (expiring_free_.empty()) {
-      MakeRoomForOne(expiring_);
-      expiring_free_.reserve(expiring_.capacity());  // to take them all back
-      expiring_free_.push_back(expiring_.emplace_back(std::make_unique<Expiring>()).get());
-    }
-    state.expiring = expiring_free_.back();
-    expiring_free_.pop_back();
-    *state.expiring = Expiring(NowSeconds());
-    may_expire_.store(true, std::memory_order_relaxed);
+void Heap::MakeExpiring(SegmentState& state) {
+  if (state.expiring != nullptr) return;
+  if (expiring_free_.empty()) {
+    MakeRoomForOne(expiring_);
+    expiring_free_.reserve(expiring_.capacity());  // to take them all back
+    expiring_free_.push_back(expiring_.emplace_back(std::make_unique<Expiring>()).get());
   }
-  state.expiring->Add(bytes, expiry);
+  state.expiring = expiring_free_.back();
+  expiring_free_.pop_back();
+  *state.expiring = Expiring(NowSeconds());
+  may_expire_.store(true, std::memory_order_relaxed);
 }
 
 void Heap::ForgetExpiring(SegmentState& state) {

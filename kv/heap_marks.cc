@@ -64,15 +64,17 @@ void Heap::MarkRecord(Offset record, uint64_t bytes) {
 
 // The mutex is needed for those with an expiry only.
 void Heap::MarkRecordLocked(Offset record, uint64_t bytes) {
-  if (!SetMark(record, kRecordGranuleBytes)) return;
   const uint64_t segment = image_.SegmentOf(record);
   SegmentState& state = segments_.state(segment);
+  const RecordView view = image_.RecordAt(record);
+  const bool expires = !view.is_null() && view.header().expiry != kNeverOver;
+  if (expires && marks_.contains(segment)) MakeExpiring(state);  // before the mark: it won't be looked at again
+  if (!SetMark(record, kRecordGranuleBytes)) return;
   state.live_bytes += static_cast<int64_t>(bytes);
   marked_record_bytes_.Add(static_cast<int64_t>(bytes));
   const uint64_t end =
       std::min(Raw(record) + bytes - Raw(image_.SegmentStart(segment)), image_.segment_bytes());  // damaged: beyond
-  const RecordView view = image_.RecordAt(record);
-  if (!view.is_null() && view.header().expiry != kNeverOver) NoteExpiring(record, bytes, view.header().expiry);
+  if (expires) state.expiring->Add(bytes, view.header().expiry);
   state.has_prefix |= !view.is_null() && view.header().flags() == kPrefixRecord;
   if (state.kind == SegmentKind::kRecords) state.tail = std::max(state.tail, static_cast<uint32_t>(end));
 }
@@ -94,12 +96,13 @@ void Heap::SweepRecords(uint64_t segment) {
   }
 }
 
-void Heap::FinishMarking() {
+// noexcept: what was swept in part wouldn't be swept again.
+void Heap::FinishMarking() noexcept {
   const HeapLock lock(mutex_);
   TryToFinishMarking();
 }
 
-void Heap::TryToFinishMarking() {
+void Heap::TryToFinishMarking() noexcept {
   finish_is_due_ = !epochs_.AreAllReadersFromNow();
   if (finish_is_due_) return;  // what no mark is on may still be looked at: CollectArenas tries again
   // What is unlinked but may still be looked at keeps its place until it is freed.

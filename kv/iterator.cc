@@ -71,7 +71,9 @@ RangeIterator::RangeIterator(const Tree& tree, Epochs& epochs, Range&& range,
   std::tie(lower_, upper_) = BoundsOf(std::move(range));
 }
 
+// What throws leaves it standing on nothing, to be sought again: the cursor may be anywhere then.
 void RangeIterator::SeekToFirst() {
+  StandOnNothing();
   if (lower_.empty()) {
     cursor_.SeekToFirst();
   } else {
@@ -81,6 +83,7 @@ void RangeIterator::SeekToFirst() {
 }
 
 void RangeIterator::SeekToLast() {
+  StandOnNothing();
   if (upper_.has_value()) {
     cursor_.SeekBefore(*upper_);
   } else {
@@ -91,12 +94,14 @@ void RangeIterator::SeekToLast() {
 
 void RangeIterator::Seek(std::string_view key) {
   if (key <= std::string_view(lower_)) return SeekToFirst();
+  StandOnNothing();
   cursor_.Seek(key);
   CheckUpper();
 }
 
 void RangeIterator::SeekForPrev(std::string_view key) {
   if (upper_.has_value() && key >= std::string_view(*upper_)) return SeekToLast();
+  StandOnNothing();
   cursor_.SeekForPrev(key);
   CheckLower();
 }
@@ -108,11 +113,13 @@ void RangeIterator::Next() {
 }
 
 void RangeIterator::NextOtherwise() {
+  StandOnNothing();
   cursor_.Next();
   CheckUpper();
 }
 
 void RangeIterator::Prev() {
+  StandOnNothing();
   cursor_.Prev();
   CheckLower();
 }

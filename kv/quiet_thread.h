@@ -4,13 +4,14 @@
 
 #include <signal.h>
 
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
 
 namespace sealkv::internal {
 
-// Not joinable, if there is no thread to be had.
+// Not joinable, if there is no thread to be had, nor memory for one: the caller has to do without.
 template <typename Run>
 std::thread StartQuietThread(Run run) {
   sigset_t all, before;
@@ -20,7 +21,7 @@ std::thread StartQuietThread(Run run) {
   try {
     thread = std::thread(std::move(run));
   } catch (const std::system_error&) {
-    // The caller has to do without.
+  } catch (const std::bad_alloc&) {
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return thread;

@@ -67,8 +67,9 @@
 //
 // MEMORY. Without it, std::bad_alloc leaves a call that has changed nothing; it may be made again. From the moment of a
 // commit on, and where space is given back or moved (by compaction, or when a snapshot is closed), it would have to
-// leave half of something: there it ends the process, and the next open finds the store as after any crash. What a
-// function of the caller's throws ends the call that it was given to as an error would.
+// leave half of something: there it ends the process, and the next open finds the store as after any crash; so it does
+// where the store's own thread has none. What a function of the caller's throws ends the call that it was given to as
+// an error would. An iterator stands on nothing after that.
 //
 // COSTS are given as (cache lines flushed, fences) for an operation that needn't split a node or take a new segment;
 // "record lines" is (24 + key + value) / 64, and a bit. Both are counted at the seam and asserted in tests.

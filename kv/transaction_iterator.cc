@@ -48,6 +48,7 @@ void TransactionIterator::SeekToFirst() {
 
 void TransactionIterator::Seek(std::string_view sought) {
   const std::string key = std::max(std::string(sought), lower_);
+  StandOnNothing();
   covered_ = &transaction_.reads().AddRange({key, key});
   goes_up_ = true;
   base_->Seek(key);
@@ -55,6 +56,7 @@ void TransactionIterator::Seek(std::string_view sought) {
 }
 
 void TransactionIterator::SeekToLast() {
+  StandOnNothing();
   covered_ = &transaction_.reads().AddRange({upper_.value_or(lower_), upper_});
   goes_up_ = false;
   base_->SeekToLast();
@@ -66,6 +68,7 @@ void TransactionIterator::SeekToLast() {
 void TransactionIterator::SeekForPrev(std::string_view sought) {
   if (upper_.has_value() && sought >= *upper_) return SeekToLast();
   const std::string key(sought);
+  StandOnNothing();
   covered_ = &transaction_.reads().AddRange({key, After(key)});
   goes_up_ = false;
   base_->SeekForPrev(key);
@@ -76,6 +79,7 @@ void TransactionIterator::SeekForPrev(std::string_view sought) {
 
 void TransactionIterator::Next() {
   const std::string before = own_key_;
+  StandOnNothing();
   if (!goes_up_) {
     goes_up_ = true;
     base_->Seek(before);
@@ -86,6 +90,7 @@ void TransactionIterator::Next() {
 
 void TransactionIterator::Prev() {
   const std::string before = own_key_;
+  StandOnNothing();
   if (goes_up_) {
     goes_up_ = false;
     base_->SeekForPrev(before);
@@ -99,15 +104,17 @@ void TransactionIterator::SettleUp(Writes::const_iterator write) {
   const Writes& writes = transaction_.writes();
   while (base_->Valid() && IsOverwritten()) base_->Next();
   while (write != writes.end() && !write->second.is_there(snapshot_seconds_)) ++write;
-  StandOnNothing();
   if (!base_->status().ok()) return;
   const bool has_write = write != writes.end() && IsInRange(write->first);
   if (has_write && (!base_->Valid() || write->first < base_->key())) {
-    StandOnWrite(write);
+    CopyWrite(write);
   } else if (base_->Valid()) {
-    StandOnBase();
+    CopyBase();
+  } else {
+    return CoverTo(upper_);
   }
-  CoverTo(Valid() ? After(own_key_) : upper_);
+  CoverTo(After(own_key_));
+  StandOn(own_key_, own_value_);
 }
 
 // `write` is just behind the first of the writes that may come next, on the way down.
@@ -117,22 +124,23 @@ void TransactionIterator::SettleDown(Writes::const_iterator write) {
   bool has_write = false;
   while (!has_write && write != writes.begin()) has_write = (--write)->second.is_there(snapshot_seconds_);
   has_write = has_write && IsInRange(write->first);
-  StandOnNothing();
   if (!base_->status().ok()) return;
   if (has_write && (!base_->Valid() || write->first > base_->key())) {
-    StandOnWrite(write);
+    CopyWrite(write);
   } else if (base_->Valid()) {
-    StandOnBase();
+    CopyBase();
+  } else {
+    return CoverFrom(lower_);
   }
-  CoverFrom(Valid() ? own_key_ : lower_);
+  CoverFrom(own_key_);
+  StandOn(own_key_, own_value_);
 }
 
-void TransactionIterator::StandOnCopy(std::string_view key, std::string_view value,
-                                      std::optional<std::chrono::sys_seconds> expiry) {
+void TransactionIterator::Copy(std::string_view key, std::string_view value,
+                               std::optional<std::chrono::sys_seconds> expiry) {
   expiry_ = expiry;
   own_key_.assign(key);
   own_value_.assign(value);
-  StandOn(own_key_, own_value_);
 }
 
 void TransactionIterator::CoverTo(std::optional<std::string> end) {

@@ -31,15 +31,16 @@ class TransactionIterator : public Iterator {
  private:
   using Writes = TransactionImpl::Writes;
 
-  // From here on, as far as it goes up or down.
+  // From here on, as far as it goes up or down. It stands on nothing, and does until what it will stand on is covered,
+  // for what throws leaves it so.
   void SettleUp(Writes::const_iterator write);
   void SettleDown(Writes::const_iterator write);
   bool IsOverwritten() const { return transaction_.writes().contains(base_->key()); }
   bool IsInRange(std::string_view key) const { return key >= lower_ && (!upper_.has_value() || key < *upper_); }
-  void StandOnCopy(std::string_view key, std::string_view value, std::optional<std::chrono::sys_seconds> expiry);
-  void StandOnBase() { StandOnCopy(base_->key(), base_->value(), base_->expiry()); }
-  void StandOnWrite(Writes::const_iterator write) {
-    StandOnCopy(write->first, *write->second.value, ExpiryFrom(write->second.expiry));
+  void Copy(std::string_view key, std::string_view value, std::optional<std::chrono::sys_seconds> expiry);
+  void CopyBase() { Copy(base_->key(), base_->value(), base_->expiry()); }
+  void CopyWrite(Writes::const_iterator write) {
+    Copy(write->first, *write->second.value, ExpiryFrom(write->second.expiry));
   }
   void CoverTo(std::optional<std::string> end);
   void CoverFrom(std::string begin);

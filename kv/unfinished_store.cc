@@ -48,9 +48,6 @@ absl::Status GiveName(const std::string& from, const std::string& to) {
 
 }  // namespace
 
-UnfinishedStore::UnfinishedStore(std::string path, std::string temporary_path, std::unique_ptr<Store> store)
-    : path_(std::move(path)), temporary_path_(std::move(temporary_path)), store_(std::move(store)) {}
-
 UnfinishedStore::UnfinishedStore(UnfinishedStore&& other) noexcept
     : path_(std::move(other.path_)),
       temporary_path_(std::exchange(other.temporary_path_, "")),
@@ -71,13 +68,17 @@ absl::StatusOr<UnfinishedStore> UnfinishedStore::Create(const std::string& path,
   // What a store of this name might have left.
   const std::string first_part = daxfile::PartPath(path, 1);
   if (lstat(first_part.c_str(), &info) == 0) return IsThereAlready(first_part);
+  UnfinishedStore unfinished(path);
   std::string temporary = TemporaryPath(path);
   absl::StatusOr<std::unique_ptr<Store>> store = Store::Create(temporary, options);
   if (!store.ok()) return store.status();
-  return UnfinishedStore(path, std::move(temporary), *std::move(store));
+  unfinished.temporary_path_ = std::move(temporary);
+  unfinished.store_ = *std::move(store);
+  return unfinished;
 }
 
-absl::Status UnfinishedStore::Finish() {
+// noexcept: who is told that there is no copy mustn't find one.
+absl::Status UnfinishedStore::Finish() noexcept {
   const daxfile::Tier tier = store_->GetStats().tier;
   store_.reset();  // it may grow until then
   const absl::StatusOr<uint64_t> parts = CountParts(temporary_path_);

@@ -24,10 +24,10 @@ class UnfinishedStore {
 
   Store& store() { return *store_; }
   // Closes the store and gives it its name, durably. AlreadyExists: something has taken that meanwhile.
-  absl::Status Finish();
+  absl::Status Finish() noexcept;
 
  private:
-  UnfinishedStore(std::string path, std::string temporary_path, std::unique_ptr<Store> store);
+  explicit UnfinishedStore(std::string path) : path_(std::move(path)) {}
 
   std::string path_;
   std::string temporary_path_;  // empty: there is none

@@ -1,12 +1,8 @@
 // Tier msync, on a disk that refuses: each msync of a run fails in turn, and those after it work, or each second of
 // them; then the power goes. What had been acknowledged is there, what was under way when msync failed is there as a
-// whole or not at all, and nothing was acknowledged after that. This program's msync() stands in for libc's, and keeps
-// what it was given: all else is lost.
-#include <sys/mman.h>
+// whole or not at all, and nothing was acknowledged after that.
 #include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -20,43 +16,16 @@
 #include "gtest/gtest.h"
 #include "kv/sealkv.h"
 #include "tests/check_clean.h"
+#include "tests/failing_disk.h"
 #include "tests/memory_store.h"
 #include "tests/model.h"
 #include "tests/status.h"
 #include "tests/steps.h"
 
-namespace {
-
-// What the disk holds of the mapping that begins at `from`.
-struct Disk {
-  const std::byte* from = nullptr;
-  std::vector<std::byte> bytes;
-  uint64_t syncs = 0;
-  uint64_t failing = ~uint64_t{0};
-  bool fails_again = false;  // each second one, from then on
-
-  bool Fails(uint64_t sync) const {
-    return sync == failing || (fails_again && sync > failing && (sync - failing) % 2 == 0);
-  }
-};
-Disk disk;
-
-}  // namespace
-
-extern "C" int msync(void* at, size_t bytes, int) {
-  if (disk.Fails(disk.syncs++)) {
-    errno = EIO;
-    return -1;
-  }
-  if (disk.from == nullptr) return 0;  // nothing is kept of this store
-  const auto offset = static_cast<size_t>(static_cast<const std::byte*>(at) - disk.from);
-  std::memcpy(disk.bytes.data() + offset, at, std::min(bytes, disk.bytes.size() - offset));
-  return 0;
-}
-
 namespace sealkv {
 namespace {
 
+using testing::disk;
 using testing::kOld;
 using testing::Memory;
 using testing::Model;
@@ -77,7 +46,7 @@ class MsyncFailureTest : public ::testing::TestWithParam<Params> {
  protected:
   void SetUp() override {
     path_ = ::testing::TempDir() + "/msync_failure_test." + std::to_string(getpid());
-    disk = {};
+    disk.Clear();
     absl::StatusOr<daxfile::DaxFile> file =
         daxfile::DaxFile::Create(path_, {.open = {.weakest_tier = daxfile::Tier::kVolatile}, .size_bytes = kBytes});
     ASSERT_OK(file);
@@ -96,7 +65,7 @@ class MsyncFailureTest : public ::testing::TestWithParam<Params> {
   }
   void TearDown() override {
     store_.reset();
-    disk = {};
+    disk.Clear();
     daxfile::RemoveFile(path_).IgnoreError();
   }
 
@@ -178,7 +147,7 @@ INSTANTIATE_TEST_SUITE_P(, MsyncFailureTest,
 // Of a store that can't be made nothing is left: the next one would find something that is no store.
 TEST(CreateFailure, LeavesNoFile) {
   const std::string path = ::testing::TempDir() + "/msync_failure_test." + std::to_string(getpid()) + ".create";
-  disk = {};
+  disk.Clear();
   disk.failing = 0;
   const auto store = Store::Create(path, {.capacity_bytes = kBytes, .weakest_tier = daxfile::Tier::kVolatile});
   if (store.ok()) GTEST_SKIP() << "no msync was needed: " << (*store)->GetStats().tier_reason;

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <fstream>
 #include <memory>
 #include <new>
 #include <optional>
@@ -26,6 +27,7 @@
 #include "gtest/gtest.h"
 #include "kv/sealkv.h"
 #include "tests/check_clean.h"
+#include "tests/failing_disk.h"
 #include "tests/memory_store.h"
 #include "tests/model.h"
 #include "tests/other_process.h"
@@ -76,6 +78,7 @@ constexpr size_t kBytes = 4 << 20;
 constexpr int kAllWorked = 40;
 constexpr int kThrown = 41;
 constexpr int kTerminated = 42;
+constexpr int kDidWithout = 43;
 
 // Memory that outlives the process which writes to it.
 class SharedMemory {
@@ -101,19 +104,52 @@ struct Params {
   const char* name;
   bool beside_snapshots;
   uint64_t change_log_bytes;
+  bool in_file;
+};
+
+// Where the store of a run lies: memory, or a file on tier msync (but for the syncs: tests/failing_disk.h).
+class Place {
+ public:
+  explicit Place(bool in_file) {
+    if (in_file) path_ = ::testing::TempDir() + "/out_of_memory_test." + std::to_string(getpid());
+  }
+  ~Place() { unlink(path_.c_str()); }
+
+  void Fill(std::span<const std::byte> image) {
+    std::memcpy(memory_.data(), image.data(), kBytes);
+    if (path_.empty()) return;
+    std::ofstream file(path_, std::ios::binary | std::ios::trunc);
+    file.write(reinterpret_cast<const char*>(image.data()), static_cast<std::streamsize>(image.size()));
+    ASSERT_TRUE(file.flush().good());
+  }
+  absl::StatusOr<std::unique_ptr<Store>> Open() const {
+    absl::StatusOr<daxfile::DaxFile> file =
+        path_.empty() ? daxfile::DaxFile::OverMemory(memory_.span())
+                      : daxfile::DaxFile::Open(path_, {.weakest_tier = daxfile::Tier::kVolatile});
+    if (!file.ok()) return file.status();
+    return Store::Attach(*std::move(file), Background::kNone);
+  }
+  ::testing::AssertionResult IsClean() const {
+    return path_.empty() ? testing::IsClean(memory_.span()) : testing::IsCleanFile(path_);
+  }
+
+ private:
+  std::string path_;
+  const SharedMemory memory_{kBytes};
 };
 
 // What one process does: all steps, of which one finds no memory.
 class Attempt {
  public:
-  Attempt(std::span<std::byte> memory, Model model, bool beside_snapshots, std::atomic<size_t>& step)
-      : memory_(memory), model_(std::move(model)), beside_snapshots_(beside_snapshots), step_(step) {}
+  Attempt(const Place& place, Model model, bool beside_snapshots, std::atomic<size_t>& step)
+      : place_(place), model_(std::move(model)), beside_snapshots_(beside_snapshots), step_(step) {}
 
   int Do(const std::vector<Step>& steps, int64_t failing) {
     std::set_terminate([] { _exit(kTerminated); });
     failing_ = failing;
     TryTwice([&] {
-      auto store = Store::Attach(daxfile::DaxFile::OverMemory(memory_), Background::kNone);
+      auto store = place_.Open();
+      if (!store.ok()) std::fprintf(stderr, "%s\n", store.status().ToString().c_str());
       EXPECT_IN_PROCESS(store.ok());
       store_ = *std::move(store);
     });
@@ -129,8 +165,9 @@ class Attempt {
       steps[i].expect(model_);
     }
     EXPECT_IN_PROCESS(ContentsOf(*store_) == model_);
-    if (was_thrown_) ExpectNothingLost();
-    return was_thrown_ ? kThrown : kAllWorked;
+    if (failing_ >= 0) return kAllWorked;
+    ExpectNothingLost();
+    return was_thrown_ ? kThrown : kDidWithout;
   }
 
  private:
@@ -153,8 +190,8 @@ class Attempt {
     snapshot_.reset();
     const Stats before = store_->GetStats();
     store_.reset();
-    EXPECT_IN_PROCESS(testing::IsClean(memory_));
-    auto store = Store::Attach(daxfile::DaxFile::OverMemory(memory_), Background::kNone);
+    EXPECT_IN_PROCESS(place_.IsClean());
+    auto store = place_.Open();
     EXPECT_IN_PROCESS(store.ok());
     EXPECT_IN_PROCESS((*store)->WaitUntilSpaceIsKnown().ok());
     const Stats after = (*store)->GetStats();
@@ -169,7 +206,7 @@ class Attempt {
     EXPECT_IN_PROCESS(ContentsOf(**store) == model_);
   }
 
-  const std::span<std::byte> memory_;
+  const Place& place_;
   Model model_;
   const bool beside_snapshots_;
   std::atomic<size_t>& step_;
@@ -201,13 +238,13 @@ Step BulkLoadStep() {
 
 class OutOfMemoryTest : public ::testing::TestWithParam<Params> {
  protected:
-  // A store to begin with, with so many words in it.
-  void MakeStore(uint64_t words) {
+  // A store to begin with.
+  void MakeStore(const std::vector<Step>& steps) {
     testing::MemoryStore store(kBytes, nullptr, Background::kNone, {.change_log_bytes = GetParam().change_log_bytes});
     ASSERT_OK(store.Format());
-    for (uint64_t id = 0; id < words; ++id) {
-      model_[testing::OldKey(id)] = testing::WordValue(id);
-      ASSERT_OK(store->Put(testing::OldKey(id), testing::WordValue(id)));
+    for (const Step& step : steps) {
+      ASSERT_OK(step.change(*store));
+      step.expect(model_);
     }
     store.Close();
     image_.assign(store.memory().data(), store.memory().data() + kBytes);
@@ -219,8 +256,8 @@ class OutOfMemoryTest : public ::testing::TestWithParam<Params> {
   };
   Outcomes LetEachFail(const std::vector<Step>& steps);
   // After the process has ended within a step.
-  void ExpectBeforeOrAfter(std::span<const Step> before, const Step& last, std::span<std::byte> memory) {
-    auto store = Store::Attach(daxfile::DaxFile::OverMemory(memory), Background::kNone);
+  void ExpectBeforeOrAfter(std::span<const Step> before, const Step& last, const Place& place) {
+    auto store = place.Open();
     ASSERT_OK(store);
     Model model = model_;
     for (const Step& step : before) step.expect(model);
@@ -228,7 +265,7 @@ class OutOfMemoryTest : public ::testing::TestWithParam<Params> {
     if (found != model) last.expect(model);
     EXPECT_TRUE(found == model);
     store->reset();
-    EXPECT_TRUE(testing::IsClean(memory));
+    EXPECT_TRUE(place.IsClean());
   }
 
   std::vector<std::byte> image_;
@@ -237,29 +274,36 @@ class OutOfMemoryTest : public ::testing::TestWithParam<Params> {
 
 // How often what came of it.
 OutOfMemoryTest::Outcomes OutOfMemoryTest::LetEachFail(const std::vector<Step>& steps) {
-  const SharedMemory memory(kBytes);
+  Place place(GetParam().in_file);
   const SharedMemory word(sizeof(std::atomic<size_t>));
   auto& step = *new (word.data()) std::atomic<size_t>(0);
   Outcomes outcomes;
   for (int64_t failing = 0;; ++failing) {
     SCOPED_TRACE("allocation " + std::to_string(failing));
-    std::memcpy(memory.data(), image_.data(), kBytes);
+    place.Fill(image_);
     step = 0;
-    OtherProcess process([&](testing::Line&) {
-      _exit(Attempt(memory.span(), model_, GetParam().beside_snapshots, step).Do(steps, failing));
-    });
+    OtherProcess process(
+        [&](testing::Line&) { _exit(Attempt(place, model_, GetParam().beside_snapshots, step).Do(steps, failing)); });
     const int code = process.Join();
     if (code == kAllWorked) return outcomes;
     SCOPED_TRACE("in step " + std::to_string(step) + ", " + steps[step].name);
-    EXPECT_TRUE(code == kThrown || code == kTerminated) << code;
-    ++(code == kThrown ? outcomes.thrown : outcomes.terminated);
-    if (code == kTerminated) ExpectBeforeOrAfter(std::span(steps).first(step), steps[step], memory.span());
+    EXPECT_TRUE(code == kThrown || code == kTerminated || code == kDidWithout) << code;
+    outcomes.thrown += code == kThrown;
+    outcomes.terminated += code == kTerminated;
+    if (code == kTerminated) ExpectBeforeOrAfter(std::span(steps).first(step), steps[step], place);
     if (HasFailure()) return outcomes;
   }
 }
 
 TEST_P(OutOfMemoryTest, EachAllocationOfARun) {
-  MakeStore(testing::kOld);
+  std::vector<Step> before;
+  for (uint64_t id = 0; id < testing::kOld; ++id) {
+    before.push_back(testing::steps::Put(testing::OldKey(id), testing::WordValue(id)));
+  }
+  // What will be over one day is counted when the store is opened.
+  before.push_back(testing::steps::PutUntil("kept for a while", std::string(200, 'w')));
+  before.push_back(testing::steps::PutUntil("and another one", std::string(200, 'a')));
+  MakeStore(before);
   const Outcomes outcomes = LetEachFail(testing::AllSteps());
   EXPECT_GT(outcomes.thrown, 300u);
   EXPECT_GT(outcomes.terminated, 10u);
@@ -267,13 +311,14 @@ TEST_P(OutOfMemoryTest, EachAllocationOfARun) {
 
 TEST_P(OutOfMemoryTest, EachAllocationOfABulkLoad) {
   if (GetParam().change_log_bytes != 0) GTEST_SKIP() << "a store that keeps its changes isn't loaded";
-  MakeStore(0);
+  MakeStore({});
   EXPECT_GT(LetEachFail({BulkLoadStep()}).thrown, 50u);
 }
 
 INSTANTIATE_TEST_SUITE_P(, OutOfMemoryTest,
-                         ::testing::Values(Params{"Plain", false, 0}, Params{"BesideSnapshots", true, 0},
-                                           Params{"WithALog", false, 1 << 20}),
+                         ::testing::Values(Params{"Plain", false, 0, false}, Params{"BesideSnapshots", true, 0, false},
+                                           Params{"WithALog", false, 1 << 20, false},
+                                           Params{"InAFile", false, 0, true}),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace
