@@ -16,6 +16,7 @@
 #include "daxfile/dax_file.h"
 #include "daxfile/test_places.h"
 #include "gtest/gtest.h"
+#include "tests/failing_memory.h"
 #include "tests/random.h"
 #include "tests/status.h"
 
@@ -220,6 +221,28 @@ TEST(PersistMsync, AFenceOfOneFileLeavesTheOthersPages) {
   calls = TakeMsyncCalls();
   ASSERT_EQ(calls.size(), 1u);
   EXPECT_EQ(memory.page_of(calls[0]), 1u);
+}
+
+TEST(PersistMsync, WhatThereIsNoMemoryToRememberIsSyncedAtOnce) {
+  const SharedMemory memory(4);
+  Persist persist(Persist::Mode::kMsync);
+  // A thread that has flushed nothing yet.
+  std::thread([&] {
+    sealkv::testing::allocations_left = 0;
+    persist.Flush(memory.at(kPage), 64);
+    std::vector<MsyncCall> calls = TakeMsyncCalls();
+    ASSERT_EQ(calls.size(), 1u);
+    EXPECT_EQ(memory.page_of(calls[0]), 1u);
+    EXPECT_EQ(calls[0].bytes, kPage);
+    persist.Fence();
+    EXPECT_TRUE(TakeMsyncCalls().empty());
+    EXPECT_OK(persist.status());
+    sealkv::testing::allocations_left = 0;
+    msync_error = EIO;
+    persist.Flush(memory.at(2 * kPage), 64);
+    msync_error = 0;
+    EXPECT_TRUE(absl::IsDataLoss(persist.status()));
+  }).join();
 }
 
 // Was: pages were remembered by thread alone, so the next file's fence synced addresses that were unmapped by then

@@ -66,9 +66,9 @@
 // media error) raises SIGBUS, as any mapping does.
 //
 // MEMORY. Without it, std::bad_alloc leaves a call that has changed nothing; it may be made again. From the moment of a
-// commit on, and where space is given back or moved (by compaction, or when a snapshot is closed), it would have to
-// leave half of something: there it ends the process, and the next open finds the store as after any crash; so it does
-// where the store's own thread has none. What a function of the caller's throws ends the call that it was given to as
+// commit on, and where space is given back, moved (by compaction) or counted (after an open), it would have to leave
+// half of something: there it ends the process, and the next open finds the store as after any crash; so it does where
+// the store's own thread has none. What a function of the caller's throws ends the call that it was given to as
 // an error would. An iterator stands on nothing after that.
 //
 // COSTS are given as (cache lines flushed, fences) for an operation that needn't split a node or take a new segment;

@@ -42,13 +42,14 @@ TransactionIterator::TransactionIterator(TransactionImpl& transaction, Range ran
 // ---- seeking: a new walk
 
 void TransactionIterator::SeekToFirst() {
+  StandOnNothing();
   const std::string from = lower_;  // by value: Seek compares with it
   Seek(from);
 }
 
 void TransactionIterator::Seek(std::string_view sought) {
-  const std::string key = std::max(std::string(sought), lower_);
   StandOnNothing();
+  const std::string key = std::max(std::string(sought), lower_);
   covered_ = &transaction_.reads().AddRange({key, key});
   goes_up_ = true;
   base_->Seek(key);
@@ -62,13 +63,16 @@ void TransactionIterator::SeekToLast() {
   base_->SeekToLast();
   const Writes& writes = transaction_.writes();
   SettleDown(upper_.has_value() ? writes.lower_bound(*upper_) : writes.end());
-  covered_->from = Valid() ? own_key_ : lower_;
+  const bool is_found = Valid();
+  StandOnNothing();
+  covered_->from = is_found ? own_key_ : lower_;
+  if (is_found) StandOn(own_key_, own_value_);
 }
 
 void TransactionIterator::SeekForPrev(std::string_view sought) {
   if (upper_.has_value() && sought >= *upper_) return SeekToLast();
-  const std::string key(sought);
   StandOnNothing();
+  const std::string key(sought);
   covered_ = &transaction_.reads().AddRange({key, After(key)});
   goes_up_ = false;
   base_->SeekForPrev(key);
@@ -78,8 +82,8 @@ void TransactionIterator::SeekForPrev(std::string_view sought) {
 // ---- walking
 
 void TransactionIterator::Next() {
-  const std::string before = own_key_;
   StandOnNothing();
+  const std::string before = own_key_;
   if (!goes_up_) {
     goes_up_ = true;
     base_->Seek(before);
@@ -89,8 +93,8 @@ void TransactionIterator::Next() {
 }
 
 void TransactionIterator::Prev() {
-  const std::string before = own_key_;
   StandOnNothing();
+  const std::string before = own_key_;
   if (goes_up_) {
     goes_up_ = false;
     base_->SeekForPrev(before);

@@ -77,16 +77,20 @@ absl::StatusOr<UnfinishedStore> UnfinishedStore::Create(const std::string& path,
   return unfinished;
 }
 
-// noexcept: who is told that there is no copy mustn't find one.
-absl::Status UnfinishedStore::Finish() noexcept {
+absl::Status UnfinishedStore::Finish() {
   const daxfile::Tier tier = store_->GetStats().tier;
   store_.reset();  // it may grow until then
   const absl::StatusOr<uint64_t> parts = CountParts(temporary_path_);
   if (!parts.ok()) return parts.status();
-  // The first file last: until it has its name there is no store of that name.
+  if (absl::Status status = NameAll(*parts); !status.ok()) return status;
+  return tier != daxfile::Tier::kVolatile ? SyncName() : absl::OkStatus();
+}
+
+// The first file last: until it has its name there is no store of that name.
+absl::Status UnfinishedStore::NameAll(uint64_t parts) noexcept {
   uint64_t named = 0;
   absl::Status status;
-  for (uint64_t part = 1; status.ok() && part <= *parts; ++part) {
+  for (uint64_t part = 1; status.ok() && part <= parts; ++part) {
     status = GiveName(daxfile::PartPath(temporary_path_, part), daxfile::PartPath(path_, part));
     if (status.ok()) named = part;
   }
@@ -99,7 +103,9 @@ absl::Status UnfinishedStore::Finish() noexcept {
     return status;
   }
   temporary_path_.clear();
-  return tier != daxfile::Tier::kVolatile ? daxfile::SyncDirectoryOf(path_) : absl::OkStatus();
+  return absl::OkStatus();
 }
+
+absl::Status UnfinishedStore::SyncName() const noexcept { return daxfile::SyncDirectoryOf(path_); }
 
 }  // namespace sealkv::internal

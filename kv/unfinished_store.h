@@ -24,10 +24,14 @@ class UnfinishedStore {
 
   Store& store() { return *store_; }
   // Closes the store and gives it its name, durably. AlreadyExists: something has taken that meanwhile.
-  absl::Status Finish() noexcept;
+  absl::Status Finish();
 
  private:
   explicit UnfinishedStore(std::string path) : path_(std::move(path)) {}
+
+  // noexcept: half of this can't be taken back, and who is told that there is no copy mustn't find one.
+  absl::Status NameAll(uint64_t parts) noexcept;
+  absl::Status SyncName() const noexcept;
 
   std::string path_;
   std::string temporary_path_;  // empty: there is none

@@ -1,7 +1,7 @@
 // Without memory: each allocation of a run fails in turn. Either std::bad_alloc comes out of a call that has changed
 // nothing, and can be made again, and the store is as good as before: nothing is locked, nothing is lost. Or the
 // process ends, from a commit on, and the next one finds the state before or after it, as after any crash. Each run is
-// a process of its own for that; this program's operator new stands in for the library's.
+// a process of its own for that.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -28,47 +28,17 @@
 #include "kv/sealkv.h"
 #include "tests/check_clean.h"
 #include "tests/failing_disk.h"
+#include "tests/failing_memory.h"
 #include "tests/memory_store.h"
 #include "tests/model.h"
 #include "tests/other_process.h"
 #include "tests/status.h"
 #include "tests/steps.h"
 
-namespace {
-
-// How many allocations of this thread work, until one fails; negative: all do.
-thread_local int64_t allocations_left = -1;
-
-bool Fails() { return allocations_left >= 0 && allocations_left-- == 0; }
-
-void* Allocate(size_t bytes, size_t alignment) {
-  if (Fails()) return nullptr;
-  // NOLINTNEXTLINE: what operator new is made of
-  return alignment > __STDCPP_DEFAULT_NEW_ALIGNMENT__
-             ? std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)
-             : std::malloc(bytes);
-}
-void* AllocateOrThrow(size_t bytes, size_t alignment) {
-  void* const memory = Allocate(bytes, alignment);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-
-}  // namespace
-
-void* operator new(size_t bytes) { return AllocateOrThrow(bytes, 0); }
-void* operator new(size_t bytes, std::align_val_t alignment) {
-  return AllocateOrThrow(bytes, static_cast<size_t>(alignment));
-}
-void* operator new(size_t bytes, const std::nothrow_t&) noexcept { return Allocate(bytes, 0); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
-
 namespace sealkv {
 namespace {
 
+using testing::allocations_left;
 using testing::ContentsOf;
 using testing::Model;
 using testing::OtherProcess;
@@ -129,6 +99,8 @@ class Place {
     if (!file.ok()) return file.status();
     return Store::Attach(*std::move(file), Background::kNone);
   }
+  // Else nothing of msync is tried.
+  bool IsAsIntended() const { return path_.empty() || Open().value()->GetStats().tier == daxfile::Tier::kMsync; }
   ::testing::AssertionResult IsClean() const {
     return path_.empty() ? testing::IsClean(memory_.span()) : testing::IsCleanFile(path_);
   }
@@ -250,9 +222,16 @@ class OutOfMemoryTest : public ::testing::TestWithParam<Params> {
     image_.assign(store.memory().data(), store.memory().data() + kBytes);
   }
 
+  bool IsAsIntended() const {
+    Place place(GetParam().in_file);
+    place.Fill(image_);
+    return place.IsAsIntended();
+  }
+
   struct Outcomes {
     unsigned thrown = 0;
     unsigned terminated = 0;
+    unsigned did_without = 0;
   };
   Outcomes LetEachFail(const std::vector<Step>& steps);
   // After the process has ended within a step.
@@ -290,6 +269,7 @@ OutOfMemoryTest::Outcomes OutOfMemoryTest::LetEachFail(const std::vector<Step>& 
     EXPECT_TRUE(code == kThrown || code == kTerminated || code == kDidWithout) << code;
     outcomes.thrown += code == kThrown;
     outcomes.terminated += code == kTerminated;
+    outcomes.did_without += code == kDidWithout;
     if (code == kTerminated) ExpectBeforeOrAfter(std::span(steps).first(step), steps[step], place);
     if (HasFailure()) return outcomes;
   }
@@ -304,15 +284,60 @@ TEST_P(OutOfMemoryTest, EachAllocationOfARun) {
   before.push_back(testing::steps::PutUntil("kept for a while", std::string(200, 'w')));
   before.push_back(testing::steps::PutUntil("and another one", std::string(200, 'a')));
   MakeStore(before);
+  if (!IsAsIntended()) GTEST_SKIP() << "files here need no msync";
   const Outcomes outcomes = LetEachFail(testing::AllSteps());
   EXPECT_GT(outcomes.thrown, 300u);
   EXPECT_GT(outcomes.terminated, 10u);
+  EXPECT_EQ(outcomes.did_without > 0, GetParam().in_file) << "a flush that isn't remembered is synced at once";
 }
 
 TEST_P(OutOfMemoryTest, EachAllocationOfABulkLoad) {
   if (GetParam().change_log_bytes != 0) GTEST_SKIP() << "a store that keeps its changes isn't loaded";
   MakeStore({});
+  if (!IsAsIntended()) GTEST_SKIP() << "files here need no msync";
   EXPECT_GT(LetEachFail({BulkLoadStep()}).thrown, 50u);
+}
+
+TEST(OutOfMemoryIteratorTest, StandsOnNothingAndCanBeSoughtAgain) {
+  testing::MemoryStore store(kBytes);
+  ASSERT_OK(store.Format());
+  std::vector<std::string> keys;
+  for (uint64_t id = 0; id < 40; ++id) {
+    keys.push_back(testing::steps::LongKey(id));
+    if (id % 3 == 0) continue;
+    ASSERT_OK(store->Put(keys.back(), "of the store"));
+  }
+  for (int64_t failing = 0;; ++failing) {
+    SCOPED_TRACE("allocation " + std::to_string(failing));
+    auto transaction = store->Begin();
+    ASSERT_OK(transaction);
+    for (uint64_t id = 0; id < keys.size(); id += 3) ASSERT_OK((*transaction)->Put(keys[id], "of the transaction"));
+    const auto iterator = (*transaction)->NewIterator();
+    std::vector<std::string> shown;
+    std::string from;
+    int64_t left = failing;
+    const auto move = [&](const auto& how) {
+      try {
+        allocations_left = left;
+        how();
+        left = std::exchange(allocations_left, -1);
+      } catch (const std::bad_alloc&) {
+        left = -1;
+        EXPECT_FALSE(iterator->Valid());
+        iterator->Seek(from);
+      }
+    };
+    for (move([&] { iterator->SeekToFirst(); }); iterator->Valid(); move([&] { iterator->Next(); })) {
+      shown.emplace_back(iterator->key());
+      from = shown.back() + '\0';
+    }
+    EXPECT_EQ(shown, keys);
+    if (HasFailure()) return;
+    if (left >= 0) {
+      EXPECT_GT(failing, 10);
+      return;
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(, OutOfMemoryTest,
