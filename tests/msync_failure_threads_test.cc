@@ -38,6 +38,8 @@ constexpr size_t kBytes = 1 << 20;
 constexpr uint64_t kThreads = 3;
 constexpr uint64_t kKeys = 12;  // of a thread, of each kind
 constexpr uint64_t kBatchKey = kKeys;
+constexpr uint64_t kMostSyncs = 1500;  // until one fails
+constexpr uint64_t kMostWrites = 2 * kMostSyncs;
 
 // Keys of all threads lie side by side, in the same leaves.
 std::string WordKey(uint64_t thread, uint64_t id) { return U64Key(id * kThreads + thread); }
@@ -51,9 +53,9 @@ class Writer {
  public:
   Writer(Store& store, uint64_t thread, uint64_t seed) : store_(store), thread_(thread), random_(seed) {}
 
-  // Until the store takes no more.
+  // Until the store takes no more; or, if it goes on after the sync that failed, until it is clear that it does.
   void Run() {
-    while (status_.ok()) {
+    for (uint64_t left = kMostWrites; left > 0 && status_.ok(); --left) {
       const uint64_t id = random_.Below(kKeys);
       switch (random_.Below(4)) {
         case 0:
@@ -151,7 +153,7 @@ TEST_P(MsyncFailureThreadsTest, WhatWasAcknowledgedIsThere) {
   for (uint64_t run = 0; run < testing::Scaled(150); ++run) {
     if (!Make()) GTEST_SKIP() << path_ << " needs no msync";
     disk.fails_again = GetParam();
-    disk.failing = disk.syncs + random.Below(run < 20 ? 20 : 1500);
+    disk.failing = disk.syncs + random.Below(run < 20 ? 20 : kMostSyncs);
     SCOPED_TRACE("run " + std::to_string(run) + ", sync " + std::to_string(disk.failing));
     std::vector<std::unique_ptr<Writer>> writers;
     std::vector<std::thread> threads;

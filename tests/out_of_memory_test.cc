@@ -298,6 +298,32 @@ TEST_P(OutOfMemoryTest, EachAllocationOfABulkLoad) {
   EXPECT_GT(LetEachFail({BulkLoadStep()}).thrown, 50u);
 }
 
+TEST(OutOfMemoryGrowthTest, IsOverAndCanBeTriedAgain) {
+  for (int64_t failing = 0;; ++failing) {
+    SCOPED_TRACE("allocation " + std::to_string(failing));
+    testing::MemoryStore store(kBytes, nullptr, Background::kNone, {.bytes = kBytes / 4, .max_bytes = kBytes});
+    ASSERT_OK(store.Format());
+    const uint64_t before = store->GetStats().capacity_bytes;
+    bool is_thrown = false;
+    allocations_left = failing;
+    try {
+      ASSERT_OK(store->Grow());
+    } catch (const std::bad_alloc&) {
+      is_thrown = true;
+    }
+    const bool all_worked = std::exchange(allocations_left, -1) >= 0;
+    if (is_thrown) {
+      ASSERT_OK(store->Grow());
+    }
+    EXPECT_GT(store->GetStats().capacity_bytes, before);
+    EXPECT_TRUE(testing::IsClean(store.memory().span()));
+    if (all_worked) {
+      EXPECT_GT(failing, 0);
+      return;
+    }
+  }
+}
+
 TEST(OutOfMemoryIteratorTest, StandsOnNothingAndCanBeSoughtAgain) {
   testing::MemoryStore store(kBytes);
   ASSERT_OK(store.Format());

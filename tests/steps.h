@@ -114,11 +114,6 @@ void ForEachOfBatch(uint64_t from, const PutOne& put, const EraseOne& erase) {
   erase(U64Key(1));
   erase(LongKey(5));
 }
-inline void ExpectBatch(uint64_t from, Model& model) {
-  ForEachOfBatch(
-      from, [&](const auto& key, const auto& value) { model[key] = value; },
-      [&](const auto& key) { model.erase(key); });
-}
 inline Step Batch(uint64_t from) {
   return {"batch from " + std::to_string(from),
           [=](Store& store) {
@@ -128,7 +123,11 @@ inline Step Batch(uint64_t from) {
                 [&](const auto& key) { batch.Delete(key); });
             return store.Write(batch);
           },
-          [=](Model& model) { ExpectBatch(from, model); }};
+          [=](Model& model) {
+            ForEachOfBatch(
+                from, [&](const auto& key, const auto& value) { model[key] = value; },
+                [&](const auto& key) { model.erase(key); });
+          }};
 }
 // Of words in many pages, with others between them.
 inline Step WideBatch() {
