@@ -29,7 +29,8 @@ check() {  # PROGRAM ARGUMENT…
   local begun=$SECONDS status=0 log arguments=${*:2}
   rm -f "$work"/valgrind.*
   valgrind --fair-sched=yes --soname-synonyms=somalloc=nouserintercepts --leak-check=full \
-    --errors-for-leak-kinds=definite --error-exitcode=99 --log-file="$work/valgrind.%p" "$@" >"$work/out" 2>&1 || status=$?
+    --errors-for-leak-kinds=definite --error-exitcode=99 --log-file="$work/valgrind.%p" \
+    "$@" >"$work/out" 2>&1 || status=$?
   # A process that was killed has no summary; nor has one that found an instruction which valgrind doesn't know.
   for log in "$work"/valgrind.*; do
     if grep -qE 'ERROR SUMMARY: [^0]|SIGILL|unrecognised instruction|unhandled' "$log"; then
