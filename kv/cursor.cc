@@ -97,13 +97,19 @@ void Cursor::SeekForPrev(std::string_view key_view) {
 
 void Cursor::NextFrom() {
   // Most steps stay inside of a leaf: what Settle does then, without its loop.
-  Frame& frame = top();
+  const Frame& frame = top();
+  Result result = Result::kIsOver;
+  const bool is_entered = !frame.is_at_entry() && EnterNextLeaf();
   if (frame.node.IsRecord(frame.position)) [[likely]] {
     FetchAhead(frame, Direction::kForward);
-    if (ReadRecord(frame) == Result::kOk) [[likely]]
+    result = ReadRecord(frame);
+    if (result == Result::kOk && !is_entered) [[likely]]
       return;
+  } else if (is_entered && frame.node.IsInline(0)) {
+    ShowInlineValue(frame);
+    result = Result::kOk;
   }
-  Result result = Settle(Direction::kForward);
+  if (result != Result::kOk) result = Settle(Direction::kForward);
   if (result == Result::kChanged) return Reach(Goal::kAfter, key_);
   if (result == Result::kOk && std::exchange(has_left_leaf_, false) && key_ <= left_key_) {
     result = Fail(top().home, "keys out of order");
@@ -286,7 +292,7 @@ Cursor::Result Cursor::PushChild(Direction direction, Way way) {
   const Frame& parent = top();
   const Node* const child = tree_.image().NodeAt(parent.child());
   if (child != nullptr) child->Prefetch();
-  if (parent.level == 1 && child != nullptr) PrefetchLeavesAhead(child, direction);
+  if (parent.level == 1 && child != nullptr) PrefetchLeavesAhead(parent, child, direction);
   if (!IsCurrent(parent)) return Result::kChanged;
   if (child == nullptr) return Fail(parent.home, "a reference to a node leads nowhere");
   return Push(child, false, parent.depth, way);
@@ -408,6 +414,33 @@ Cursor::Result Cursor::StepUp(Direction direction) {
   if (!ReadSkimmed(frame) || !IsCurrent(frame)) return Result::kChanged;
   frame.position += static_cast<int>(direction);
   return Result::kOk;
+}
+
+bool Cursor::EnterNextLeaf() {
+  Frame& leaf = top();
+  if (!at_snapshot_ || leaf.is_layer_root) return false;
+  Frame& parent = frame_below_top();
+  const auto next = static_cast<unsigned>(parent.position + 1);
+  if (!parent.is_read || next >= parent.count() || parent.level != 1) return false;
+  const Node* const node = tree_.image().NodeAt(parent.node.child(next));
+  if (node == nullptr) return false;
+  const LockWord version = node->lock();
+  if (version.may_be_held() || tree_.MayHaveVersions(version)) return false;
+  if (!has_left_leaf_) KeepKey();
+  // Of the leaf that was left nothing but its end is needed any more.
+  leaf.node.Read(*node);
+  const Perm perm = leaf.node.perm();
+  const bool is_sound = leaf.node.IsWellFormed() && leaf.node.level() == 0 && leaf.node.AscendsStrictly();
+  if (!Tree::IsUnchanged(*node, version) || !is_sound || perm.count() == 0) {
+    leaf.position = static_cast<int>(kSlots);
+    return false;
+  }
+  parent.position = static_cast<int>(next);
+  leaf.home = node;
+  leaf.perm = perm;
+  leaf.position = 0;
+  PrefetchLeavesAhead(parent, node, Direction::kForward);
+  return true;
 }
 
 // The one here, to be compared with the next: a record stays where it is for a snapshot.

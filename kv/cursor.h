@@ -153,7 +153,7 @@ class Cursor {
   enum class Result : uint8_t { kOk, kEnd, kChanged, kFailed, kIsOver };
 
   Frame& top() const { return *top_; }
-  const Frame& frame_below_top() const { return top_[-1]; }
+  Frame& frame_below_top() const { return top_[-1]; }
   Frame& AddFrame() { return *(top_ = &frames_.emplace_back()); }
   void DropFrame() {
     frames_.pop_back();
@@ -171,6 +171,9 @@ class Cursor {
   // Walks from the topmost frame in one direction to the nearest entry that is a key, and reads it.
   Result Settle(Direction direction);
   Result StepUp(Direction direction);
+  // From the end of a leaf to the next one of the same parent: at once what Settle does one by one, where a snapshot
+  // sees that leaf as it is now. False: that is for Settle to do, from the end of a leaf as before.
+  bool EnterNextLeaf();
   Result DescendTo(std::string_view key, Direction direction);
   // Adds a frame for the root, or for what the topmost frame leads to: a child or a layer's root. A search reads no
   // more of an inner node than it must.
@@ -189,12 +192,13 @@ class Cursor {
 
   // What comes next (kv/cursor_ahead.cc).
   //
-  // The node that will be `distance` children further than the one at the position; nullptr if that isn't known.
-  const Node* ChildAhead(int distance, Direction direction);
-  const Node* ChildOfNextParent(int beyond, Direction direction);
-  const Node* NextParent(Direction direction) const;
-  // Those that come after `leaf`, which is about to be entered.
-  void PrefetchLeavesAhead(const Node* leaf, Direction direction);
+  // The node that will be `distance` children further than the one at the parent's position; nullptr if that isn't
+  // known.
+  const Node* ChildAhead(const Frame& parent, int distance, Direction direction);
+  const Node* ChildOfNextParent(const Frame& parent, int beyond, Direction direction);
+  const Node* NextParent(const Frame& parent, Direction direction) const;
+  // Those that come after `leaf`, the one at the parent's position, which is about to be entered.
+  void PrefetchLeavesAhead(const Frame& parent, const Node* leaf, Direction direction);
   // The cursor is about to go where the entry at its position leads: has some of those fetched that come next.
   void FetchAhead(const Frame& frame, Direction direction) {
     if (ahead_.fetched.count >= kFetchedAhead && ahead_.direction == direction) {

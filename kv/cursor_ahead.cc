@@ -17,27 +17,25 @@ constexpr int kFetchedAtFirst = 4;
 
 }  // namespace
 
-const Node* Cursor::NextParent(Direction direction) const {
-  if (top().is_layer_root || frames_.size() < 2) return nullptr;
-  const Frame& above = frame_below_top();
+const Node* Cursor::NextParent(const Frame& parent, Direction direction) const {
+  if (parent.is_layer_root || &parent == frames_.data()) return nullptr;
+  const Frame& above = (&parent)[-1];
   const int next = above.position + static_cast<int>(direction);
   if (next < 0 || next >= static_cast<int>(above.count())) return nullptr;
   const Node* const node = tree_.image().NodeAt(above.child_at(static_cast<unsigned>(next)));
   return IsCurrent(above) ? node : nullptr;  // else nothing may keep it
 }
 
-inline const Node* Cursor::ChildAhead(int distance, Direction direction) {
-  const Frame& parent = top();
+inline const Node* Cursor::ChildAhead(const Frame& parent, int distance, Direction direction) {
   const auto position = static_cast<unsigned>(parent.position + distance * static_cast<int>(direction));
   if (position < parent.count()) return tree_.image().NodeAt(parent.child_at(position));
   const int beyond =
       direction == Direction::kForward ? static_cast<int>(position - parent.count()) : static_cast<int>(~position);
-  return ChildOfNextParent(beyond, direction);
+  return ChildOfNextParent(parent, beyond, direction);
 }
 
-const Node* Cursor::ChildOfNextParent(int beyond, Direction direction) {
-  const Frame& parent = top();
-  const Node* const uncle = NextParent(direction);
+const Node* Cursor::ChildOfNextParent(const Frame& parent, int beyond, Direction direction) {
+  const Node* const uncle = NextParent(parent, direction);
   if (uncle == nullptr) return nullptr;
   // What hangs from it now may be newer than the snapshot, and then nothing keeps it.
   if (at_snapshot_ && next_parent_home_ != uncle) {
@@ -54,14 +52,14 @@ const Node* Cursor::ChildOfNextParent(int beyond, Direction direction) {
 }
 
 // By the time that they are read they are here. At first two: whoever wants a few records only isn't to pay for more.
-void Cursor::PrefetchLeavesAhead(const Node* leaf, Direction direction) {
+void Cursor::PrefetchLeavesAhead(const Frame& parent, const Node* leaf, Direction direction) {
   const bool goes_on = ahead_.leaf_count > 0 && ahead_.leaves[0] == leaf;
   if (goes_on) std::copy(ahead_.leaves.begin() + 1, ahead_.leaves.end(), ahead_.leaves.begin());
   ahead_.leaf_count = goes_on ? ahead_.leaf_count - 1 : 0;
   // Where records are fetched, too, more would be in their way.
   const unsigned most = ahead_.fetched.leaf == nullptr ? Ahead::kMostLeaves : kMostLeavesWithRecords;
   for (int budget = kLeavesPerStep; budget > 0 && ahead_.leaf_count < most; --budget) {
-    const Node* const next = ChildAhead(static_cast<int>(ahead_.leaf_count) + 1, direction);
+    const Node* const next = ChildAhead(parent, static_cast<int>(ahead_.leaf_count) + 1, direction);
     if (next == nullptr) break;
     ahead_.leaves[ahead_.leaf_count++] = next;
     next->Prefetch();
@@ -69,11 +67,10 @@ void Cursor::PrefetchLeavesAhead(const Node* leaf, Direction direction) {
   }
   if (at_snapshot_ && ahead_.leaf_count > 0) snapshot_.versions->PrefetchImage(*ahead_.leaves[0]);
   // What these are asked of, soon.
-  const Frame& parent = top();
   const int left =
       direction == Direction::kForward ? static_cast<int>(parent.count()) - 1 - parent.position : parent.position;
   if (left >= kLeavesFromUncle || (goes_on && left < kLeavesFromUncle - 1)) return;
-  if (const Node* const uncle = NextParent(direction)) uncle->Prefetch();
+  if (const Node* const uncle = NextParent(parent, direction)) uncle->Prefetch();
 }
 
 void Cursor::PrefetchRecord(RecordRef record) const {

@@ -156,11 +156,12 @@ absl::Status StoreImpl::WriteChanges(const KeyChanges& changes, Validation* vali
       [&](Arena& arena, const Node** blocker) { return TryWriteBatch(arena, changes, validation, blocker); });
 }
 
-// A log gives way to what is written; and what only erases may use what is kept back for compaction, and leave what it
-// erases out of the log: that may be longer than any space which is left in one piece.
+// What only erases may use what is kept back for compaction. A log gives way to what is written; and what is erased is
+// left out of it, at last: that may be longer than any space which is left in one piece.
 absl::Status StoreImpl::RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> size, BatchAttempt attempt) {
   int drops_left = kMostLogDrops;
   Means means = Means::kUsual;
+  const Means last_means = keeps_log() ? Means::kSilent : Means::kReserve;
   for (SpaceSought sought = SeekSpace();;) {
     const absl::Status status = RunBatchInSpace(attempt, means);
     LookAfterSpaceIfDue(pairs);
@@ -176,7 +177,7 @@ absl::Status StoreImpl::RunBatch(size_t pairs, absl::FunctionRef<BatchSize()> si
       --drops_left;
       DropLog();
       sought = SeekSpace();
-    } else if (keeps_log() && size().frees_space && means != Means::kSilent) {
+    } else if (size().frees_space && means != last_means) {
       means = means == Means::kUsual ? Means::kReserve : Means::kSilent;
       if (means == Means::kSilent) DropLog();  // what others have added since, too
       sought = SeekSpace();

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -32,6 +33,63 @@ std::vector<std::string> Fill(const MemoryStore& store, size_t value_bytes) {
     keys.push_back(std::move(key));
   }
 }
+
+// Was: what a batch of deletes needs, the list of the words that it changes, had to be free space.
+class FullStoreTest : public ::testing::TestWithParam<std::tuple<uint64_t, Background, bool>> {};
+
+TEST_P(FullStoreTest, TakesDeletesThatAreMadeTogether) {
+  const auto [bytes, background, are_pairs] = GetParam();
+  MemoryStore store(bytes, nullptr, background);
+  ASSERT_OK(store.Format());
+  std::vector<std::string> keys;
+  for (uint64_t i = 0;; ++i) {
+    keys.push_back(are_pairs ? U64Key(i * 0x9e3779b97f4a7c15) : "key " + std::to_string(1'000'000 + i));
+    const absl::Status status = store->Put(keys.back(), are_pairs ? WordValue(i) : std::string(100, 'v'));
+    if (status.ok()) continue;
+    ASSERT_TRUE(absl::IsResourceExhausted(status)) << status;
+    keys.pop_back();
+    break;
+  }
+  testing::Model left = testing::ContentsOf(*store);
+  ASSERT_EQ(left.size(), keys.size());
+  WriteBatch put;
+  for (int i = 0; i < 100; ++i) put.Put("new " + std::to_string(i), std::string(100, 'n'));
+  EXPECT_TRUE(absl::IsResourceExhausted(store->Write(put)));
+
+  constexpr size_t kTogether = 50;
+  WriteBatch batch;
+  for (size_t i = 0; i < kTogether; ++i) {
+    batch.Delete(keys[i]);
+    left.erase(keys[i]);
+  }
+  ASSERT_OK(store->Write(batch));
+  ASSERT_OK(store->Transact([&](Transaction& transaction) {
+    for (size_t i = kTogether; i < 2 * kTogether; ++i) {
+      if (absl::Status status = transaction.Delete(keys[i]); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }));
+  for (size_t i = kTogether; i < 2 * kTogether; ++i) left.erase(keys[i]);
+  EXPECT_TRUE(testing::ContentsOf(*store) == left);
+  // The rest, a range of it after the other.
+  while (!left.empty()) {
+    const std::string from = left.begin()->first;
+    auto end = left.begin();
+    for (size_t i = 0; i < kTogether && end != left.end(); ++i) ++end;
+    Range range{.lower = from};
+    if (end != left.end()) range.upper = end->first;
+    ASSERT_OK(store->DeleteRange(range)) << left.size() << " left";
+    left.erase(left.begin(), end);
+  }
+  EXPECT_TRUE(testing::ContentsOf(*store).empty());
+  ASSERT_OK(store->Write(put)) << "the space is there again";
+  EXPECT_TRUE(testing::IsClean(store.memory().span()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, FullStoreTest,
+                         ::testing::Combine(::testing::Values(256 << 10, 1 << 20, 16 << 20),
+                                            ::testing::Values(Background::kNone, Background::kCompacts),
+                                            ::testing::Bool()));
 
 // Merges retire two nodes at a time: a count that was tried at multiples of 64 stepped over them all.
 TEST(SpaceTest, WhatIsRetiredIsFreedHoweverManyComeAtATime) {

@@ -86,13 +86,13 @@ absl::Status DoInTransaction(const Operation& operation, Transaction& transactio
   return absl::OkStatus();
 }
 
-// A batch needs space even where it deletes.
+// False: there is no space. To delete there always is.
 absl::StatusOr<bool> DoTogether(const Operation& operation, Store& store) {
   const absl::Status status =
       operation.together == Together::kBatch
           ? store.Write(BatchOf(operation))
           : store.Transact([&](Transaction& transaction) { return DoInTransaction(operation, transaction); });
-  if (absl::IsResourceExhausted(status)) return false;
+  if (absl::IsResourceExhausted(status) && operation.action != Action::kDelete) return false;
   if (!status.ok()) return status;
   return true;
 }
