@@ -1,5 +1,6 @@
 // The yardsticks: ordered maps in DRAM that forget everything. With 8-byte keys and values they hold plain integers.
 #include <cstring>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -13,6 +14,7 @@ struct Integers {
   using KeyType = uint64_t;
   using ValueType = uint64_t;
   static uint64_t ToKey(const Key& key) { return key.number; }
+  static uint64_t ToLookUp(const Key& key) { return key.number; }
   static void SetValue(std::string_view value, uint64_t* to) { std::memcpy(to, value.data(), sizeof(*to)); }
   static std::string_view Bytes(const uint64_t& value) {
     return {reinterpret_cast<const char*>(&value), sizeof(value)};
@@ -23,6 +25,7 @@ struct Strings {
   using KeyType = std::string;
   using ValueType = std::string;
   static std::string ToKey(const Key& key) { return std::string(key.bytes); }
+  static std::string_view ToLookUp(const Key& key) { return key.bytes; }
   static void SetValue(std::string_view value, std::string* to) { to->assign(value); }
   static std::string_view Bytes(const std::string& value) { return value; }
 };
@@ -36,12 +39,17 @@ class VolatileEngine : public Engine {
   void Close() override { map_.clear(); }
 
   absl::Status Put(const Key& key, std::string_view value) override {
-    Types::SetValue(value, &map_[Types::ToKey(key)]);
+    const auto found = map_.lower_bound(Types::ToLookUp(key));
+    if (found != map_.end() && found->first == Types::ToLookUp(key)) {
+      Types::SetValue(value, &found->second);
+    } else {
+      Types::SetValue(value, &map_.emplace_hint(found, Types::ToKey(key), typename Types::ValueType())->second);
+    }
     return absl::OkStatus();
   }
 
   absl::Status Get(const Key& key, std::string* value) override {
-    const auto found = map_.find(Types::ToKey(key));
+    const auto found = map_.find(Types::ToLookUp(key));
     if (found == map_.end()) return Missing();
     value->assign(Types::Bytes(found->second));
     return absl::OkStatus();
@@ -69,7 +77,7 @@ class VolatileEngine : public Engine {
       for (auto it = map_.rbegin(); it != map_.rend() && seen < count; ++it, ++seen) AddTo(it->second, sum);
       return seen;
     }
-    auto it = from.has_value() ? map_.lower_bound(Types::ToKey(*from)) : map_.begin();
+    auto it = from.has_value() ? map_.lower_bound(Types::ToLookUp(*from)) : map_.begin();
     for (; it != map_.end() && seen < count; ++it, ++seen) AddTo(it->second, sum);
     return seen;
   }
@@ -85,7 +93,7 @@ class VolatileEngine : public Engine {
   }
 
   const std::string description_;
-  Map<typename Types::KeyType, typename Types::ValueType> map_;
+  Map<typename Types::KeyType, typename Types::ValueType, std::less<>> map_;
 };
 
 template <template <typename...> typename Map>

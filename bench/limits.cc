@@ -144,6 +144,7 @@ double NsOf(std::string_view name, const std::vector<Limit>& limits) {
 }
 
 constexpr char kRead[] = "random_read_2m_ns";
+constexpr char kHotPersist[] = "hot_persist_ns";
 constexpr char kColdPersist[] = "cold_persist_ns";
 
 }  // namespace
@@ -162,7 +163,7 @@ absl::StatusOr<std::vector<Limit>> MeasureLimits() {
       {kRead, "dependent read of a random line, of 256 MiB on 2 MiB pages", DependentReadNs(huge.lines())});
   limits.push_back({"random_read_4k_ns", "the same on 4 KiB pages", small_pages_ns});
   Persisting persisting(huge.lines());
-  limits.push_back({"hot_persist_ns", "store + clwb + sfence, the same line again and again", persisting.HotLineNs()});
+  limits.push_back({kHotPersist, "store + clwb + sfence, the same line again and again", persisting.HotLineNs()});
   limits.push_back({kColdPersist, "store + clwb + sfence, a random line of 256 MiB", persisting.ColdLineNs()});
   limits.push_back({"persist_16_lines_ns", "16 hot lines stored and flushed, one sfence", persisting.SixteenLinesNs()});
   limits.push_back({"append_64_bytes_ns", "64 bytes appended non-temporally + sfence", persisting.AppendNs()});
@@ -185,11 +186,14 @@ nlohmann::ordered_json LimitsJson(const std::vector<Limit>& limits) {
 std::optional<double> FloorNs(std::string_view benchmark, const std::vector<Limit>& limits) {
   if (limits.empty()) return std::nullopt;
   const double read_ns = NsOf(kRead, limits);
-  for (const std::string_view read : {"readrandom", "readmissing", "ycsbc"}) {
-    if (benchmark == read) return read_ns;
-  }
-  for (const std::string_view write : {"fillrandom", "ycsbload", "overwrite", "deleterandom", "addcold"}) {
-    if (benchmark == write) return read_ns + NsOf(kColdPersist, limits);
+  if (benchmark == "addhot") return NsOf(kHotPersist, limits);
+  // The part of it that writes.
+  static constexpr std::pair<std::string_view, double> kParts[] = {
+      {"readrandom", 0}, {"readmissing", 0}, {"readwhilewriting", 0}, {"seekrandom", 0},   {"ycsbc", 0},
+      {"ycsbb", 0.05},   {"ycsbd", 0.05},    {"ycsbe", 0.05},         {"ycsba", 0.5},      {"ycsbf", 0.5},
+      {"fillrandom", 1}, {"ycsbload", 1},    {"overwrite", 1},        {"deleterandom", 1}, {"addcold", 1}};
+  for (const auto& [name, writes] : kParts) {
+    if (benchmark == name) return read_ns + writes * NsOf(kColdPersist, limits);
   }
   return std::nullopt;
 }

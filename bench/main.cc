@@ -19,6 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "bench/export.h"
+#include "bench/huge_pages.h"
 #include "bench/limits.h"
 #include "bench/plan.h"
 #include "bench/report.h"
@@ -49,7 +50,10 @@ absl::StatusOr<std::vector<Limit>> MeasureAndPrintLimits() {
 // result is complete. Nothing: the flag wasn't given.
 absl::StatusOr<std::optional<tools::Output>> OpenOutput(const char* flag, const std::string& path) {
   if (path.empty()) return std::nullopt;
-  if (path == "-") return tools::Output();
+  if (path == "-") {
+    std::cout.rdbuf(std::cerr.rdbuf());  // standard output is the result, and nothing else
+    return tools::Output();
+  }
   absl::StatusOr<tools::Output> file = tools::Output::ToFile(path);
   if (!file.ok()) return absl::FailedPreconditionError(absl::StrCat(flag, ": ", file.status().message()));
   return *std::move(file);
@@ -57,7 +61,6 @@ absl::StatusOr<std::optional<tools::Output>> OpenOutput(const char* flag, const 
 
 absl::Status WriteAll(const std::string& text, std::optional<tools::Output>& output) {
   if (!output.has_value()) return absl::OkStatus();
-  std::cout << std::flush;  // they may be the same
   output->Write(text);
   return output->Close();
 }
@@ -119,6 +122,7 @@ absl::Status Run(const std::vector<char*>& arguments, const PropertyMap& propert
 int main(int argc, char** argv) {
   using namespace sealkv::bench;  // NOLINT
   if (argc > 1 && std::string_view(argv[1]) == "report") return ReportMain(argc, argv);
+  BeginOnHugePages(argv);
   absl::SetProgramUsageMessage(kUsage);
   absl::FlagsUsageConfig usage;
   usage.contains_help_flags = [](absl::string_view file) { return absl::StrContains(file, "bench/plan"); };

@@ -43,7 +43,7 @@ Operations::Operation Operations::OperationOf(std::string_view workload) {
   if (workload == "addhot") return &Operations::AddHot;
   if (workload == "addcold") return &Operations::AddCold;
   if (workload == "snapshot") return &Operations::TouchSnapshot;
-  return workload == "readseqwhilewriting" ? &Operations::Overwrite : &Operations::Mix;
+  return &Operations::Mix;
 }
 
 // These are part of each operation that they are in: a call of each, and the processor looks no further ahead than to

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "absl/flags/flag.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "bench/capacity.h"
 #include "bench/plan_check.h"
@@ -14,7 +15,8 @@ ABSL_FLAG(std::vector<std::string>, benchmarks,
           "what to run, in this order: fillseq, fillrandom (these begin with an empty store), overwrite, readrandom, "
           "multireadrandom (gets by --batch_size, or 64, in one call), readmissing, readseq, readreverse, seekrandom, "
           "deleterandom, deletemost (nine of ten, of what a fill put), "
-          "readseqwhilewriting, addhot (all threads add to one key), addcold (they add to any), snapshot (open and "
+          "readwhilewriting (readrandom, beside a thread that overwrites), readseqwhilewriting, addhot (all threads "
+          "add to one key), addcold (they add to any), snapshot (open and "
           "close one), compact, open; YCSB's: ycsbload (= fillrandom), ycsba to ycsbf, ycsb (see -P). What reads or "
           "changes records needs a fill before it, or --use_existing_db");
 ABSL_FLAG(std::vector<std::string>, engines, std::vector<std::string>({"sealkv", "btree_map"}),
@@ -43,9 +45,10 @@ ABSL_FLAG(bool, histogram, false, "print percentiles of the latency, CPU time an
 ABSL_FLAG(uint64_t, sample_every, 64,
           "time each so many-th operation, a divisor of 4096 (1: all; reading the clock waits for all that is under "
           "way, and makes them slower)");
-ABSL_FLAG(std::string, db, "",
-          "path of the store, of which the other engines derive theirs (PATH.lmdb, …); or 'memory': memory of the "
-          "process, on huge pages where they may be had (default: temporary files in /dev/shm)");
+ABSL_FLAG(
+    std::string, db, "",
+    "path of the store, of which the other engines derive theirs (PATH.lmdb, …); or 'memory': memory of the "
+    "process, on huge pages where they may be had, as is what engines allocate (default: temporary files in /dev/shm)");
 ABSL_FLAG(
     bool, use_existing_db, false,
     "open the store at --db, which a run with --keep has left, instead of making it; volatile engines are left out");
@@ -60,7 +63,8 @@ ABSL_FLAG(uint64_t, change_log, 0, "bytes that the store keeps of what is change
 ABSL_FLAG(uint32_t, repetitions, 1,
           "run the whole list so many times, report each benchmark's run with the median time (of an even number, the "
           "faster of the middle two); all columns are that run's");
-ABSL_FLAG(std::string, against, "btree_map", "the engine by whose time the table divides the others'");
+ABSL_FLAG(std::string, against, "btree_map",
+          "the engine by whose time the table divides the others' (if it isn't measured: the first peer that is)");
 ABSL_FLAG(bool, limits, false, "measure first what the machine can do, and give times as multiples of that, too");
 ABSL_FLAG(std::string, csv, "",
           "write the results to this file, a line each (-: standard output); what it had is replaced when all is done");
@@ -99,6 +103,12 @@ absl::Status Apply(const PropertyMap& properties, Plan* plan) {
   return absl::OkStatus();
 }
 
+// "a, b" is a list, too.
+std::vector<std::string> Stripped(std::vector<std::string> names) {
+  for (std::string& name : names) absl::StripAsciiWhitespace(&name);
+  return names;
+}
+
 absl::Status LoadPaths(Plan* plan) {
   auto paths = Paths::Load(Paths::kDebian);
   if (!paths.ok()) return paths.status();
@@ -113,8 +123,8 @@ absl::Status LoadPaths(Plan* plan) {
 }
 
 absl::Status FillFromFlags(const PropertyMap& properties, Plan* plan) {
-  plan->benchmarks = absl::GetFlag(FLAGS_benchmarks);
-  plan->engines = absl::GetFlag(FLAGS_engines);
+  plan->benchmarks = Stripped(absl::GetFlag(FLAGS_benchmarks));
+  plan->engines = Stripped(absl::GetFlag(FLAGS_engines));
   plan->against = absl::GetFlag(FLAGS_against);
   plan->repetitions = absl::GetFlag(FLAGS_repetitions);
   plan->histogram = absl::GetFlag(FLAGS_histogram);
@@ -171,13 +181,13 @@ const char kUsage[] =
     "                                                      a property file of YCSB's; -p wins over it, and both win\n"
     "                                                      over flags. A record's fields are one value: 10 * 100 "
     "bytes\n"
-    "  kvbench --limits --csv=result.csv                   times as multiples of what the memory takes\n"
+    "  kvbench --limits --csv=result.csv                   the table: times as multiples of what memory takes\n"
     "  kvbench --json=result.json                          for Google Benchmark's tools\n"
     "  kvbench report --output=report.html result.json     a page with charts; kvbench report --help\n"
     "  valgrind --log-file=valgrind.%p kvbench --num=1000 --engines=sealkv --mark_operations=marks\n"
     "                                                      under a checker; any that runs programs as they are will "
     "do\n"
-    "exit codes: 0 done, 1 failed, 2 wrong usage";
+    "exit codes: 0 done, 1 failed (or an unknown flag), 2 wrong usage";
 
 absl::StatusOr<PropertyMap> TakeProperties(int* argc, char** argv) {
   PropertyMap from_files, single;

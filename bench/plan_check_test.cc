@@ -60,8 +60,9 @@ TEST(PlanCheck, OfMemoryNothingIsKept) {
 }
 
 TEST(PlanCheck, ReadsNeedAFillBeforeThem) {
-  for (const char* benchmark : {"readrandom", "readmissing", "readseq", "seekrandom", "overwrite", "deletemost",
-                                "deleterandom", "addcold", "readseqwhilewriting", "ycsba", "ycsb"}) {
+  for (const char* benchmark :
+       {"readrandom", "readmissing", "readseq", "seekrandom", "overwrite", "deletemost", "deleterandom", "addcold",
+        "readwhilewriting", "readseqwhilewriting", "ycsba", "ycsb"}) {
     Plan plan = GoodPlan();
     plan.benchmarks = {"addhot", benchmark, "fillrandom"};
     ExpectRefused(plan, std::string(benchmark) + " needs records");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "bench/clock.h"
@@ -16,7 +17,8 @@ namespace {
 constexpr char kNames[] =
     "fillseq fillrandom overwrite readrandom multireadrandom readmissing readseq readreverse seekrandom deleterandom "
     "deletemost "
-    "readseqwhilewriting addhot addcold snapshot compact open ycsbload ycsba ycsbb ycsbc ycsbd ycsbe ycsbf ycsb";
+    "readwhilewriting readseqwhilewriting addhot addcold snapshot compact open ycsbload ycsba ycsbb ycsbc ycsbd ycsbe "
+    "ycsbf ycsb";
 constexpr uint64_t kProgressEvery = 4096;
 constexpr uint64_t kGetsTogether = 64;  // where no number is given
 
@@ -35,7 +37,8 @@ class Run {
     if (workload_ == "open") return TimeOpens(subject_, stop_);
     if (workload_ == "compact") return Compact();
     if (workload_ == "readseq" || workload_ == "readreverse") return Walk();
-    if (workload_ == "readseqwhilewriting") return WalkBesideWriter();
+    if (workload_ == "readseqwhilewriting") return BesideWriter([this] { return Walk(); });
+    if (workload_ == "readwhilewriting") return BesideWriter([this] { return RunThreads(OperationCount()); });
     if (workload_ == "addcold" && options_.data.value_bytes != sizeof(uint64_t)) {
       return absl::UnimplementedError("it adds to the records' values: --value_size=8");
     }
@@ -171,15 +174,15 @@ class Run {
                                                                       : " of what was asked for isn't there"));
   }
 
-  // From the first key to the last, while another thread overwrites what it meets at random, as fast as it can.
-  absl::StatusOr<Result> WalkBesideWriter() {
+  // While another thread overwrites what it meets at random, as fast as it can.
+  absl::StatusOr<Result> BesideWriter(absl::FunctionRef<absl::StatusOr<Result>()> read) {
     if (!engine_.is_thread_safe()) return absl::UnimplementedError("this engine can't be written while it is read");
     std::atomic<bool> is_over{false};
     std::atomic<uint64_t> overwrites{0};
     absl::Status written;
     subject_.contents.BeginWrites();
     std::thread writer([&] {
-      Operations work(workload_, options_, subject_);
+      Operations work("overwrite", options_, subject_);
       Share share(options_.data);
       for (uint64_t i = 0; !is_over && written.ok(); ++i) {
         written = work.Overwrite(share, i);
@@ -187,7 +190,7 @@ class Run {
       }
     });
     while (overwrites == 0) std::this_thread::yield();
-    absl::StatusOr<Result> result = Walk();
+    absl::StatusOr<Result> result = read();
     is_over = true;
     writer.join();
     if (!written.ok()) return written;
@@ -252,7 +255,9 @@ bool IsFill(std::string_view workload) {
   return workload == "fillseq" || workload == "fillrandom" || workload == "ycsbload";
 }
 
-bool IsReadRandom(std::string_view workload) { return workload == "readrandom" || workload == "multireadrandom"; }
+bool IsReadRandom(std::string_view workload) {
+  return workload == "readrandom" || workload == "multireadrandom" || workload == "readwhilewriting";
+}
 bool IsDeletion(std::string_view workload) { return workload == "deleterandom" || workload == "deletemost"; }
 
 bool NeedsRecords(std::string_view workload) {
