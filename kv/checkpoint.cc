@@ -1,4 +1,9 @@
 // Store::Checkpoint: a snapshot's keys, in order, are a bulk load of another store.
+//
+// Beside a writer there is no snapshot: a walk sees each leaf at another moment. If the store keeps its changes, those
+// since before the walk make one moment of it: each is made again in the copy, up to one that was made after the walk.
+// A key that was changed meanwhile is then as the last of them left it, whatever the walk saw; and all others it saw as
+// they are.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -33,6 +38,7 @@ class Copier {
     return true;
   }
 
+  uint64_t copied() const { return copied_; }
   absl::Status status() const {
     if (is_stopped_) return absl::CancelledError("the copy was stopped");
     return from_.status();
@@ -47,20 +53,30 @@ class Copier {
 
 }  // namespace
 
-// It goes on with this one's numbers, from the last one that it has; if this one has none, with its own.
-absl::Status Store::BeginLogOfCopy(internal::StoreImpl& copy, const internal::OpenSnapshot* at) const {
+// It goes on with this one's numbers; if this one has none, with its own.
+absl::Status Store::BeginLogOfCopy(internal::StoreImpl& copy, const internal::LogEnd& end) const {
   if (!impl_->keeps_log()) return copy.BeginLogAt(copy.log_terms().lineage, {1, 0});
-  const absl::StatusOr<internal::LogEnd> end = impl_->LogEndAt(at);
+  return copy.BeginLogAt(impl_->log_terms().lineage, end);
+}
+
+// What was changed during the walk.
+absl::Status Store::CatchUpInCopy(internal::StoreImpl& copy, const std::function<bool(uint64_t)>& go_on) const {
+  const absl::StatusOr<internal::LogEnd> end = impl_->LogEndAt(nullptr);
   if (!end.ok()) return end.status();
-  return copy.BeginLogAt(impl_->log_terms().lineage, *end);
+  const absl::Status status = copy.CatchUpWith(*impl_, go_on, end->number);
+  if (!absl::IsOutOfRange(status)) return status;
+  return absl::OutOfRangeError(absl::StrCat(
+      "more was changed while the store was copied than the ", impl_->log_terms().most_bytes,
+      " bytes of changes that it keeps; the copy was removed. Copy it when less is written, or in the process that "
+      "writes it."));
 }
 
 absl::Status Store::Checkpoint(std::string_view path, const Options& options,
                                const std::function<bool(uint64_t keys)>& go_on) const {
-  if (impl_->is_beside_writer()) {
+  if (impl_->is_beside_writer() && !impl_->keeps_log()) {
     return absl::FailedPreconditionError(
-        "a copy needs the store as it is at one moment, which only the process that writes it can see: call Checkpoint "
-        "there, or end it.");
+        "a copy needs the store as it is at one moment. Of one that keeps no changes only the process that writes it "
+        "can see that: call Checkpoint there, or end it.");
   }
   Options with_capacity = options;
   const Stats stats = GetStats();
@@ -80,6 +96,12 @@ absl::Status Store::Checkpoint(std::string_view path, const Options& options,
     if (!open.ok()) return open.status();
     snapshot = *std::move(open);
   }
+  internal::LogEnd log_end{};
+  if (impl_->keeps_log()) {
+    const absl::StatusOr<internal::LogEnd> end = impl_->LogEndAt(snapshot.get());
+    if (!end.ok()) return end.status();
+    log_end = *end;
+  }
   const std::unique_ptr<Iterator> all = impl_->NewIteratorAt({}, snapshot);
   Copier copier(*all, go_on);
   const absl::Status loaded = copy->store().impl_->Load(
@@ -90,8 +112,13 @@ absl::Status Store::Checkpoint(std::string_view path, const Options& options,
                                                      " bytes; it was removed. Give it more capacity."));
   }
   if (!loaded.ok()) return loaded;
-  if (copy->store().impl_->keeps_log()) {
-    if (absl::Status status = BeginLogOfCopy(*copy->store().impl_, snapshot.get()); !status.ok()) return status;
+  internal::StoreImpl& copy_impl = *copy->store().impl_;
+  if (copy_impl.keeps_log()) {
+    if (absl::Status status = BeginLogOfCopy(copy_impl, log_end); !status.ok()) return status;
+  }
+  if (impl_->is_beside_writer()) {
+    const auto go_on_catching_up = [&](uint64_t) { return go_on == nullptr || go_on(copier.copied()); };
+    if (absl::Status status = CatchUpInCopy(copy_impl, go_on_catching_up); !status.ok()) return status;
   }
   return copy->Finish();
 }

@@ -374,7 +374,7 @@ absl::StatusOr<uint64_t> Store::LastChange() const {
 }
 
 absl::Status Store::CatchUpWith(const Store& other, const std::function<bool(uint64_t changes)>& go_on) {
-  return impl_->CatchUpWith(*other.impl_, go_on);
+  return impl_->CatchUpWith(*other.impl_, go_on, /*last=*/~uint64_t{0});
 }
 
 Stats Store::GetStats() const { return impl_->GetStats(); }

@@ -107,6 +107,7 @@ class Image;
 class StoreImpl;
 class EpochSlot;
 class OpenSnapshot;
+struct LogEnd;
 class TransactionImpl;
 }  // namespace internal
 
@@ -472,8 +473,11 @@ class Store {
   // (`path`.PID.part), where a crash may leave it. Opens a snapshot for as long as it takes, which retains what is
   // replaced meanwhile. `go_on` is told how many keys are copied, every thousand or so, and at the end; false ends it
   // (Cancelled). Errors: AlreadyExists; those of Create; ResourceExhausted: it doesn't fit; DataLoss: what is read is
-  // damaged; FailedPrecondition: this store was opened with read_only, so a writer may be there or come, and it can't
-  // be seen at one moment. A failure leaves no file.
+  // damaged. A failure leaves no file.
+  //
+  // Of a store that was opened with read_only, so that a writer may be there or come: if it keeps its changes. The copy
+  // is then what the store was after some change of the time that it took (LastChange of the copy says which). Else
+  // FailedPrecondition. OutOfRange: more was changed meanwhile than is kept.
   absl::Status Checkpoint(std::string_view path, const Options& options,
                           const std::function<bool(uint64_t keys)>& go_on = nullptr) const;
 
@@ -521,7 +525,8 @@ class Store {
   explicit Store(std::unique_ptr<internal::StoreImpl> impl);
   static absl::StatusOr<std::unique_ptr<Store>> Begin(daxfile::DaxFile file, const internal::Image& image,
                                                       Background background);
-  absl::Status BeginLogOfCopy(internal::StoreImpl& copy, const internal::OpenSnapshot* at) const;
+  absl::Status BeginLogOfCopy(internal::StoreImpl& copy, const internal::LogEnd& end) const;
+  absl::Status CatchUpInCopy(internal::StoreImpl& copy, const std::function<bool(uint64_t)>& go_on) const;
   std::unique_ptr<internal::StoreImpl> impl_;
 };
 

@@ -105,7 +105,8 @@ class StoreImpl {
   absl::StatusOr<LogEnd> LogEndAt(const OpenSnapshot* at) const;
   // Of a store that was loaded, before anybody else sees it: it is one of this lineage, as of there.
   absl::Status BeginLogAt(uint64_t lineage, const LogEnd& end);
-  absl::Status CatchUpWith(const StoreImpl& other, const std::function<bool(uint64_t changes)>& go_on);
+  // Up to that change.
+  absl::Status CatchUpWith(const StoreImpl& other, const std::function<bool(uint64_t changes)>& go_on, uint64_t last);
 
  private:
   // Reads, by a caller who is in an epoch. The value of an 8-byte key, if it lies in the leaf.

@@ -307,7 +307,7 @@ absl::Status StoreImpl::ApplyLogged(const CommittedChange& change) {
       });
 }
 
-absl::Status StoreImpl::CatchUpWith(const StoreImpl& other, const std::function<bool(uint64_t)>& go_on) {
+absl::Status StoreImpl::CatchUpWith(const StoreImpl& other, const std::function<bool(uint64_t)>& go_on, uint64_t last) {
   if (!IsWritable()) return NotWritableError();
   if (!background_has_begun_.load(std::memory_order_acquire)) BeginBackgroundPass();
   const absl::StatusOr<LogEnd> end = LogEndAt(nullptr);
@@ -317,6 +317,7 @@ absl::Status StoreImpl::CatchUpWith(const StoreImpl& other, const std::function<
   absl::Status applied;
   uint64_t count = 0;
   const absl::Status status = other.ReadLog(end->number, [&](const CommittedChange& change) {
+    if (change.number > last) return false;
     if (count % kChangesBetweenCalls == 0 && go_on != nullptr && !go_on(count)) {
       applied = absl::CancelledError("stopped");
       return false;

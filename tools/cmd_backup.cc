@@ -1,4 +1,4 @@
-// kvdump backup: a copy of a store that is at rest, compact, in a store of its own; and later what was changed since.
+// kvdump backup: a copy of a store, compact, in a store of its own; and later what was changed since.
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
@@ -56,10 +56,21 @@ absl::StatusOr<int> Update(const Args& args) {
   return kExitOk;
 }
 
+// At rest; or beside a writer, if it keeps its changes.
+absl::StatusOr<std::unique_ptr<Store>> OpenToCopy(const std::string& path) {
+  absl::StatusOr<std::unique_ptr<Store>> at_rest = OpenStoreAtRest(path);
+  if (!absl::IsUnavailable(at_rest.status())) return at_rest;
+  absl::StatusOr<std::unique_ptr<Store>> live = OpenStoreForReading(path);
+  if (live.ok() && (*live)->LastChange().ok()) return live;
+  return absl::UnavailableError(absl::StrCat(at_rest.status().message(),
+                                             " (If the store kept its changes, see --change-log, it could be copied "
+                                             "now.)"));
+}
+
 absl::StatusOr<int> Run(const Args& args) {
   if (args.Has("update")) return Update(args);
   const std::string& new_path = args.positionals()[1];
-  absl::StatusOr<std::unique_ptr<Store>> store = OpenStoreAtRest(args.positionals()[0]);
+  absl::StatusOr<std::unique_ptr<Store>> store = OpenToCopy(args.positionals()[0]);
   if (!store.ok()) return store.status();
   CatchInterrupts();
   Progress progress;
@@ -90,8 +101,9 @@ const Command kBackupCommand = {
     R"(Makes the store NEW, which must not exist yet, of all keys and values in STORE. Its nodes are full, and no space in it is
 lost to what was replaced or deleted. It appears when it is complete. Every value is verified as it is read.
 
-No process may have STORE open for writing meanwhile: a copy is of one moment, and that can be had in the writing process
-alone. The program that embeds the store makes such copies while it goes on, by Store::Checkpoint.
+A process may write STORE meanwhile if STORE keeps its changes (--change-log): NEW is then what STORE was after one of
+them, which `kvdump stat NEW` names. Else no process may have it open for writing: a copy is of one moment, and that can
+be had in the writing process alone. The program that embeds the store makes such copies by Store::Checkpoint.
 
   --capacity=BYTES  size of NEW (K, M, G); default: that of STORE
   --max-capacity=BYTES  how far NEW may grow; default: as far as STORE
@@ -104,7 +116,8 @@ alone. The program that embeds the store makes such copies while it goes on, by 
 
 exit codes:
   0    done
-  1    --update: STORE keeps no longer all that was changed since: make a new copy. COPY is as it was
+  1    STORE keeps no longer all that was changed since, or meanwhile. With --update: make a new copy, COPY is as it
+       was. Else: there is no NEW; copy when less is written
   3    it can't be done: not a store, damaged (see salvage), NEW is too small. There is no NEW
   4    the system refuses: no such file, NEW exists, no permission, in use by a writer
   130  interrupted. There is no NEW

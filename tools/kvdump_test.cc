@@ -591,6 +591,20 @@ TEST_F(KvdumpTest, BackupCopiesAStoreAtRest) {
   const ToolResult done = RunKvdump(command);
   EXPECT_EQ(done.exit_code, 0) << done.err;
   EXPECT_THAT(done.err, HasSubstr("4 keys copied"));
+  {
+    // The copy's copy, while it is written.
+    Options options;
+    options.weakest_tier = daxfile::Tier::kVolatile;
+    options.capacity_bytes = 1 << 20;
+    options.change_log_bytes = 64 << 10;
+    const std::string kept = folder_ + "kept";
+    const absl::StatusOr<std::unique_ptr<Store>> writer = Store::Create(kept, options);
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    ASSERT_TRUE((*writer)->Put("one", "1").ok());
+    const ToolResult live = RunKvdump({"backup", "--tier=volatile", "--emulate-on-dram", kept, folder_ + "live copy"});
+    EXPECT_EQ(live.exit_code, 0) << live.err;
+    EXPECT_THAT(live.err, HasSubstr("1 keys copied"));
+  }
   EXPECT_EQ(ContentOf(copy), ContentOf(path_));
   EXPECT_EQ(RunKvdump({"check", copy}).exit_code, 0);
   EXPECT_EQ(RunKvdump(command).exit_code, 4) << "it is there already";
