@@ -58,8 +58,23 @@ TEST_F(KvbenchTest, EveryBenchmarkOfTwoEnginesAndTwoRuns) {
 
 TEST_F(KvbenchTest, WhatIsMeasuredTwiceIsShownTwice) {
   const std::string output =
-      Run("--engines=btree_map --num=500 --benchmarks=fillrandom,overwrite,readrandom,overwrite");
-  EXPECT_TRUE(Contains(output, "\noverwrite #2")) << output;
+      Run("--engines=btree_map,std_map --num=500 --limits --benchmarks='fillrandom, overwrite,readrandom,overwrite'");
+  const size_t second = output.find("\noverwrite #2 ");
+  ASSERT_NE(second, output.npos) << output;
+  const std::string row = output.substr(second + 1, output.find('\n', second + 1) - second - 1);
+  EXPECT_NE(row.back(), '-') << "a multiple of the floor, as the first: " << row;
+}
+
+TEST_F(KvbenchTest, OnStandardOutputTheResultIsAlone) {
+  const std::string json = Run("--engines=btree_map --num=500 --json=- 2>/dev/null");
+  EXPECT_EQ(nlohmann::json::parse(json)["context"]["engines"].size(), 1u);
+  const std::string csv = Run("--engines=btree_map --num=500 --csv=- 2>/dev/null");
+  EXPECT_TRUE(csv.starts_with("engine,")) << csv;
+}
+
+TEST_F(KvbenchTest, WithoutTheYardstickAskedForThereIsAnother) {
+  const std::string output = Run("--engines=sealkv,std_map --num=500 --benchmarks=fillrandom");
+  EXPECT_TRUE(Contains(output, "x std_map)")) << output;
 }
 
 TEST_F(KvbenchTest, ManyThreadsInsertAndReadOn) {

@@ -123,17 +123,20 @@ void Heap::PutBackNode(Offset node) noexcept {
   NoteFreed(state, kNodeBytes);
 }
 
+// Those that the next split takes are written some operations from now, and then needn't wait for their lines.
 Offset Heap::TakeNode(Arena& arena) {
+  constexpr size_t kNodesAhead = 2;
   arena.node_bytes_used.Add(kNodeBytes);
   if (!arena.free_nodes.empty()) {
     const Offset node = arena.free_nodes.back();
     arena.free_nodes.pop_back();
+    const size_t left = arena.free_nodes.size();
+    if (left >= kNodesAhead) image_.NodeAt(arena.free_nodes[left - kNodesAhead])->Prefetch();
     return node;
   }
   const Offset node{arena.fresh_node};
   arena.fresh_node += kNodeBytes;
-  // Those that the next split takes are written some operations from now, and then needn't wait for their lines.
-  const uint64_t ahead = arena.fresh_node + kNodeBytes;
+  const uint64_t ahead = arena.fresh_node + (kNodesAhead - 1) * kNodeBytes;
   if (ahead < arena.fresh_node_end) image_.NodeAt(Offset{ahead})->Prefetch();
   return node;
 }

@@ -88,6 +88,7 @@ void Heap::FreeNode(Arena& arena, Offset node) noexcept {
   } else {
     if (state.live_bytes <= state.kept_live_bytes) state.is_kept = false;
     arena.free_nodes.push_back(node);
+    image_.NodeAt(node)->Prefetch();  // it is the next to be taken
     if (arena.free_nodes.size() >= 2 * kNodesAtOnce) {
       for (uint64_t i = 0; i < kNodesAtOnce; ++i) {
         PutBackNode(arena.free_nodes.back());

@@ -1,6 +1,7 @@
 // Space that is lost to what was replaced or deleted comes back, while the store is in use.
 #include <atomic>
 #include <map>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -196,6 +197,31 @@ TEST_F(QuietCompactionTest, WhatWasDeletedGivesItsSegmentsBack) {
   EXPECT_GT(after.segments_emptied, 0u);
   EXPECT_GT(after.bytes_moved, 0u);
   EXPECT_EQ(after.segments_kept, 0u);
+  ExpectAllThere();
+}
+
+TEST_F(QuietCompactionTest, SegmentsAreCountedByWhatOfThemIsAlive) {
+  const uint64_t keys = Fill("key ");
+  const auto of_tenths = [&](size_t from, size_t to) {
+    const auto& counts = store_->GetStats().segments_by_liveness;
+    return std::accumulate(counts.begin() + static_cast<ptrdiff_t>(from), counts.begin() + static_cast<ptrdiff_t>(to),
+                           uint64_t{0});
+  };
+  const auto keep_one_of = [&](uint64_t part) {
+    for (uint64_t i = 0; i < keys; ++i) {
+      if (i % part != 0 && model_.erase("key " + std::to_string(i)) > 0) {
+        ASSERT_OK(store_->Delete("key " + std::to_string(i)));
+      }
+    }
+  };
+  const Stats full = store_->GetStats();
+  const uint64_t all = full.segments_total - full.segments_free;
+  EXPECT_GE(of_tenths(9, 10), all * 8 / 10) << "full but for what is being filled, and nodes";
+  ASSERT_NO_FATAL_FAILURE(keep_one_of(2));
+  EXPECT_GE(of_tenths(4, 6), all * 7 / 10);
+  ASSERT_NO_FATAL_FAILURE(keep_one_of(20));
+  EXPECT_GE(of_tenths(0, 1), all * 7 / 10);
+  EXPECT_EQ(of_tenths(9, 10), 0u);
   ExpectAllThere();
 }
 
