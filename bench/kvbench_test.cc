@@ -66,9 +66,9 @@ TEST_F(KvbenchTest, WhatIsMeasuredTwiceIsShownTwice) {
 }
 
 TEST_F(KvbenchTest, OnStandardOutputTheResultIsAlone) {
-  const std::string json = Run("--engines=btree_map --num=500 --json=- 2>/dev/null");
+  const std::string json = Run("--engines=btree_map --num=500 --json=- 2>/dev/null | cat");
   EXPECT_EQ(nlohmann::json::parse(json)["context"]["engines"].size(), 1u);
-  const std::string csv = Run("--engines=btree_map --num=500 --csv=- 2>/dev/null");
+  const std::string csv = Run("--engines=btree_map --num=500 --csv=- 2>/dev/null | cat");
   EXPECT_TRUE(csv.starts_with("engine,")) << csv;
 }
 

@@ -98,18 +98,15 @@ void Cursor::SeekForPrev(std::string_view key_view) {
 void Cursor::NextFrom() {
   // Most steps stay inside of a leaf: what Settle does then, without its loop.
   const Frame& frame = top();
-  Result result = Result::kIsOver;
   const bool is_entered = !frame.is_at_entry() && EnterNextLeaf();
   if (frame.node.IsRecord(frame.position)) [[likely]] {
     FetchAhead(frame, Direction::kForward);
-    result = ReadRecord(frame);
-    if (result == Result::kOk && !is_entered) [[likely]]
+    if (ReadRecord(frame) == Result::kOk) [[likely]]
       return;
   } else if (is_entered && frame.node.IsInline(0)) {
-    ShowInlineValue(frame);
-    result = Result::kOk;
+    return ShowInlineValue(frame);
   }
-  if (result != Result::kOk) result = Settle(Direction::kForward);
+  Result result = Settle(Direction::kForward);
   if (result == Result::kChanged) return Reach(Goal::kAfter, key_);
   if (result == Result::kOk && std::exchange(has_left_leaf_, false) && key_ <= left_key_) {
     result = Fail(top().home, "keys out of order");
@@ -418,7 +415,7 @@ Cursor::Result Cursor::StepUp(Direction direction) {
 
 bool Cursor::EnterNextLeaf() {
   Frame& leaf = top();
-  if (!at_snapshot_ || leaf.is_layer_root) return false;
+  if (!at_snapshot_ || leaf.is_layer_root || leaf.count() == 0) return false;
   Frame& parent = frame_below_top();
   const auto next = static_cast<unsigned>(parent.position + 1);
   if (!parent.is_read || next >= parent.count() || parent.level != 1) return false;
@@ -426,12 +423,12 @@ bool Cursor::EnterNextLeaf() {
   if (node == nullptr) return false;
   const LockWord version = node->lock();
   if (version.may_be_held() || tree_.MayHaveVersions(version)) return false;
-  if (!has_left_leaf_) KeepKey();
   // Of the leaf that was left nothing but its end is needed any more.
+  const uint64_t last_slice = leaf.node.slice(leaf.count() - 1);
   leaf.node.Read(*node);
   const Perm perm = leaf.node.perm();
   const bool is_sound = leaf.node.IsWellFormed() && leaf.node.level() == 0 && leaf.node.AscendsStrictly();
-  if (!Tree::IsUnchanged(*node, version) || !is_sound || perm.count() == 0) {
+  if (!Tree::IsUnchanged(*node, version) || !is_sound || perm.count() == 0 || leaf.node.slice(0) <= last_slice) {
     leaf.position = static_cast<int>(kSlots);
     return false;
   }
