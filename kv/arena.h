@@ -54,7 +54,7 @@ struct alignas(64) Arena {
   OwnedCount<int64_t> appended_bytes;
   uint64_t marked_at = 0;  // the clock of the segment's mark
   uint64_t next_sequence = 0;
-  bool may_use_reserve = false;   // it moves what lives elsewhere: the last free segment is for that
+  bool may_use_reserve = false;   // it moves what lives elsewhere, or only erases: the last free segment is for that
   bool keeps_log_silent = false;  // about what it changes (kv/change_log.h)
 
   std::vector<Offset> free_nodes;

@@ -237,7 +237,7 @@ absl::Status Heap::TakeAppendSegment(Arena& arena, uint64_t bytes) {
     const HeapLock lock(mutex_);
     MakeRoomForOne(partial_segments_);  // for the one that is left
     // Without a free segment, what room there is is for finishing what was begun: or nothing would ever be free again.
-    const bool may_use_partial = segments_.free_count() >= Reserve(arena) || !space_is_known_;
+    const bool may_use_partial = segments_.free_count() >= Reserve(arena, SegmentKind::kRecords) || !space_is_known_;
     uint64_t next = may_use_partial ? FindPartialSegment(bytes) : kNoSegment;
     if (next == kNoSegment) next = TakeSegment(arena, SegmentKind::kRecords, 1).value_or(kNoSegment);
     if (next == kNoSegment) continue;

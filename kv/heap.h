@@ -245,7 +245,11 @@ class Heap {
   uint64_t FindPartialSegment(uint64_t bytes);  // or kNoSegment
   // As many free segments as are being emptied, and one at least, are for what compaction moves: without, nothing that
   // dies would make room any more.
-  uint64_t Reserve(const Arena& arena) const { return arena.may_use_reserve ? 0 : std::max<uint64_t>(1, emptying_); }
+  // Never for nodes: these stay, where records and blobs are left again (LeaveReserve).
+  uint64_t Reserve(const Arena& arena, SegmentKind kind) const {
+    const bool may_use = arena.may_use_reserve && kind != SegmentKind::kNodes;
+    return may_use ? 0 : std::max<uint64_t>(1, emptying_);
+  }
   std::optional<uint64_t> TakeSegment(Arena& arena, SegmentKind kind, uint32_t run_length);
   void ReleaseSegment(uint64_t segment) noexcept;
   uint64_t FewSegments() const;

@@ -42,7 +42,7 @@ void Heap::LeaveReserve(Arena& arena) {
 }
 
 std::optional<uint64_t> Heap::TakeSegment(Arena& arena, SegmentKind kind, uint32_t run_length) {
-  const std::optional<uint64_t> segment = segments_.Take(kind, run_length, Reserve(arena));
+  const std::optional<uint64_t> segment = segments_.Take(kind, run_length, Reserve(arena, kind));
   NoteSegments();
   attention_.store(true, std::memory_order_relaxed);
   return segment;

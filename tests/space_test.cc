@@ -1,4 +1,5 @@
 // Space comes back: each of these left some of it unused, once.
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -90,6 +91,56 @@ INSTANTIATE_TEST_SUITE_P(Stores, FullStoreTest,
                          ::testing::Combine(::testing::Values(256 << 10, 1 << 20, 16 << 20),
                                             ::testing::Values(Background::kNone, Background::kCompacts),
                                             ::testing::Bool()));
+
+// Was: the leaves that a batch of deletes merges took the last free segment for good, so compaction had none to work
+// with, and nothing that was deleted later made room.
+TEST(SpaceTest, DeletesMadeTogetherLeaveCompactionItsSegment) {
+  for (const size_t bytes : {256 << 10, 1 << 20, 4 << 20}) {
+    MemoryStore store(bytes);
+    ASSERT_OK(store.Format());
+    ASSERT_OK(store->Put("pinned", "value of a record"));
+    uint64_t made = 0;
+    std::vector<std::string> pairs, records;
+    const auto fill = [&](std::vector<std::string>& keys, bool are_pairs) {
+      for (int failures = 0; failures < 20;) {
+        const std::string key = (are_pairs ? "" : "key ") + U64Key(++made * 0x9e3779b97f4a7c15);
+        if (store->Put(key, are_pairs ? WordValue(made) : std::string(100, 'v')).ok()) {
+          keys.push_back(key);
+        } else {
+          ++failures;
+        }
+      }
+    };
+    while (store->Put("key " + U64Key(++made), std::string(100, 'v')).ok()) {
+      pairs.push_back(U64Key(made * 0x9e3779b97f4a7c15));
+      store->Put(pairs.back(), WordValue(made)).IgnoreError();
+    }
+    fill(records, false);
+    fill(pairs, true);
+    std::sort(pairs.begin(), pairs.end());
+    {
+      const absl::StatusOr<PinnedValue> pinned = store->GetPinned("pinned");  // what is retired isn't free yet
+      WriteBatch batch;
+      for (size_t i = 0; i < std::min<size_t>(pairs.size(), 60); ++i) {
+        if (i % 4 != 3) batch.Delete(pairs[i]);
+      }
+      ASSERT_OK(store->Write(batch));
+      fill(pairs, true);
+    }
+    fill(pairs, true);
+    // A tenth of all records, single ones all over the store.
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : testing::ContentsOf(*store)) {
+      if (key.size() != sizeof(uint64_t)) keys.push_back(key);
+    }
+    size_t deleted = 0;
+    for (size_t i = 0; i < keys.size(); i += 10, ++deleted) ASSERT_OK(store->Delete(keys[i]));
+    records.clear();
+    fill(records, false);
+    EXPECT_GE(records.size(), deleted * 3 / 4) << "of " << deleted << " in " << bytes;
+    EXPECT_TRUE(testing::IsClean(store.memory().span()));
+  }
+}
 
 // Merges retire two nodes at a time: a count that was tried at multiples of 64 stepped over them all.
 TEST(SpaceTest, WhatIsRetiredIsFreedHoweverManyComeAtATime) {
