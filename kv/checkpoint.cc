@@ -59,16 +59,23 @@ absl::Status Store::BeginLogOfCopy(internal::StoreImpl& copy, const internal::Lo
   return copy.BeginLogAt(impl_->log_terms().lineage, end);
 }
 
-// What was changed during the walk.
-absl::Status Store::CatchUpInCopy(internal::StoreImpl& copy, const std::function<bool(uint64_t)>& go_on) const {
+// What was changed during the walk, which began when `begin` was the last change. Where somebody was in the way of the
+// log's end, so that it looked shorter than it is, there is no copy.
+absl::Status Store::CatchUpInCopy(internal::StoreImpl& copy, const internal::LogEnd& begin,
+                                  const std::function<bool(uint64_t)>& go_on) const {
   const absl::StatusOr<internal::LogEnd> end = impl_->LogEndAt(nullptr);
   if (!end.ok()) return end.status();
   const absl::Status status = copy.CatchUpWith(*impl_, go_on, end->number);
-  if (!absl::IsOutOfRange(status)) return status;
-  return absl::OutOfRangeError(absl::StrCat(
-      "more was changed while the store was copied than the ", impl_->log_terms().most_bytes,
-      " bytes of changes that it keeps; the copy was removed. Copy it when less is written, or in the process that "
-      "writes it."));
+  if (absl::IsOutOfRange(status)) {
+    return absl::OutOfRangeError(absl::StrCat(
+        "what was changed while the store was copied isn't all kept (it keeps ", impl_->log_terms().most_bytes,
+        " bytes of changes); the copy was removed. Copy it when less is written, or in the process that writes it."));
+  }
+  if (!status.ok()) return status;
+  const absl::StatusOr<internal::LogEnd> reached = copy.LogEndAt(nullptr);
+  if (!reached.ok()) return reached.status();
+  if (end->number >= begin.number && reached->number == end->number) return absl::OkStatus();
+  return absl::AbortedError("the store's log was being changed; the copy was removed. Try again.");
 }
 
 absl::Status Store::Checkpoint(std::string_view path, const Options& options,
@@ -107,18 +114,20 @@ absl::Status Store::Checkpoint(std::string_view path, const Options& options,
   const absl::Status loaded = copy->store().impl_->Load(
       [&copier](std::string_view* key, internal::NewValue* value) { return copier.Next(key, value); });
   if (!copier.status().ok()) return copier.status();
-  if (absl::IsResourceExhausted(loaded)) {
+  const auto said_of_copy = [&](const absl::Status& status) {
+    if (!absl::IsResourceExhausted(status)) return status;
     return absl::ResourceExhaustedError(absl::StrCat("the copy doesn't fit into ", with_capacity.max_bytes,
                                                      " bytes; it was removed. Give it more capacity."));
-  }
-  if (!loaded.ok()) return loaded;
+  };
+  if (!loaded.ok()) return said_of_copy(loaded);
   internal::StoreImpl& copy_impl = *copy->store().impl_;
   if (copy_impl.keeps_log()) {
     if (absl::Status status = BeginLogOfCopy(copy_impl, log_end); !status.ok()) return status;
   }
   if (impl_->is_beside_writer()) {
     const auto go_on_catching_up = [&](uint64_t) { return go_on == nullptr || go_on(copier.copied()); };
-    if (absl::Status status = CatchUpInCopy(copy_impl, go_on_catching_up); !status.ok()) return status;
+    const absl::Status caught_up = CatchUpInCopy(copy_impl, log_end, go_on_catching_up);
+    if (!caught_up.ok()) return said_of_copy(caught_up);
   }
   return copy->Finish();
 }

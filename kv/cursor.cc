@@ -211,6 +211,10 @@ Cursor::Result Cursor::Push(const Node* node, bool is_layer_root, size_t depth, 
       const bool is_referred_to = referrer == nullptr ? tree_.Root() == node : IsCurrent(*referrer);
       return is_referred_to ? Fail(node, "a node with two references") : Result::kChanged;
     }
+    // Until now it may have been given what a neighbour covered; or it was a root, and no longer is. (What a layer's
+    // root covers is always the layer.)
+    const bool covers_the_same = referrer == nullptr ? tree_.Root() == node : is_layer_root || IsCurrent(*referrer);
+    if (!covers_the_same) return Result::kChanged;
   }
   if (!at_snapshot_ && frame.version.may_be_held()) {
     if (status_ = tree_.ReadStatus(); !status_.ok()) return Result::kFailed;

@@ -125,6 +125,8 @@ class Heap {
   bool is_reserve_taken() const { return is_reserve_taken_.load(std::memory_order_relaxed); }
   // After something was moved: what room is left of the last free segment isn't for the arena's own.
   void LeaveReserve(Arena& arena);
+  // Whoever used that without moving anything.
+  void LeaveAppending(Arena& arena);
   // The gate is closed, after CollectArenas: free segments, and what is left behind the tails of others.
   uint64_t UsableBytes();
   // How many segments that compaction has emptied were given back, up to now.

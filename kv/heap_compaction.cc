@@ -41,6 +41,11 @@ void Heap::LeaveReserve(Arena& arena) {
   LeaveAppendSegment(arena);
 }
 
+void Heap::LeaveAppending(Arena& arena) {
+  const HeapLock lock(mutex_);
+  LeaveAppendSegment(arena);
+}
+
 std::optional<uint64_t> Heap::TakeSegment(Arena& arena, SegmentKind kind, uint32_t run_length) {
   const std::optional<uint64_t> segment = segments_.Take(kind, run_length, Reserve(arena, kind));
   NoteSegments();

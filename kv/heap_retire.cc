@@ -124,6 +124,9 @@ void Heap::FreeRecord(Arena& arena, Offset record, uint64_t record_bytes, bool i
     state.tail = 0;
     ForgetExpiring(state);
     MarkTime(arena, versions_.Now().clock());
+  } else if (segment == arena.append_segment && !is_record &&
+             Raw(record) + record_bytes == Raw(image_.SegmentStart(segment)) + state.tail) {
+    state.tail -= static_cast<uint32_t>(record_bytes);  // a batch's blob: what room there is stays, however many come
   }
 }
 

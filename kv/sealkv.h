@@ -477,7 +477,7 @@ class Store {
   //
   // Of a store that was opened with read_only, so that a writer may be there or come: if it keeps its changes. The copy
   // is then what the store was after some change of the time that it took (LastChange of the copy says which). Else
-  // FailedPrecondition. OutOfRange: more was changed meanwhile than is kept.
+  // FailedPrecondition. OutOfRange: more was changed meanwhile than is kept. Aborted: try again.
   absl::Status Checkpoint(std::string_view path, const Options& options,
                           const std::function<bool(uint64_t keys)>& go_on = nullptr) const;
 
@@ -526,7 +526,8 @@ class Store {
   static absl::StatusOr<std::unique_ptr<Store>> Begin(daxfile::DaxFile file, const internal::Image& image,
                                                       Background background);
   absl::Status BeginLogOfCopy(internal::StoreImpl& copy, const internal::LogEnd& end) const;
-  absl::Status CatchUpInCopy(internal::StoreImpl& copy, const std::function<bool(uint64_t)>& go_on) const;
+  absl::Status CatchUpInCopy(internal::StoreImpl& copy, const internal::LogEnd& begin,
+                             const std::function<bool(uint64_t)>& go_on) const;
   std::unique_ptr<internal::StoreImpl> impl_;
 };
 

@@ -192,7 +192,7 @@ StoreImpl::ByMeans::ByMeans(Heap& heap, Arena& arena, Means means) : heap_(heap)
   arena.keeps_log_silent = means == Means::kSilent;
 }
 StoreImpl::ByMeans::~ByMeans() {
-  if (arena_.may_use_reserve) heap_.LeaveReserve(arena_);
+  if (arena_.may_use_reserve) heap_.LeaveAppending(arena_);
   arena_.may_use_reserve = arena_.keeps_log_silent = false;
 }
 

@@ -148,7 +148,7 @@ TEST_F(LiveCheckpointTest, WhereMoreIsChangedThanIsKeptThereIsNone) {
   ASSERT_EQ(writer.line().Await(), 'o');
   const std::unique_ptr<Store> store = OpenBeside();
   EXPECT_TRUE(IsError(store->Checkpoint(copy_path_, Volatile(), AfterChanges(*store, 300)),
-                      absl::StatusCode::kOutOfRange, {"4096 bytes of changes", "removed"}));
+                      absl::StatusCode::kOutOfRange, {"keeps 4096 bytes", "removed"}));
   writer.line().Say('s');
   EXPECT_EQ(writer.Join(), 0);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1) << "the store alone";
