@@ -86,6 +86,25 @@ TEST(BatchTest, ABatchThatCannotBeDoneChangesNothing) {
   ASSERT_OK(store->Put("b", "there is space for this"));
 }
 
+// Was: what room a blob had taken was lost until its segment was empty, so that batches of deletes in a full store took
+// the room that compaction needs. Now that is there for the next blob, and thousands take no segment.
+TEST(BatchTest, ABlobLeavesItsRoom) {
+  MemoryStore store(1 << 20);
+  ASSERT_OK(store.Format());
+  constexpr uint64_t kKeys = 100;
+  for (uint64_t i = 0; i < kKeys; ++i) ASSERT_OK(store->Put(U64Key(i), WordValue(0)));
+  ASSERT_OK(store->Put("in the segment of the blobs", "alive"));
+  constexpr uint64_t kBatches = 5000;
+  const auto before = daxfile::ThreadPersistCounters();
+  for (uint64_t i = 0; i < kBatches; ++i) {
+    WriteBatch batch;
+    batch.Put(U64Key(0), WordValue(i));
+    batch.Put(U64Key(kKeys - 1), WordValue(i));
+    ASSERT_OK(store->Write(batch));
+  }
+  EXPECT_EQ((daxfile::ThreadPersistCounters() - before).fences, 4 * kBatches);
+}
+
 // Four fences, whatever is in it: a hundred puts all over a tree, with splits.
 TEST(BatchTest, HasFourFences) {
   MemoryStore store(64 << 20);
