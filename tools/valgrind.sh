@@ -7,7 +7,6 @@ cd "$(dirname "$0")/.."
 
 tests=(daxfile:persist_test kv:descent_test kv:check_test tests:iterator_test tests:budget_test tests:model_test
   tests:concurrency_test)
-export GLIBC_TUNABLES=  # kvbench would begin again, out of valgrind's sight
 export SEALKV_TEST_SCALE=0.01  # valgrind takes some fifty times as long
 
 work=$(mktemp -d /dev/shm/sealkv-valgrind.XXXXXX)
