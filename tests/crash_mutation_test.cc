@@ -170,7 +170,6 @@ constexpr Independent kIndependent[] = {
     {"DiscardRecords", "fence", "Take", "store", "nothing lies in the new segment yet"},
     {"StoreCommitWord", "fence", "StoreCommitWord", "store",
      "a clean-up after a delete: alone it makes the same keys go as the delete before it"},
-    {"ClearLane", "fence", "Release", "store", "what is given back could be reached from nowhere before"},
     {"ClearLane", "fence", "StoreCommitWord", "store",
      "what the redo of a batch undoes isn't acknowledged yet, and lies on what was before it"},
     {"DiscardRecords", "fence", "SetPartWord", "store", "nothing of what was discarded lies in the part"},
