@@ -57,7 +57,7 @@ threads() {
 }
 batches() {
   local together
-  for together in 1 100 1 100; do
+  for together in 1 100; do
     kvbench "batches-$together" --db=memory --engines=sealkv --num=5000000 --batch_size=$together --repetitions=3 \
       --benchmarks=fillrandom,overwrite
     kvbench "batches-records-$together" --db=memory --engines=sealkv --num=1000000 --key_kind=ycsb --value_size=100 \
@@ -76,10 +76,12 @@ changes() {
   done
 }
 compaction() {
-  local capacity
-  for capacity in 413138944 1099956224 413138944 1099956224; do  # 80 and 30 % alive
-    kvbench "compaction-$capacity" --engines=sealkv --db=memory --num=2000000 --value_size=100 --histogram \
-      --sample_every=1 --capacity=$capacity --benchmarks=fillrandom,overwrite,overwrite,overwrite
+  local capacity run
+  for run in 1 2; do
+    for capacity in 413138944 1099956224; do  # 80 and 30 % alive
+      kvbench "compaction-$capacity-$run" --engines=sealkv --db=memory --num=2000000 --value_size=100 --histogram \
+        --sample_every=1 --capacity=$capacity --benchmarks=fillrandom,overwrite,overwrite,overwrite
+    done
   done
   kvbench deleted --engines=sealkv --db=memory --num=5000000 --value_size=100 \
     --benchmarks=fillrandom,deletemost,compact,readseq

@@ -433,8 +433,9 @@ class Store {
   // nothing was done, if there isn't. Cost, for n changes of small values: some 2 to 4 lines for each, and 4 fences in
   // all (and one for each segment taken, 2 MiB in a large store); a batch that comes down to one word, 2. Readers who
   // come by one of its nodes wait for one fence and n stores; writers, for the batch. One that only deletes needs
-  // space, too: 16 bytes for each leaf that it changes, and for each key in a log. In a full store that is taken from
-  // what is kept back for compaction, a segment: deletions for which that is too small are to be made a part at a time.
+  // space, too: 16 bytes for each leaf that it changes, and its entry in the log, if one is kept. In a full store that
+  // is taken from what is kept back for compaction, a segment: deletions for which that is too small are to be made a
+  // part at a time.
   absl::Status Write(const WriteBatch& batch);
 
   // Replaces the value of a key by what `update` makes of it, atomically. `update` is given the value (nothing: the key

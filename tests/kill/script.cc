@@ -86,7 +86,7 @@ absl::Status DoInTransaction(const Operation& operation, Transaction& transactio
   return absl::OkStatus();
 }
 
-// False: there is no space. To delete there always is.
+// False: there is no space. To delete so few there always is.
 absl::StatusOr<bool> DoTogether(const Operation& operation, Store& store) {
   const absl::Status status =
       operation.together == Together::kBatch
