@@ -16,11 +16,6 @@ namespace {
   asm("cmp %2, %1\n\tadc %0, %0" : "+r"(bits) : "r"(a), "rm"(b) : "cc");
 }
 
-// Alone: gcc would put four together in a vector first, which takes it longer.
-[[gnu::always_inline]] inline void StoreWord(uint64_t& where, uint64_t word) {
-  __atomic_store_n(&where, word, __ATOMIC_RELAXED);
-}
-
 }  // namespace
 
 // What of it lies in `perm` and `kinds`, whose nibbles one instruction puts in order. `slots`: one for each position.
@@ -63,8 +58,8 @@ void OrderedNode::ReadAvx2(const Node& node) {
 #pragma GCC unroll 14
   for (unsigned i = kSlots; i-- > 0;) {
     const uint64_t slice = slices[slots[i]];
-    StoreWord(slices_[i], slice);
-    StoreWord(refs_[i], refs[slots[i]]);
+    slices_[i] = slice;
+    refs_[i] = refs[slots[i]];
     AppendLess(less, slice, next);
     next = slice;
   }
